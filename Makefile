@@ -1,0 +1,78 @@
+# The commands of the project. `make help` prints the sentences after each `##`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+FLASK := $(BIN)/flask --app wsgi
+CODE := portal config.py wsgi.py
+PYTHON_FILES := $(CODE) tests $(wildcard migrations bench)
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+        --no-header --no-emit-index-url --no-emit-find-links $(LOCK_OPTIONS)
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Serve the portal on http://127.0.0.1:8000, with everything set up
+	@scripts/setup.sh run
+	@exec $(FLASK) serve
+
+.PHONY: test
+test: ## Run the whole test suite on SQLite and PostgreSQL, with branch coverage
+	@scripts/setup.sh test
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term:skip-covered $(PYTEST_OPTIONS)
+
+.PHONY: lint
+lint: ## Check the style, the types and the templates
+	@scripts/setup.sh lint
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@$(BIN)/ruff format --check $(PYTHON_FILES)
+	@$(BIN)/mypy
+	@$(BIN)/djlint --quiet --lint templates
+	@$(BIN)/djlint --quiet --check templates
+
+.PHONY: format
+format: ## Rewrite the code and the templates in the house style
+	@scripts/setup.sh lint
+	@$(BIN)/ruff check --fix $(PYTHON_FILES)
+	@$(BIN)/ruff format $(PYTHON_FILES)
+	@$(BIN)/djlint --quiet --reformat templates
+
+.PHONY: check
+check: lint test ## Lint and test: what has to pass before a change lands
+
+.PHONY: audit
+audit: ## Look the locked requirements up among the known vulnerabilities; fails when blind
+	@scripts/setup.sh lint
+	@mkdir -p build
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
+	    --requirement requirements.txt --format cyclonedx-json --output build/sbom.json
+	@echo "No known vulnerability; the bill of materials is build/sbom.json."
+
+.PHONY: bench
+bench: ## Measure the verification of keys against four other ways
+	@scripts/setup.sh lint
+	@$(BIN)/python -m bench $(BENCH_OPTIONS)
+
+.PHONY: messages
+messages: ## Extract every sentence of the pages and mails into the catalogue
+	@scripts/setup.sh lint
+	@mkdir -p portal/translations
+	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --sort-output --omit-header \
+	    --keyword _ --keyword N_ --keyword _l --keyword lazy_gettext \
+	    --keyword ngettext:1,2 --keyword lazy_ngettext:1,2 \
+	    --output portal/translations/messages.pot .
+
+.PHONY: lock
+lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for new versions)
+	@scripts/setup.sh lint
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and everything that was built; keeps instance/
+	@rm -rf .venv node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Set this machine up for the portal: scripts/setup.sh run|lint|test
+#
+#   run    a virtual environment in .venv with what the portal needs to serve
+#   lint   the same with the development requirements
+#   test   the same as lint, and besides
+#          Chromium, a Java runtime and the Nu HTML checker
+#
+# A second call does nothing. What can't be installed ends with one sentence
+# that says what to do, and with exit code 1.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# system_install NAME COMMAND PACKAGE... : install packages because COMMAND is missing.
+system_install() {
+    local name=$1 command=$2
+    shift 2
+    command -v apt-get >/dev/null ||
+        die "$name is missing and there is no apt-get here: install it so that '$command' works, then call make again."
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null ||
+            die "$name is missing: as root, run 'apt-get install $*', then call make again."
+        as_root=(sudo)
+    fi
+    echo "setup: installing $name ($*)"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        die "apt-get could not install $*: install $name by hand, then call make again."
+}
+
+new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
+        if new_enough "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "Python 3.11 or newer is needed${PYTHON:+ (PYTHON=$PYTHON is not)}: install it, or name it with PYTHON=..."
+}
+
+make_venv() {
+    if [ -x .venv/bin/python ] && new_enough .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        return
+    fi
+    local python
+    python=$(find_python)
+    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+        local version
+        version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+        system_install "the venv module of $version" "$python -m venv" "$version-venv"
+    fi
+    echo "setup: making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv || die "could not make a virtual environment in .venv with $python."
+}
+
+# install_locked LOCK : pip install the lock unless the stamp has its hash.
+install_locked() {
+    local stamp=.venv/.installed lock=$1 digest
+    digest=$(sha256sum "$lock" | cut -d' ' -f1)
+    if [ -f "$stamp" ] && grep -q "$digest" "$stamp"; then
+        return
+    fi
+    echo "setup: installing $lock"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        --require-hashes --requirement "$lock" ||
+        die "pip could not install $lock: is the package index reachable?"
+    # The development lock holds the other one, at the same versions.
+    if [ "$lock" = requirements-dev.txt ]; then
+        sha256sum requirements.txt requirements-dev.txt >"$stamp"
+    else
+        sha256sum "$lock" >"$stamp"
+    fi
+}
+
+find_chromium() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+install_browser() {
+    find_chromium >/dev/null && return
+    system_install Chromium chromium chromium fonts-dejavu-core
+    find_chromium >/dev/null || die "Chromium is installed, but not found in PATH."
+}
+
+install_java() {
+    java -version >/dev/null 2>&1 && return
+    system_install "a Java runtime" java default-jre-headless
+    java -version >/dev/null 2>&1 || die "a Java runtime is installed, but 'java -version' fails."
+}
+
+install_html_checker() {
+    cmp -s package-lock.json node_modules/.installed && [ -f node_modules/vnu-jar/build/dist/vnu.jar ] && return
+    echo "setup: installing the HTML checker"
+    PATH="$PWD/.venv/bin:$PATH" .venv/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
+        die "npm could not install package-lock.json: is the npm registry reachable?"
+    cp package-lock.json node_modules/.installed
+}
+
+case ${1:-} in
+run)
+    make_venv
+    install_locked requirements.txt
+    ;;
+lint)
+    make_venv
+    install_locked requirements-dev.txt
+    ;;
+test)
+    make_venv
+    install_locked requirements-dev.txt
+    install_browser
+    install_java
+    install_html_checker
+    ;;
+*)
+    die "say 'run', 'lint' or 'test'."
+    ;;
+esac
