@@ -1,0 +1,21 @@
+"""What guards every request and every answer, whichever door it goes through."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.http import gate, headers, limited, logs
+from portal.http.proxy import TrustedProxies
+from portal.http.request import client_address, request_id
+
+__all__ = ["client_address", "init_app", "request_id"]
+
+
+def init_app(app: Flask) -> None:
+    """Guard an application. Call it after its static files are served, before CSRFProtect."""
+    settings = app.config["PORTAL"]
+    logs.init_app(settings)
+    gate.init_app(app)
+    limited.init_app(app)
+    headers.init_app(app)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings)  # type: ignore[method-assign]  # Flask's way

@@ -1,0 +1,138 @@
+"""The headers of every answer, the request's id and its line in the log.
+
+This is WSGI, below Flask: static files and answers of the server's own making get them too,
+and a key check pays for one list of constants.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request
+
+from config import Settings
+from portal.http.logs import SLOW, log_request
+from portal.http.request import API, NONCE, REQUEST_ID
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STATIC = "/static/"
+_VERSION = "v"
+
+_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "img-src 'self' data:; style-src 'self'; script-src 'self'"
+)
+_REFUSED_FEATURES = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
+)
+_ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_PAGE = (
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in _REFUSED_FEATURES)),
+)
+_NO_STORE = ("Cache-Control", "no-store")
+_FOR_A_YEAR = ("Cache-Control", "public, max-age=31536000, immutable")
+_FOR_A_WHILE = ("Cache-Control", "public, max-age=300")
+
+
+class Envelope:
+    """Gives each request an id and each answer its headers."""
+
+    def __init__(self, application: WSGIApplication, settings: Settings) -> None:
+        hsts = (("Strict-Transport-Security", "max-age=63072000"),) if settings.is_https else ()
+        closed = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self._application = application
+        self._api = (*_ALWAYS, *hsts, closed, _NO_STORE)
+        self._static = (*_ALWAYS, *hsts, closed)
+        self._page = (*_ALWAYS, *hsts, *_PAGE)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        begun = perf_counter()
+        request_id = environ[REQUEST_ID] = os.urandom(8).hex()
+        path = environ.get("PATH_INFO", "")
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            if path.startswith(API):
+                headers.extend(self._api)
+            elif path.startswith(STATIC):
+                self._dress_static(environ, status, headers)
+            else:
+                self._dress_page(environ, headers)
+            headers.append(("X-Request-Id", request_id))
+            elapsed = perf_counter() - begun
+            if status[0] > "3" or elapsed > SLOW:
+                log_request(environ, status, elapsed)
+            return start_response(status, headers, exc_info)
+
+        return self._application(environ, start)
+
+    def _dress_page(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> None:
+        nonce = environ.get(NONCE)
+        policy = f"{_POLICY} 'nonce-{nonce}'" if nonce else _POLICY
+        headers.extend(self._page)
+        headers.append(("Content-Security-Policy", policy))
+        if not any(name.lower() == "cache-control" for name, _value in headers):
+            headers.append(_NO_STORE)
+
+    def _dress_static(self, environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]]) -> None:
+        headers[:] = [each for each in headers if each[0].lower() != "cache-control"]
+        headers.extend(self._static)
+        if status[0] > "3":
+            headers.append(_NO_STORE)
+        elif environ.get("QUERY_STRING", "").startswith(f"{_VERSION}="):
+            headers.append(_FOR_A_YEAR)
+        else:
+            headers.append(_FOR_A_WHILE)
+
+
+def init_app(app: Flask) -> None:
+    """Wrap the application, offer ``csp_nonce()`` to its templates, version its static files."""
+    app.wsgi_app = Envelope(app.wsgi_app, app.config["PORTAL"])  # type: ignore[method-assign]  # Flask's way
+    app.add_template_global(csp_nonce)
+
+    @app.url_defaults
+    def add_version(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static" and app.static_folder and _VERSION not in values:
+            path = Path(app.static_folder, values.get("filename", ""))
+            if path.is_file():
+                values[_VERSION] = _digest(path, path.stat().st_mtime_ns)
+
+
+def csp_nonce() -> str:
+    """The nonce of this answer, made when it is first asked for; scripts without it don't run."""
+    environ = request.environ
+    if NONCE not in environ:
+        environ[NONCE] = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+    return str(environ[NONCE])
+
+
+@lru_cache(256)
+def _digest(path: Path, _changed: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,51 @@
+"""Ask a view's limit before its form is looked at, so that posts which fail CSRF count too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, request
+from flask_babel import gettext as _
+from werkzeug.exceptions import TooManyRequests
+
+from portal.services.limits import Answer
+
+View = TypeVar("View", bound=Callable[..., Any])
+_QUESTION = "limit_question"
+
+
+def limited(question: Callable[[], Answer]) -> Callable[[View], View]:
+    """Declare the limit of a view that acts: ``question`` is asked for what isn't GET or HEAD.
+
+    >>> @blueprint.post("/signin")
+    ... @limited(lambda: limits.may_sign_in(client_address(), request.form.get("username", "")))
+    """
+
+    def declare(view: View) -> View:
+        setattr(view, _QUESTION, question)
+        return view
+
+    return declare
+
+
+def refuse_when_limited(answer: Answer) -> None:
+    """Raise TooManyRequests with an honest ``Retry-After`` when the answer is no."""
+    if not answer:
+        raise TooManyRequests(
+            _("Too many tries. Wait %(seconds)s seconds, then try again.", seconds=answer.retry_after),
+            retry_after=answer.retry_after,
+        )
+
+
+def init_app(app: Flask) -> None:
+    """Ask before each request; to be called before CSRFProtect."""
+    app.before_request(_ask)
+
+
+def _ask() -> None:
+    if request.endpoint is None or request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    question = getattr(current_app.view_functions.get(request.endpoint), _QUESTION, None)
+    if question is not None:
+        refuse_when_limited(question())

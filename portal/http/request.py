@@ -1,0 +1,19 @@
+"""What is known of the request that is being answered."""
+
+from __future__ import annotations
+
+from flask import has_request_context, request
+
+REQUEST_ID = "portal.request_id"
+NONCE = "portal.csp_nonce"
+API = "/api/"
+
+
+def client_address() -> str:
+    """The address of the client, as the trusted proxies tell it; empty when there is none."""
+    return request.remote_addr or ""
+
+
+def request_id() -> str:
+    """The id of this request, made here; empty outside of a request."""
+    return str(request.environ.get(REQUEST_ID, "")) if has_request_context() else ""
