@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
 from flask_babel import gettext as _
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import BadRequest, TooManyRequests
 
 from portal.services.limits import Answer
 
 View = TypeVar("View", bound=Callable[..., Any])
 _QUESTION = "limit_question"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def limited(question: Callable[[], Answer]) -> Callable[[View], View]:
@@ -39,13 +40,17 @@ def refuse_when_limited(answer: Answer) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Ask before each request; to be called before CSRFProtect."""
-    app.before_request(_ask)
+    """Look at each request that acts; to be called before CSRFProtect."""
+    app.before_request(_before_acting)
 
 
-def _ask() -> None:
-    if request.endpoint is None or request.method in {"GET", "HEAD", "OPTIONS"}:
+def _before_acting() -> None:
+    acting = request._get_current_object()  # type: ignore[attr-defined]  # spares a key check five looks through the proxy
+    if acting.method in _SAFE:
         return
-    question = getattr(current_app.view_functions.get(request.endpoint), _QUESTION, None)
-    if question is not None:
-        refuse_when_limited(question())
+    if any("\0" in value for values in acting.form.listvalues() for value in values):
+        raise BadRequest(_("A field holds a character that can't be kept."))
+    if acting.endpoint is not None:
+        question = getattr(current_app.view_functions.get(acting.endpoint), _QUESTION, None)
+        if question is not None:
+            refuse_when_limited(question())

@@ -20,7 +20,7 @@ SLOW = 1.0
 """Seconds from which on an answer is slow enough for a line of its own."""
 
 _HIDDEN = "[hidden]"
-_SECRET_PATHS = "confirm|confirm/signup|confirm-email|password/reset|setup|unlock"
+_LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|unlock"
 _log = structlog.stdlib.get_logger("portal.access")
 
 
@@ -41,7 +41,7 @@ class Redactor:
             (re.compile(rf"{re.escape(prefix)}_[0-9A-Za-z]{{49}}"), _HIDDEN),
             (re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_HIDDEN}"),
             (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _HIDDEN),
-            (re.compile(rf"/({_SECRET_PATHS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),
+            (re.compile(rf"/({_LINKS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),
             (re.compile(r"(://[^/\s:@\"']*:)[^@/\s\"']+@"), rf"\1{_HIDDEN}@"),
         )
 
