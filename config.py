@@ -1,0 +1,298 @@
+"""Every setting: its name, its default and its meaning.
+
+Each field of :class:`Settings` is read from the environment variable
+``PORTAL_<NAME>``, or from the file that ``PORTAL_<NAME>_FILE`` names (the habit of
+container secrets). ``docs/settings.md`` is held to this list by a test.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import tempfile
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+PREFIX = "PORTAL_"
+MINIMUM_SECRET_BYTES = 32
+MINIMUM_SECRET_VARIETY = 10
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong, weak or missing; the message says which and what to do."""
+
+
+def _setting(default: str, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"meaning": meaning, "secret": secret})
+
+
+@dataclass(frozen=True)
+class RawSettings:
+    """The settings as text, as an operator writes them."""
+
+    instance_path: str = _setting(
+        "instance", "Folder for the database, the mail files and the secrets that were not given."
+    )
+    host: str = _setting("127.0.0.1", "Address that the server listens on.")
+    port: str = _setting("8000", "Port that the server listens on.")
+    base_url: str = _setting(
+        "",
+        "Address that people and scripts use; links in mails begin with it. "
+        "Default: http://127.0.0.1 with the port.",
+    )
+    database_url: str = _setting(
+        "",
+        "sqlite:///path or postgresql+psycopg://user:password@host/name. "
+        "Default: portal.db in the instance folder.",
+        secret=True,
+    )
+    workers: str = _setting("2", "Worker processes of the server.")
+    secret_key: str = _setting(
+        "",
+        "Signs cookies and JWTs: at least 32 random characters. "
+        "Made once and kept in the instance folder when not given.",
+        secret=True,
+    )
+    peppers: str = _setting(
+        "",
+        "Key ring for the digests of secrets: id:value pairs separated by commas, the first "
+        "makes new digests, the others still verify. "
+        "Made once and kept in the instance folder when not given.",
+        secret=True,
+    )
+    mail_url: str = _setting(
+        "file:",
+        "file: writes mail/*.eml in the instance folder; smtp://user:password@host:port "
+        "sends (smtps:// with TLS from the first byte).",
+        secret=True,
+    )
+    mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
+    key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
+    limits_enabled: str = _setting(
+        "true", "false switches the limits off for load tests; refused with a public base URL."
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed. Default: nobody's.",
+    )
+    security_contact: str = _setting(
+        "",
+        "Where finders of a weakness write to (mailto: or https:), for security.txt. "
+        "Default: the sender of the mails.",
+    )
+    log_level: str = _setting("info", "debug, info, warning or error.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, read and checked. Secrets are kept out of the repr."""
+
+    instance_path: Path
+    host: str
+    port: int
+    base_url: str
+    database_url: str = field(repr=False)
+    workers: int
+    secret_key: str = field(repr=False)
+    peppers: Mapping[str, bytes] = field(repr=False)
+    mail_url: str = field(repr=False)
+    mail_from: str
+    key_prefix: str
+    limits_enabled: bool
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    security_contact: str
+    log_level: str
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the portal through TLS."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the base URL names anything but this machine."""
+        return not _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def current_pepper(self) -> str:
+        """The id of the pepper that new digests are made with."""
+        return next(iter(self.peppers))
+
+
+def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment; ``overrides`` (``PORTAL_…`` names) win.
+
+    Raises ConfigurationError with one sentence when a setting cannot be used.
+    """
+    raw = _read({**os.environ, **(overrides or {})})
+    instance_path = Path(raw.instance_path).absolute()
+    port = _whole_number("PORT", raw.port, 1, 65535)
+    base_url = (raw.base_url or f"http://127.0.0.1:{port}").rstrip("/")
+    public = not _is_loopback(_hostname(base_url))
+    _refuse_unsafe(raw, base_url, public)
+    instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret_key = raw.secret_key or _keep(instance_path / "secret_key", _random_text)
+    peppers = raw.peppers or _keep(instance_path / "peppers", lambda: f"p1:{_random_text()}")
+    return Settings(
+        instance_path=instance_path,
+        host=raw.host,
+        port=port,
+        base_url=base_url,
+        database_url=raw.database_url or f"sqlite:///{instance_path / 'portal.db'}",
+        workers=_whole_number("WORKERS", raw.workers, 1, 256),
+        secret_key=_strong("SECRET_KEY", secret_key),
+        peppers=_peppers(peppers),
+        mail_url=raw.mail_url,
+        mail_from=raw.mail_from,
+        key_prefix=_key_prefix(raw.key_prefix),
+        limits_enabled=_truth("LIMITS_ENABLED", raw.limits_enabled),
+        trusted_proxies=_networks(raw.trusted_proxies),
+        security_contact=raw.security_contact or f"mailto:{_bare_address(raw.mail_from)}",
+        log_level=_one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
+    )
+
+
+def _read(environ: Mapping[str, str]) -> RawSettings:
+    values: dict[str, str] = {}
+    for each in fields(RawSettings):
+        name = PREFIX + each.name.upper()
+        if name in environ:
+            values[each.name] = environ[name].strip()
+        elif path := environ.get(f"{name}_FILE"):
+            try:
+                values[each.name] = Path(path).read_text("utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{name}_FILE names a file that can't be read: {error.strerror}."
+                ) from error
+    return RawSettings(**values)
+
+
+def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
+    if not public:
+        return
+    if not base_url.startswith("https://"):
+        raise ConfigurationError(
+            "PORTAL_BASE_URL is public but not https: secrets would travel in the clear. "
+            "Put a proxy with TLS in front and write https://."
+        )
+    for name, value in (("SECRET_KEY", raw.secret_key), ("PEPPERS", raw.peppers)):
+        if not value:
+            raise ConfigurationError(
+                f"PORTAL_{name} is missing, and PORTAL_BASE_URL is public. "
+                f"Give it, for example with PORTAL_{name}_FILE."
+            )
+    if not _truth("LIMITS_ENABLED", raw.limits_enabled):
+        raise ConfigurationError(
+            "PORTAL_LIMITS_ENABLED=false is for load tests and refused with a public base URL."
+        )
+    if os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+        raise ConfigurationError("FLASK_DEBUG is on, and PORTAL_BASE_URL is public. Switch it off.")
+
+
+def _hostname(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError("PORTAL_BASE_URL must begin with http:// or https:// and a host.")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ConfigurationError("PORTAL_BASE_URL is scheme, host and port only: no path, query or user.")
+    return parts.hostname
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keep(path: Path, make: Any) -> str:
+    """Read a secret that was kept before, or make and keep it, mode 0600.
+
+    Several processes may start at once: the first one to link its file wins, and all
+    read that one.
+    """
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(temporary)
+    return path.read_text("ascii").strip()
+
+
+def _random_text() -> str:
+    return urlsafe_b64encode(secrets.token_bytes(MINIMUM_SECRET_BYTES)).decode().rstrip("=")
+
+
+def _strong(name: str, value: str) -> str:
+    if len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY:
+        raise ConfigurationError(
+            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters."
+        )
+    return value
+
+
+def _peppers(text: str) -> dict[str, bytes]:
+    ring: dict[str, bytes] = {}
+    for pair in text.split(","):
+        name, colon, value = pair.strip().partition(":")
+        if not colon or not name.isalnum() or len(name) > 16 or name in ring:
+            raise ConfigurationError(
+                "PORTAL_PEPPERS must be id:value pairs separated by commas, "
+                "each id its own, of up to 16 letters and digits."
+            )
+        ring[name] = _strong("PEPPERS", value).encode()
+    return ring
+
+
+def _key_prefix(value: str) -> str:
+    plain = value.replace("_", "")
+    if not (value.isascii() and plain.isalnum() and value == value.lower() and len(value) <= 16):
+        raise ConfigurationError(
+            "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
+        )
+    return value
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
+        ) from error
+
+
+def _whole_number(name: str, text: str, low: int, high: int) -> int:
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigurationError(f"PORTAL_{name} must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def _truth(name: str, text: str) -> bool:
+    return _one_of(name, text.lower(), "true", "false") == "true"
+
+
+def _one_of(name: str, value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise ConfigurationError(f"PORTAL_{name} must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def _bare_address(sender: str) -> str:
+    return sender.rpartition("<")[2].rstrip(">").strip()

@@ -1,0 +1,57 @@
+"""Chatelaine: a self-hosted portal for API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask
+
+from config import load_settings
+from portal import api, cli, failures, http, web
+from portal.extensions import babel, csrf, db, login_manager, migrate
+from portal.services.usage import UsageCollector
+from portal.services.verification import Verifier
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
+    """Join the parts to an application; the one place where that is done.
+
+    ``overrides`` are settings by their ``PORTAL_…`` names and win over the environment.
+    Raises config.ConfigurationError.
+    """
+    settings = load_settings(overrides)
+    app = Flask(
+        __name__,
+        instance_path=str(settings.instance_path),
+        static_folder=str(ROOT / "static"),
+        template_folder=str(ROOT / "templates"),
+    )
+    app.config.update(
+        PORTAL=settings,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=8 * 60 * 60,
+        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "portal" / "translations"),
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    http.init_app(app)
+    csrf.init_app(app)
+    login_manager.init_app(app)
+    babel.init_app(app, locale_selector=web.choose_locale)
+    with app.app_context():
+        app.extensions["usage"] = UsageCollector(db.engine)
+    app.extensions["verifier"] = Verifier(settings)
+    failures.init_app(app)
+    web.init_app(app)
+    api.init_app(app)
+    cli.init_app(app)
+    return app

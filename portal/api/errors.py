@@ -1,0 +1,89 @@
+"""Errors as the API tells them: one shape, the true status, nothing internal."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Response, jsonify
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from portal.http import request_id
+from portal.messages import sentence
+from portal.services.errors import (
+    AccountBlocked,
+    AccountLocked,
+    ConsentLacking,
+    Forbidden,
+    InvalidInput,
+    LastAdmin,
+    NotFound,
+    RuleError,
+    SignInFailed,
+    TokenInvalid,
+)
+
+log = logging.getLogger(__name__)
+
+STATUSES: dict[type[RuleError], int] = {
+    InvalidInput: 400,
+    SignInFailed: 401,
+    Forbidden: 403,
+    AccountBlocked: 403,
+    AccountLocked: 403,
+    NotFound: 404,
+    TokenInvalid: 404,
+    LastAdmin: 409,
+    ConsentLacking: 451,
+}
+CODES = {
+    401: "authenticationFailed",
+    403: "insufficientAccessLevel",
+    404: "notFound",
+    405: "methodNotAllowed",
+    406: "notAcceptable",
+    413: "bodyTooLarge",
+    415: "unsupportedMediaType",
+    429: "tooManyRequests",
+    451: "consentLacking",
+    500: "internalError",
+    503: "busy",
+}
+
+
+def failure(status: int, code: str, details: dict[str, Any] | None = None) -> Response:
+    """Make the answer of an error."""
+    response = jsonify(result="error", error=code, message=sentence(code, details), requestId=request_id())
+    response.status_code = status
+    return response
+
+
+def show_http(error: HTTPException) -> Response:
+    """Tell an error of HTTP, with its headers (``Allow``, ``Retry-After``)."""
+    status = error.code or 500
+    response = failure(status, CODES.get(status, "badRequest"))
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def show_rule(error: RuleError) -> Response:
+    """Tell what a rule said."""
+    status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 400)
+    return failure(503 if error.code == "busy" else status, error.code, error.details)
+
+
+def show_unavailable(error: OperationalError) -> Response:
+    """Say that the database can't be reached."""
+    log.error("database unavailable: %s", type(error.orig).__name__)
+    response = failure(503, "unavailable")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def show_failure(error: Exception) -> Response:
+    """Say that it is our fault; the log has the rest."""
+    log.exception("unhandled %s in request %s", type(error).__name__, request_id())
+    return failure(500, "internalError")

@@ -1,0 +1,40 @@
+"""The command that does what runs by the clock."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import DBAPIError
+
+from config import ConfigurationError
+from portal.jobs import Courier, Stop, do_round, run
+from portal.transports import Transport, make_transport
+
+jobs = AppGroup("jobs", help="Send mails and clean up.")
+
+
+@jobs.command("run")
+@click.option("--once", is_flag=True, help="Do all that is due now, and end.")
+def run_jobs(once: bool) -> None:
+    """Send what waits in the outbox, and clean once an hour, until told to stop."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
+    try:
+        transport = make_transport(app.config["PORTAL"])
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    if once:
+        _run_once(app, transport)
+        return
+    with Stop().listening() as stop:
+        run(app, transport, stop)
+
+
+def _run_once(app: Flask, transport: Transport) -> None:
+    courier = Courier(transport)
+    try:
+        do_round(app, courier, Stop())
+    except DBAPIError as error:
+        raise click.ClickException("The database can't be reached.") from error
+    if courier.failed:
+        raise click.ClickException("Some mails could not be sent; they are tried again later.")

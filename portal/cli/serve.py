@@ -1,0 +1,156 @@
+"""The command that serves the portal: migrations, the server and the jobs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import flask_migrate
+import structlog
+from flask import current_app
+from flask.cli import with_appcontext
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.common import AbstractServer
+from sqlalchemy.exc import DBAPIError
+
+from config import ConfigurationError, Settings
+from portal.extensions import db
+from portal.services import signup
+from portal.transports import make_transport
+
+BACKLOG = 1024
+BLOCKING_THREADS = 16
+LARGEST_HEAD = 64 * 1024
+"""Bytes of request line and headers together; more is answered with 431."""
+HEADER_MILLISECONDS = 15_000
+GRACE = 15
+"""Seconds that workers and jobs get to end what they are at."""
+PAUSE_BEFORE_RESTART = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+@click.command("serve")
+@with_appcontext
+def serve() -> None:
+    """Bring the database up to date, then serve the portal and run the jobs."""
+    settings: Settings = current_app.config["PORTAL"]
+    try:
+        make_transport(settings)
+        require_free_port(settings.host, settings.port)
+        flask_migrate.upgrade()
+        link = signup.first_admin_link()
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    except DBAPIError as error:
+        raise click.ClickException(f"The database can't be used: {type(error).__name__}.") from error
+    finally:
+        db.session.remove()
+        db.engine.dispose()
+    if link:
+        click.echo(f"There is no account yet. Make the first admin here, within a day:\n{link}")
+    with JobsProcess().running():
+        make_server(settings).serve()
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise ConfigurationError when nothing can listen there, with the reason.
+
+    The workers listen with SO_REUSEPORT, so without this a second server would start too.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Nothing can listen on {host} port {port}: {error.strerror}. "
+                "End what does, or choose another PORTAL_PORT or PORTAL_HOST."
+            ) from error
+
+
+def make_server(settings: Settings) -> AbstractServer[Any]:
+    """The server, with its limits; it writes no access log, so no address or token stands there.
+
+    Workers are spawned, not forked: each opens its own database, and ends in order, so that
+    what it collected is written.
+    """
+    multiprocessing.set_start_method("spawn", force=True)
+    return Granian(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=BLOCKING_THREADS,
+        backlog=BACKLOG,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=LARGEST_HEAD),
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_access=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE,
+    )
+
+
+class JobsProcess:
+    """Runs ``jobs run`` beside the server, and again when it ends by itself."""
+
+    def __init__(self, command: tuple[str, ...] | None = None) -> None:
+        self._command = command or (sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run")
+        self._ending = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self) -> Iterator[JobsProcess]:
+        """Keep it running for as long as the block runs, and end it after."""
+        keeper = threading.Thread(target=self._keep, name="jobs", daemon=True)
+        keeper.start()
+        try:
+            yield self
+        finally:
+            self._end()
+            keeper.join(GRACE)
+
+    def _keep(self) -> None:
+        while self._start():
+            assert self._process is not None
+            code = self._process.wait()
+            if not self._ending.is_set():
+                log.error("jobs.ended", code=code, again_in=PAUSE_BEFORE_RESTART)
+            self._ending.wait(PAUSE_BEFORE_RESTART)
+
+    def _start(self) -> bool:
+        with self._lock:
+            if self._ending.is_set():
+                return False
+            self._process = subprocess.Popen(self._command)  # noqa: S603  # our own command
+            return True
+
+    def _end(self) -> None:
+        with self._lock:
+            self._ending.set()
+            process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,67 @@
+"""The extensions, unbound. Imports nothing of the portal."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, cast
+
+from flask import current_app
+from flask_babel import Babel
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+from werkzeug.local import LocalProxy
+
+from config import Settings
+
+SQLITE_BUSY_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """What every model derives from; constraints are named so that migrations can address them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(metadata=Base.metadata)
+migrate = Migrate(render_as_batch=True)
+csrf = CSRFProtect()
+login_manager = LoginManager()
+babel = Babel()
+
+settings: Settings = cast(Settings, LocalProxy(lambda: current_app.config["PORTAL"]))
+"""The settings of the application that is in context."""
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Give each SQLite connection the pragmas without which it loses updates."""
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin a writing transaction with the write lock in hand, a reading one without it."""
+    if connection.dialect.name == "sqlite":
+        writes = connection.get_execution_options().get("portal_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,99 @@
+"""The sentence for each code of an error: what went wrong, then what to do.
+
+Pages show it beside the field, the API beside the code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext
+
+from portal.permissions import N_
+
+SENTENCES: dict[str, str] = {
+    # sign-up, sign-in, profile
+    "postBodyMissing": N_("The request has no body. Send a JSON object."),
+    "emailMissing": N_("The mail address is missing. Give the one that you read."),
+    "emailInvalid": N_("No mail can be sent to this address. Check how it is written."),
+    "emailTaken": N_("There is an account with this address. Choose another address."),
+    "languageMissing": N_("The language is missing. Give one of: en, de, es, fr, nl."),
+    "unsupportedLanguage": N_("This language is not known. Give one of: en, de, es, fr, nl."),
+    "usernameMissing": N_("The name is missing. Give your name, mail address or number."),
+    "usernameInvalid": N_(
+        "This name won't do. Use 2 to 40 letters, digits, dots, underscores or hyphens, "
+        "with one letter at least."
+    ),
+    "usernameTaken": N_("Somebody has this name already. Choose another one."),
+    "bioTooLong": N_("This is too long. Shorten it to %(maximum)s characters."),
+    "passwordMissing": N_("The password is missing. Give your password."),
+    "passwordWrong": N_("This is not your current password. Try again, or reset it."),
+    "passwordTooShort": N_(
+        "This password is too short. Use %(limit)s characters or more; a few words are easy to remember."
+    ),
+    "passwordTooLong": N_("This password is too long. Use at most %(limit)s characters."),
+    "passwordTooCommon": N_("This password is on the lists that guessers try first. Choose another one."),
+    "passwordHasContext": N_(
+        "This password is mostly your name, your address or the name of the portal. Choose another one."
+    ),
+    "passwordTooSimple": N_("This password repeats itself or follows the keyboard. Choose another one."),
+    "consentRequired": N_("Without your consent no account can be kept. Give 1 or 2."),
+    "signInFailed": N_("Name or password is wrong. Try again, or reset your password."),
+    "mfaTokenRequired": N_("A code of your second factor is needed. Send it as token."),
+    "tokenInvalid": N_("This link is wrong, was used, or is too old. Ask for a new one."),
+    # keys
+    "nameMissing": N_("The name is missing. Say what will use the key."),
+    "nameTooLong": N_("This name is too long. Shorten it to %(maximum)s characters."),
+    "nameNotPrintable": N_("The name holds a character that can't be shown. Remove it."),
+    "levelMissing": N_("The level is missing. Give a number from 0 to 9."),
+    "levelNotNumeric": N_("The level is not a number. Give a number from 0 to 9."),
+    "invalidLevel": N_("There is no such level. Give a whole number from 0 to 9."),
+    "expiresInMissing": N_("The time to live is missing. Give expiresIn in seconds."),
+    "expiresInNotNumeric": N_(
+        "The time to live won't do. Give expiresIn as a whole number of seconds above 0."
+    ),
+    "expiresInHigherThanMaximum": N_("No key lives longer than %(days)s days. Choose an earlier end."),
+    "keyLevelExceedsRoleLevel": N_(
+        "This level is above what you may give. Choose level %(highest)s or lower."
+    ),
+    "alreadyMade": N_(
+        "This form has made its key already. Its secret was shown once; if it is lost, replace the key."
+    ),
+    "dateMissing": N_("The date is missing. Choose the day on which the key ends."),
+    "dateInvalid": N_("This is not a date to come. Choose a day from tomorrow on."),
+    # operators
+    "reasonMissing": N_("The reason is missing. Say why; the record keeps it."),
+    "reasonTooLong": N_("The reason is too long. Shorten it to %(maximum)s characters."),
+    "roleInvalid": N_("There is no such role."),
+    "lastAdmin": N_("This is the last admin. Make another one first."),
+    # doors
+    "authenticationFailed": N_("Key and secret, or token, were not accepted. Check both and try again."),
+    "apikeyExpired": N_("This key has expired. Make a new one, or replace it."),
+    "apikeyRevoked": N_("This key was revoked for good. Make a new one."),
+    "insufficientAccessLevel": N_("You may not do this: it asks for a higher level."),
+    "accountBlocked": N_("This account is blocked. Write to the people who run this portal."),
+    "accountLocked": N_("This account is locked by its owner. The mail that was sent says how to open it."),
+    "consentLacking": N_("The owner's consent is lacking. Give it first."),
+    "notFound": N_("There is nothing here. Check the address."),
+    "methodNotAllowed": N_("This method does nothing here. Allow names those that do."),
+    "notAcceptable": N_("Only application/json is spoken here. Accept it."),
+    "bodyTooLarge": N_("The body is too large. Send less."),
+    "unsupportedMediaType": N_("The body is not JSON in UTF-8. Send it as application/json."),
+    "bodyNotJson": N_("The body is not a JSON object as it should be. Check how it is written."),
+    "fieldInvalid": N_("The field %(field)s is of the wrong kind. Check it in the documentation."),
+    "credentialsInUrl": N_(
+        "Credentials don't belong into a URL, where logs keep them. Send them in the "
+        "Authorization header, and revoke the ones that you sent."
+    ),
+    "tooManyRequests": N_("Too many tries. Wait as long as Retry-After says, then try again."),
+    "badRequest": N_("The request can't be understood. Check how it is written."),
+    "busy": N_("The portal is busy. Try again in a moment."),
+    "unavailable": N_("The portal can't reach its database. Try again in a moment."),
+    "internalError": N_("Something went wrong on our side. It was written down; try again."),
+}
+
+
+def sentence(code: str, details: dict[str, Any] | None = None) -> str:
+    """The sentence of a code, in the reader's language."""
+    text = gettext(SENTENCES[code])
+    return text % details if details else text

@@ -1,0 +1,29 @@
+"""Tables, constraints and facts about one row."""
+
+from portal.models.account import LANGUAGES, Account, Consent, Status
+from portal.models.audit import Action, ActorKind, AuditEvent
+from portal.models.key import ApiKey, KeyUsage, KeyUsageHour, Reason
+from portal.models.outbox import JobLease, LimitCounter, MailKind, OutboxMail
+from portal.models.session import MailToken, Purpose, SessionKind, SignedSession
+
+__all__ = [
+    "LANGUAGES",
+    "Account",
+    "Action",
+    "ActorKind",
+    "ApiKey",
+    "AuditEvent",
+    "Consent",
+    "JobLease",
+    "KeyUsage",
+    "KeyUsageHour",
+    "LimitCounter",
+    "MailKind",
+    "MailToken",
+    "OutboxMail",
+    "Purpose",
+    "Reason",
+    "SessionKind",
+    "SignedSession",
+    "Status",
+]

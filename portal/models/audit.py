@@ -1,0 +1,78 @@
+"""The record: who did what, on what, when, from where and why. Append-only by trigger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Index, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.extensions import Base
+from portal.models.types import BigId, UtcTime, Word
+
+
+class ActorKind(StrEnum):
+    """Through what somebody acted."""
+
+    ANONYMOUS = "anonymous"
+    BROWSER = "browser"
+    JWT = "jwt"
+    KEY = "key"
+    COMMAND_LINE = "command-line"
+    SYSTEM = "system"
+
+
+class Action(StrEnum):
+    """Everything that the record knows, as ``subject:verb``."""
+
+    ACCOUNT_SIGN_UP_REQUESTED = "account:sign-up-requested"
+    ACCOUNT_CREATED = "account:created"
+    ACCOUNT_CONFIRMED = "account:confirmed"
+    ACCOUNT_UPDATED = "account:updated"
+    ACCOUNT_EMAIL_CHANGE_REQUESTED = "account:email-change-requested"
+    ACCOUNT_EMAIL_CHANGED = "account:email-changed"
+    ACCOUNT_LOCKED = "account:locked"
+    ACCOUNT_UNLOCKED = "account:unlocked"
+    ACCOUNT_BLOCKED = "account:blocked"
+    ACCOUNT_UNBLOCKED = "account:unblocked"
+    ACCOUNT_REMOVED = "account:removed"
+    ACCOUNT_ROLE_CHANGED = "account:role-changed"
+    ACCOUNT_READ = "account:read-by-operator"
+    ACCOUNTS_SEARCHED = "account:searched-by-operator"
+    RECORD_READ = "record:read-by-operator"
+    CONSENT_GIVEN = "consent:given"
+    CONSENT_WITHDRAWN = "consent:withdrawn"
+    PASSWORD_CHANGED = "password:changed"  # noqa: S105  # the name of an act
+    PASSWORD_RESET_REQUESTED = "password:reset-requested"  # noqa: S105  # the name of an act
+    PASSWORD_RESET = "password:reset"  # noqa: S105  # the name of an act
+    SESSION_STARTED = "session:started"
+    SESSION_REFUSED = "session:refused"
+    SESSION_ENDED = "session:ended"
+    SESSIONS_ENDED = "session:all-ended"
+    KEY_CREATED = "key:created"
+    KEY_REVOKED = "key:revoked"
+    KEYS_REVOKED = "key:all-revoked"
+    LIMIT_EXCEEDED = "limit:exceeded"
+
+
+class AuditEvent(Base):
+    """One act. It refers to accounts and keys by number, so that nothing can pull it down."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    action: Mapped[Action] = mapped_column(Word(Action), index=True)
+    actor_kind: Mapped[ActorKind] = mapped_column(Word(ActorKind))
+    actor_account_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    actor_key_id: Mapped[UUID | None] = mapped_column(Uuid)
+    account_id: Mapped[int | None] = mapped_column(BigInteger)
+    key_id: Mapped[UUID | None] = mapped_column(Uuid, index=True)
+    address: Mapped[str | None] = mapped_column(String(45))
+    request_id: Mapped[str | None] = mapped_column(String(36))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -1,0 +1,70 @@
+"""Mail that waits to be sent, and who is at work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.extensions import Base
+from portal.models.types import BigId, UtcTime, Word
+
+
+class MailKind(StrEnum):
+    """The mails that the portal writes; each has its template of the same name."""
+
+    SIGN_UP = "sign-up"
+    RESET = "reset"
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105  # the name of a mail
+    EMAIL_CONFIRM = "email-confirm"
+    EMAIL_CHANGED = "email-changed"
+    LOCKED = "locked"
+    KEY_MADE = "key-made"
+    KEYS_REVOKED = "keys-revoked"
+    ROLE_CHANGED = "role-changed"
+    ACCOUNT_REMOVED = "account-removed"
+
+
+class OutboxMail(Base):
+    """One mail, written in the transaction of the act it tells of, sent later by the jobs.
+
+    It holds what the template needs, and never a token: the jobs make that when they send.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "sent_at", "next_attempt_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[MailKind] = mapped_column(Word(MailKind))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    address: Mapped[str] = mapped_column(String(254))
+    language: Mapped[str] = mapped_column(String(5))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    next_attempt_at: Mapped[datetime] = mapped_column(UtcTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_error: Mapped[str | None] = mapped_column(String(200))
+
+
+class JobLease(Base):
+    """Which job somebody is at work on, and until when, so that nobody does it twice."""
+
+    __tablename__ = "job_leases"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    leased_until: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class LimitCounter(Base):
+    """How often something was done in a window, counted across all workers."""
+
+    __tablename__ = "limit_counters"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    hits: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)

@@ -1,0 +1,66 @@
+"""Sessions of browsers and of JWTs, and the tokens that travel by mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.extensions import Base
+from portal.models.account import Account
+from portal.models.types import UtcTime, Word
+
+
+class SessionKind(StrEnum):
+    """What holds the session: a browser's cookie or a JWT."""
+
+    BROWSER = "browser"
+    JWT = "jwt"
+
+
+class SignedSession(Base):
+    """One sign-in, which can be ended. The token itself is not kept, only its SHA-256."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (CheckConstraint("kind = 'jwt' OR length(token_hash) = 32", name="browser_has_token"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[SessionKind] = mapped_column(Word(SessionKind))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    address: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+
+    account: Mapped[Account] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+
+
+class Purpose(StrEnum):
+    """What a mailed token is good for, and nothing else."""
+
+    CONFIRM = "confirm"
+    RESET = "reset"
+    UNLOCK = "unlock"
+    EMAIL = "email"
+    FIRST_ADMIN = "first-admin"
+
+
+class MailToken(Base):
+    """A token in a mailed link: kept as SHA-256, for one purpose and one address, used once."""
+
+    __tablename__ = "mail_tokens"
+    __table_args__ = (CheckConstraint("length(token_hash) = 32", name="token_hash"),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    purpose: Mapped[Purpose] = mapped_column(Word(Purpose))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    address: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -1,0 +1,55 @@
+"""Column types that both databases share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import BigInteger, Dialect, Integer, String
+from sqlalchemy.types import TypeDecorator
+
+from portal.clock import from_ms, to_ms
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""A growing number as primary key; SQLite counts only in INTEGER."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware moment, kept as whole milliseconds since the epoch in UTC.
+
+    A number means the same on both databases, in a CHECK and to a raw read.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Write a moment; ValueError for a naive one."""
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Read a moment."""
+        return None if value is None else from_ms(value)
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Word(TypeDecorator[E]):
+    """A member of an enum, kept as its value."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def __init__(self, enum: type[E]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: E | str | None, dialect: Dialect) -> str | None:
+        """Write the value; ValueError for one that the enum lacks."""
+        return None if value is None else self.enum(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
+        """Read the member."""
+        return None if value is None else self.enum(value)

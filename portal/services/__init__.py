@@ -1,0 +1,1 @@
+"""The rules. No Flask, no WTForms; the only code that commits."""

@@ -1,0 +1,80 @@
+"""What can go wrong with a rule. Each error has the code that the wire gives it."""
+
+from __future__ import annotations
+
+
+class RuleError(Exception):
+    """A rule says no; ``code`` is the word for it on the wire."""
+
+    code = "error"
+
+    def __init__(self, code: str | None = None, **details: object) -> None:
+        self.code = code or type(self).code
+        self.details = details
+        super().__init__(self.code)
+
+
+class InvalidInput(RuleError):
+    """Something that was given can't be used; ``field`` names it."""
+
+    def __init__(self, code: str, field: str, **details: object) -> None:
+        super().__init__(code, **details)
+        self.field = field
+
+
+class NotFound(RuleError):
+    """It is not there, or not the actor's: the two look alike."""
+
+    code = "notFound"
+
+
+class Forbidden(RuleError):
+    """The actor may not do this."""
+
+    code = "insufficientAccessLevel"
+
+
+class ConsentLacking(RuleError):
+    """The owner has not agreed, or no longer agrees, that data is processed."""
+
+    code = "consentLacking"
+
+
+class AccountBlocked(RuleError):
+    """An operator has blocked the account."""
+
+    code = "accountBlocked"
+
+
+class AccountLocked(RuleError):
+    """The owner has locked the account."""
+
+    code = "accountLocked"
+
+
+class SignInFailed(RuleError):
+    """Name or password is wrong; which one is not told."""
+
+    code = "signInFailed"
+
+
+class TokenInvalid(RuleError):
+    """The mailed link is wrong, used or too old."""
+
+    code = "tokenInvalid"
+
+
+class LastAdmin(RuleError):
+    """The last admin can't be removed, demoted or blocked."""
+
+    code = "lastAdmin"
+
+
+class AlreadyMade(RuleError):
+    """This form has made its key already; its secret is not shown again."""
+
+    code = "alreadyMade"
+
+    def __init__(self, key_id: object) -> None:
+        super().__init__(key_id=key_id)
+        self.key_id = key_id

@@ -1,0 +1,141 @@
+"""Looking at keys: lists, counts and single ones. Ownership is part of every query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Select, String, and_, cast, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from portal import clock
+from portal.extensions import db
+from portal.models import ApiKey
+from portal.services.errors import NotFound
+
+PAGE_SIZE = 25
+SOON = timedelta(days=7)
+
+
+class KeyStatus(StrEnum):
+    """How a list of keys can be narrowed."""
+
+    ALL = "all"
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """One page of a list of keys, counted from 1."""
+
+    items: Sequence[ApiKey]
+    number: int
+    pages: int
+    total: int
+
+
+def owned(account_id: int, key_id: UUID) -> Select[tuple[ApiKey]]:
+    """The query for one key of one account."""
+    return select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id)
+
+
+def find_key(account_id: int, key_id: UUID) -> ApiKey | None:
+    """A key of this account; None when it is not there, or somebody else's."""
+    return db.session.scalars(owned(account_id, key_id)).one_or_none()
+
+
+def get_key(account_id: int, key_id: UUID) -> ApiKey:
+    """A key of this account; raises NotFound as :func:`find_key` returns None."""
+    key = find_key(account_id, key_id)
+    if key is None:
+        raise NotFound
+    return key
+
+
+def list_keys(
+    account_id: int,
+    *,
+    status: KeyStatus = KeyStatus.ALL,
+    query: str = "",
+    page: int = 1,
+    size: int = PAGE_SIZE,
+) -> KeyPage:
+    """The keys of an account: live ones first, newest first; ``query`` is of name or id."""
+    now = clock.utcnow()
+    condition = and_(ApiKey.account_id == account_id, _having(status, now), _like(query))
+    total = db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
+    pages = max(1, -(-total // size))
+    number = min(max(1, page), pages)
+    items = db.session.scalars(
+        select(ApiKey)
+        .where(condition)
+        .order_by(_having(KeyStatus.LIVE, now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
+        .limit(size)
+        .offset((number - 1) * size)
+    ).all()
+    return KeyPage(items, number, pages, total)
+
+
+def list_keys_after(
+    account_id: int, *, statuses: Sequence[KeyStatus], after: UUID | None, limit: int
+) -> Sequence[ApiKey]:
+    """The keys of an account in the order of their ids, behind ``after``; for the API's pages."""
+    now = clock.utcnow()
+    query = select(ApiKey).where(
+        ApiKey.account_id == account_id, or_(*(_having(status, now) for status in statuses))
+    )
+    if after is not None:
+        query = query.where(ApiKey.id > after)
+    return db.session.scalars(query.order_by(ApiKey.id).limit(limit)).all()
+
+
+def count_keys(account_id: int) -> dict[KeyStatus, int]:
+    """How many keys an account has, by state."""
+    now = clock.utcnow()
+    return {
+        status: db.session.scalar(
+            select(func.count())
+            .select_from(ApiKey)
+            .where(ApiKey.account_id == account_id, _having(status, now))
+        )
+        or 0
+        for status in KeyStatus
+    }
+
+
+def count_expiring_soon(account_id: int) -> int:
+    """How many live keys of an account end within seven days."""
+    now = clock.utcnow()
+    condition = and_(
+        ApiKey.account_id == account_id,
+        _having(KeyStatus.LIVE, now),
+        ApiKey.expires_at <= now + SOON,
+    )
+    return db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
+
+
+def _having(status: KeyStatus, now: datetime) -> ColumnElement[bool]:
+    unrevoked = ApiKey.revoked_at.is_(None)
+    return {
+        KeyStatus.ALL: ApiKey.id.is_not(None),
+        KeyStatus.LIVE: and_(unrevoked, ApiKey.expires_at > now),
+        KeyStatus.EXPIRED: and_(unrevoked, ApiKey.expires_at <= now),
+        KeyStatus.REVOKED: ApiKey.revoked_at.is_not(None),
+    }[status]
+
+
+def _like(query: str) -> ColumnElement[bool]:
+    words = query.strip()
+    if not words:
+        return ApiKey.id.is_not(None)
+    digits = words.replace("-", "").lower()
+    plain_id = func.replace(cast(ApiKey.id, String), "-", "")
+    return or_(
+        ApiKey.name.icontains(words, autoescape=True),
+        plain_id.startswith(digits, autoescape=True),
+    )

@@ -1,0 +1,135 @@
+"""What owners say of themselves: name, bio, language, address, consent."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason
+from portal.services import audit, keys, outbox, tokens
+from portal.services.actor import Actor
+from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
+from portal.services.fields import clean_bio, clean_email, clean_language, clean_username
+from portal.services.outbox import Letter
+from portal.services.signup import give_consent
+from portal.services.transaction import lock_account, transaction
+
+
+def get_account(actor: Actor) -> Account:
+    """The actor's own account, as it is now. Raises Forbidden when there is none."""
+    account = db.session.get(Account, actor.account_id) if actor.account_id else None
+    if account is None:
+        raise Forbidden
+    return account
+
+
+def update_profile(
+    actor: Actor,
+    *,
+    username: str | None = None,
+    bio: str | None = None,
+    language: str | None = None,
+) -> Account:
+    """Change what is given, keep what is not. Raises InvalidInput, also for a taken name."""
+    wanted = {}
+    if username is not None:
+        wanted["username"] = clean_username(username)
+        wanted["lusername"] = wanted["username"].lower()
+    if bio is not None:
+        wanted["bio"] = clean_bio(bio)
+    if language is not None:
+        wanted["language"] = clean_language(language)
+    try:
+        with transaction() as session:
+            account = _locked(session, actor)
+            changed = [name for name, value in wanted.items() if getattr(account, name) != value]
+            for name in changed:
+                setattr(account, name, wanted[name])
+            if changed:
+                account.updated_at = clock.utcnow()
+                audit.record(
+                    session,
+                    actor,
+                    Action.ACCOUNT_UPDATED,
+                    account_id=account.id,
+                    fields=sorted(set(changed) - {"lusername"}),
+                )
+    except IntegrityError as error:
+        raise InvalidInput("usernameTaken", "username") from error
+    return account
+
+
+def set_consent(actor: Actor, consent: int) -> Account:
+    """Give, change or withdraw consent. Withdrawn, all keys are revoked, for good.
+
+    Raises InvalidInput for a number that means nothing.
+    """
+    if consent not in tuple(Consent):
+        raise InvalidInput("consentRequired", "consent")
+    with transaction() as session:
+        account = _locked(session, actor)
+        if consent != Consent.NONE:
+            if consent != account.consent:
+                give_consent(session, actor, account, Consent(consent))
+        elif account.consent != Consent.NONE:
+            keys.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
+            account.consent = Consent.NONE
+            audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
+        account.updated_at = clock.utcnow()
+    return account
+
+
+def request_email_change(actor: Actor, email: str) -> str:
+    """Write down a new address; it counts once the mail that goes there is answered."""
+    email = clean_email(email)
+    with transaction() as session:
+        account = _locked(session, actor)
+        outbox.enqueue(
+            session,
+            MailKind.EMAIL_CONFIRM,
+            account_id=account.id,
+            address=email,
+            language=account.language,
+        )
+        audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
+    return email
+
+
+def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Make the link that proves a new address; None when somebody else has it already."""
+    taken = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
+    account = session.get(Account, mail.account_id)
+    if account is None or account.removed_at is not None or taken not in (None, account.id):
+        return None
+    tokens.void(session, account.id, Purpose.EMAIL)
+    token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
+    return Letter("email-confirm", {"token": token})
+
+
+def confirm_email(actor: Actor, token: str) -> Account:
+    """Make the proven address the account's; the old one is told. Raises TokenInvalid."""
+    try:
+        with transaction() as session:
+            redeemed = tokens.redeem(session, token, Purpose.EMAIL)
+            account = lock_account(session, redeemed.account_id or 0)
+            if account is None or account.removed_at is not None or not redeemed.address:
+                raise TokenInvalid
+            outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
+            account.email = redeemed.address
+            account.lemail = redeemed.address.lower()
+            account.updated_at = clock.utcnow()
+            tokens.void(session, account.id, Purpose.RESET)
+            audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
+    except IntegrityError as error:
+        raise TokenInvalid from error
+    return account
+
+
+def _locked(session: Session, actor: Actor) -> Account:
+    account = lock_account(session, actor.account_id) if actor.account_id else None
+    if account is None or account.removed_at is not None:
+        raise Forbidden
+    return account

@@ -1,0 +1,152 @@
+"""Passwords changed and forgotten; accounts locked by their owner, and opened again."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, MailKind, OutboxMail, Purpose, Reason, Status
+from portal.services import audit, keys, outbox, passwords, sessions, tokens
+from portal.services.actor import Actor
+from portal.services.errors import Forbidden, InvalidInput, NotFound, TokenInvalid
+from portal.services.fields import clean_email
+from portal.services.operators import refuse_last_admin
+from portal.services.outbox import Letter
+from portal.services.transaction import lock_account, transaction
+
+
+def prove_password(actor: Actor, password: str) -> int:
+    """Ask the actor for the current password again; return the number of their account.
+
+    Raises InvalidInput with ``passwordWrong``, Forbidden for somebody not signed in.
+    """
+    if actor.account_id is None:
+        raise Forbidden
+    account = db.session.get(Account, actor.account_id)
+    if account is None or not passwords.verify_password(account.password_hash, password):
+        raise InvalidInput("passwordWrong", "current_password")
+    return actor.account_id
+
+
+def change_password(actor: Actor, new: str, *, current: str | None, end_others: bool = True) -> None:
+    """Change the actor's password; the current one is asked for where there is one.
+
+    The owner is told by mail. Raises InvalidInput.
+    """
+    account = db.session.get(Account, actor.account_id)
+    if account is None:
+        raise Forbidden
+    known_hash = account.password_hash
+    if known_hash is not None:
+        if not current:
+            raise InvalidInput("passwordWrong", "current_password")
+        prove_password(actor, current)
+    new_hash = _checked_hash(account, new)
+    with transaction() as session:
+        locked = lock_account(session, account.id)
+        if locked is None or locked.password_hash != known_hash:
+            raise InvalidInput("passwordWrong", "current_password")
+        _set_password(session, actor, locked, new_hash, Action.PASSWORD_CHANGED)
+        if end_others:
+            sessions.end_all(session, actor, locked.id, but=actor.session_id)
+
+
+def request_reset(actor: Actor, email: str) -> None:
+    """Write down that somebody forgot a password; whether the address is known is not told."""
+    email = clean_email(email)
+    with transaction() as session:
+        outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
+        audit.record(session, actor, Action.PASSWORD_RESET_REQUESTED)
+
+
+def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Make the link of a reset for an account that is open; None when there is nobody to tell."""
+    account = session.scalars(select(Account).where(Account.lemail == mail.address.lower())).one_or_none()
+    if account is None or account.status != Status.ACTIVE:
+        return None
+    mail.account_id, mail.language = account.id, account.language
+    token = tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
+    return Letter("reset", {"token": token})
+
+
+def reset_password(actor: Actor, token: str, new: str) -> None:
+    """Set a new password with a mailed link; every session ends, and nobody is signed in.
+
+    Raises InvalidInput (the link stays good) and TokenInvalid.
+    """
+    found = tokens.find(token, Purpose.RESET)
+    account = db.session.get(Account, found.account_id) if found else None
+    if account is None:
+        raise TokenInvalid
+    new_hash = _checked_hash(account, new)
+    with transaction() as session:
+        redeemed = tokens.redeem(session, token, Purpose.RESET)
+        locked = lock_account(session, account.id)
+        if locked is None or locked.status != Status.ACTIVE or locked.email != redeemed.address:
+            raise TokenInvalid
+        _set_password(session, actor, locked, new_hash, Action.PASSWORD_RESET)
+        sessions.end_all(session, actor, locked.id)
+
+
+def lock(actor: Actor, password: str) -> None:
+    """Lock the actor's own account: all keys are revoked, all sessions end.
+
+    The way back is mailed. Raises InvalidInput for a wrong password, LastAdmin.
+    """
+    account_id = prove_password(actor, password)
+    with transaction() as session:
+        refuse_last_admin(session, account_id)
+        account = lock_account(session, account_id)
+        if account is None or account.status != Status.ACTIVE:
+            raise NotFound
+        keys.revoke_all(session, actor, account, Reason.LOCKED)
+        sessions.end_all(session, actor, account.id)
+        tokens.void(session, account.id)
+        account.status, account.updated_at = Status.LOCKED, clock.utcnow()
+        audit.record(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)
+        outbox.enqueue_to(session, account, MailKind.LOCKED)
+
+
+def request_unlock(account_id: int) -> None:
+    """Mail the way back once more, to somebody who gave the right password of a locked account."""
+    with transaction() as session:
+        account = lock_account(session, account_id)
+        if account is not None and account.status == Status.LOCKED:
+            outbox.enqueue_to(session, account, MailKind.LOCKED)
+
+
+def prepare_unlock_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Make the link that opens a locked account; None when it is not locked any more."""
+    account = session.get(Account, mail.account_id)
+    if account is None or account.status != Status.LOCKED:
+        return None
+    token = tokens.mint(session, Purpose.UNLOCK, account_id=account.id, address=account.email)
+    return Letter("locked", {"token": token})
+
+
+def unlock(actor: Actor, token: str) -> Account:
+    """Open a locked account with a mailed link. No key comes back. Raises TokenInvalid."""
+    with transaction() as session:
+        redeemed = tokens.redeem(session, token, Purpose.UNLOCK)
+        account = lock_account(session, redeemed.account_id or 0)
+        if account is None or account.status != Status.LOCKED:
+            raise TokenInvalid
+        account.status, account.updated_at = Status.ACTIVE, clock.utcnow()
+        audit.record(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
+    return account
+
+
+def _checked_hash(account: Account, new: str) -> str:
+    passwords.check_password(
+        new, second_factor=account.mfa_enabled, context=[account.email or "", account.username]
+    )
+    return passwords.hash_password(new)
+
+
+def _set_password(session: Session, actor: Actor, account: Account, new_hash: str, action: Action) -> None:
+    account.password_hash, account.updated_at = new_hash, clock.utcnow()
+    tokens.void(session, account.id, Purpose.RESET)
+    audit.record(session, actor, action, account_id=account.id)
+    outbox.enqueue_to(session, account, MailKind.PASSWORD_CHANGED, source=actor.address)

@@ -1,0 +1,75 @@
+"""The secret of a key: its format, its checksum and the digest that is kept.
+
+``PREFIX_`` + 43 base62 characters (256 random bits) + 6 characters of checksum. The
+checksum is the CRC-32 of every byte before it, in base62 (``0-9A-Za-z``), left-padded
+with ``0``. What is kept is HMAC-SHA-256(pepper, secret). A slow password hash would be
+wrong here: the secret can't be guessed, and every request would pay for it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from binascii import crc32
+from collections.abc import Mapping
+from uuid import UUID
+
+from portal import clock
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BODY_LENGTH = 43
+CHECKSUM_LENGTH = 6
+SECRET_BITS = 256
+
+
+def base62(number: int, width: int) -> str:
+    """Write a number in base62, left-padded with ``0`` to ``width``."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 62)
+        digits = ALPHABET[digit] + digits
+    return digits.rjust(width, "0")
+
+
+def checksum(text: str) -> str:
+    """The six characters that end a secret whose other characters are ``text`` (ASCII)."""
+    return base62(crc32(text.encode("ascii")), CHECKSUM_LENGTH)
+
+
+def make_secret(prefix: str) -> str:
+    """Make a new secret of 256 random bits."""
+    text = f"{prefix}_{base62(secrets.randbits(SECRET_BITS), BODY_LENGTH)}"
+    return text + checksum(text)
+
+
+def is_well_formed(secret: str, prefix: str) -> bool:
+    """Whether a secret has our prefix, length and checksum; asks nothing of the database."""
+    length = len(prefix) + 1 + BODY_LENGTH + CHECKSUM_LENGTH
+    return (
+        len(secret) == length
+        and secret.isascii()
+        and secret.startswith(f"{prefix}_")
+        and checksum(secret[:-CHECKSUM_LENGTH]) == secret[-CHECKSUM_LENGTH:]
+    )
+
+
+def digest(pepper: bytes, secret: str) -> bytes:
+    """The 32 bytes that are kept of a secret: HMAC-SHA-256 under the pepper."""
+    return hmac.digest(pepper, secret.encode("ascii"), "sha256")
+
+
+def matches(peppers: Mapping[str, bytes], pepper_id: str, kept: bytes, secret: str) -> bool:
+    """Compare a secret with the digest that was kept, in constant time.
+
+    A retired pepper matches nothing, and takes as long.
+    """
+    pepper = peppers.get(pepper_id)
+    given = digest(pepper or b"\x00" * 32, secret)
+    return hmac.compare_digest(given, kept) and pepper is not None
+
+
+def uuid7() -> UUID:
+    """Make a UUID of version 7 (RFC 9562, 5.7): milliseconds, then 74 random bits."""
+    number = clock.now_ms() << 80 | secrets.randbits(80)
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)

@@ -1,0 +1,210 @@
+"""Sign-ins: started, resumed, listed and ended by the server.
+
+A browser holds a random token, of which the table keeps the SHA-256; a JWT names the row.
+Operators' sessions end after an hour without use and half a day in all, owners' after 14
+and 30 days.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, SessionKind, SignedSession, Status
+from portal.permissions import Role
+from portal.services import audit, passwords
+from portal.services.actor import Actor
+from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
+from portal.services.secrets import uuid7
+from portal.services.tokens import hash_token
+from portal.services.transaction import lock_account, transaction
+
+TOUCH_EVERY = timedelta(minutes=1)
+JWT_LIFE = timedelta(hours=12)
+OWNER_IDLE, OWNER_LIFE = timedelta(days=14), timedelta(days=30)
+OPERATOR_IDLE, OPERATOR_LIFE = timedelta(hours=1), timedelta(hours=12)
+
+
+def idle_time(role: Role) -> timedelta:
+    """How long a session of this role may rest before it ends."""
+    return OPERATOR_IDLE if role.is_operator else OWNER_IDLE
+
+
+def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[SignedSession, str]:
+    """Check name (or address, or id) and password; start a session; return it with its token.
+
+    Raises SignInFailed, the same and after the same time for an unknown name and a wrong
+    password; AccountBlocked and AccountLocked only to somebody with the right password.
+    """
+    account = find_by_login(username)
+    known_hash = account.password_hash if account else None
+    if not passwords.verify_password(known_hash, password) or account is None:
+        with transaction() as session:
+            audit.record(
+                session,
+                actor,
+                Action.SESSION_REFUSED,
+                account_id=account.id if account else None,
+            )
+        raise SignInFailed
+    account_id = account.id
+    fresh_hash = _fresh_hash(known_hash, password)
+    with transaction() as session:
+        account = lock_account(session, account_id)
+        if account is None or account.password_hash != known_hash:
+            raise SignInFailed
+        refuse_shut(account)
+        if fresh_hash:
+            account.password_hash = fresh_hash
+        return start(session, actor, account, kind)
+
+
+def refuse_shut(account: Account) -> None:
+    """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
+    if account.status == Status.BLOCKED:
+        raise AccountBlocked
+    if account.status == Status.LOCKED:
+        raise AccountLocked(account_id=account.id)
+    if account.status != Status.ACTIVE:
+        raise SignInFailed
+
+
+def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
+    """Start a session in the caller's transaction; return it with its new token."""
+    token = random.token_urlsafe(32)
+    now = clock.utcnow()
+    life = OPERATOR_LIFE if account.role.is_operator else OWNER_LIFE
+    signed = SignedSession(
+        id=uuid7(),
+        kind=kind,
+        token_hash=hash_token(token) if kind is SessionKind.BROWSER else None,
+        account_id=account.id,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + (JWT_LIFE if kind is SessionKind.JWT else life),
+        address=actor.address,
+        user_agent=actor.user_agent[:200],
+    )
+    session.add(signed)
+    account.last_seen_at = now
+    audit.record(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
+    return signed, token
+
+
+def resume(token: str) -> SignedSession | None:
+    """The browser session that holds this token, if it may go on; notes that it was seen."""
+    return _resumed(
+        db.session.scalars(
+            select(SignedSession).where(
+                SignedSession.token_hash == hash_token(token),
+                SignedSession.kind == SessionKind.BROWSER,
+            )
+        ).one_or_none()
+    )
+
+
+def resume_by_id(session_id: UUID) -> SignedSession | None:
+    """The JWT's session of this id, if it may go on; notes that it was seen."""
+    return _resumed(
+        db.session.scalars(
+            select(SignedSession).where(SignedSession.id == session_id, SignedSession.kind == SessionKind.JWT)
+        ).one_or_none()
+    )
+
+
+def list_sessions(account_id: int) -> Sequence[SignedSession]:
+    """The sessions of an account that may go on, the one seen last first."""
+    now = clock.utcnow()
+    rows = db.session.scalars(
+        select(SignedSession)
+        .where(
+            SignedSession.account_id == account_id,
+            SignedSession.ended_at.is_(None),
+            SignedSession.expires_at > now,
+        )
+        .order_by(SignedSession.last_seen_at.desc())
+    )
+    return [row for row in rows if _may_go_on(row, now)]
+
+
+def end_session(actor: Actor, session_id: UUID) -> None:
+    """End one session of the actor's account; NotFound when it has none of this id."""
+    with transaction() as session:
+        signed = session.scalars(
+            select(SignedSession).where(
+                SignedSession.id == session_id, SignedSession.account_id == actor.account_id
+            )
+        ).one_or_none()
+        if signed is None:
+            raise NotFound
+        if signed.ended_at is None:
+            signed.ended_at = clock.utcnow()
+            audit.record(session, actor, Action.SESSION_ENDED, account_id=actor.account_id)
+
+
+def end_other_sessions(actor: Actor) -> None:
+    """End every session of the actor's account but the one that asks."""
+    assert actor.account_id is not None
+    with transaction() as session:
+        end_all(session, actor, actor.account_id, but=actor.session_id)
+
+
+def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None = None) -> None:
+    """End the sessions of an account, JWTs included, in the caller's transaction."""
+    query = update(SignedSession).where(
+        SignedSession.account_id == account_id, SignedSession.ended_at.is_(None)
+    )
+    if but is not None:
+        query = query.where(SignedSession.id != but)
+    session.execute(query.values(ended_at=clock.utcnow()))
+    audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id)
+
+
+def find_by_login(username: str) -> Account | None:
+    """The account of this name, address or number, in any case."""
+    text = username.strip().lower()
+    conditions = [Account.lusername == text, Account.lemail == text]
+    if text.isascii() and text.isdecimal() and len(text) < 16:
+        conditions.append(Account.id == int(text))
+    return db.session.scalars(select(Account).where(or_(*conditions))).one_or_none()
+
+
+def _resumed(signed: SignedSession | None) -> SignedSession | None:
+    now = clock.utcnow()
+    if signed is None or not _may_go_on(signed, now):
+        return None
+    if now - signed.last_seen_at >= TOUCH_EVERY:
+        _touch(signed.id, signed.account_id, now)
+    return signed
+
+
+def _may_go_on(signed: SignedSession, now: datetime) -> bool:
+    return (
+        signed.ended_at is None
+        and now < signed.expires_at
+        and (signed.kind is SessionKind.JWT or now - signed.last_seen_at < idle_time(signed.account.role))
+        and now - signed.created_at < (OPERATOR_LIFE if signed.account.role.is_operator else OWNER_LIFE)
+        and signed.account.status == Status.ACTIVE
+    )
+
+
+def _touch(session_id: UUID, account_id: int, now: datetime) -> None:
+    with transaction() as session:
+        for query in (
+            update(SignedSession).where(SignedSession.id == session_id).values(last_seen_at=now),
+            update(Account).where(Account.id == account_id).values(last_seen_at=now),
+        ):
+            session.execute(query)
+
+
+def _fresh_hash(known_hash: str | None, password: str) -> str | None:
+    if known_hash and passwords.needs_rehash(known_hash):
+        return passwords.hash_password(password)
+    return None

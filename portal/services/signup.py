@@ -1,0 +1,213 @@
+"""How an account comes to be.
+
+What a stranger asks for is only written down; whether the address is known is looked up
+by the jobs that send the mail. So the answer, and the time it takes, tell nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import settings
+from portal.models import (
+    Account,
+    Action,
+    Consent,
+    MailKind,
+    OutboxMail,
+    Purpose,
+    SessionKind,
+    SignedSession,
+    Status,
+)
+from portal.permissions import Role
+from portal.services import audit, outbox, passwords, sessions, tokens
+from portal.services.actor import Actor
+from portal.services.errors import InvalidInput, TokenInvalid
+from portal.services.fields import (
+    CONSENT_VERSION,
+    clean_consent,
+    clean_email,
+    clean_language,
+    first_username,
+)
+from portal.services.outbox import Letter
+from portal.services.removal import empty
+from portal.services.transaction import lock_account, transaction
+
+UNCONFIRMED_LIFE = timedelta(days=7)
+
+
+def request_sign_up(actor: Actor, email: str, language: str) -> str:
+    """Write down that somebody wants an account; the mail that follows says how to go on.
+
+    Returns the address as it is kept. Raises InvalidInput.
+    """
+    email, language = clean_email(email), clean_language(language)
+    with transaction() as session:
+        outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)
+        audit.record(session, actor, Action.ACCOUNT_SIGN_UP_REQUESTED)
+    return email
+
+
+def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter:
+    """Choose the mail that answers a sign-up: the link to confirm, or word that it is taken."""
+    account = session.scalars(
+        select(Account).where(Account.lemail == mail.address.lower()).with_for_update()
+    ).one_or_none()
+    if account is None:
+        account = _make(session, mail.address, mail.language, Role.USER)
+        audit.record(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)
+    if account.status != Status.INACTIVE:
+        return Letter("taken", {})
+    token = tokens.mint(session, Purpose.CONFIRM, account_id=account.id, address=account.email)
+    return Letter("confirm", {"token": token})
+
+
+def confirm(
+    actor: Actor, token: str, *, consent: int, password: str | None, kind: SessionKind
+) -> tuple[SignedSession, str]:
+    """Prove the address, give consent, set the password, and start the first session.
+
+    Raises InvalidInput when consent or password won't do (the link stays good), and
+    TokenInvalid when the link is wrong, used or too old.
+    """
+    given = clean_consent(consent)
+    found = tokens.find(token, Purpose.CONFIRM)
+    if found is None or found.account_id is None:
+        raise TokenInvalid
+    password_hash = None
+    if password is not None:
+        passwords.check_password(password, second_factor=False, context=[found.address or ""])
+        password_hash = passwords.hash_password(password)
+    with transaction() as session:
+        redeemed = tokens.redeem(session, token, Purpose.CONFIRM)
+        account = lock_account(session, redeemed.account_id or 0)
+        if account is None or account.status != Status.INACTIVE:
+            raise TokenInvalid
+        account.status = Status.ACTIVE
+        account.password_hash = password_hash
+        account.updated_at = clock.utcnow()
+        give_consent(session, actor, account, given)
+        audit.record(session, actor, Action.ACCOUNT_CONFIRMED, account_id=account.id)
+        return sessions.start(session, actor, account, kind)
+
+
+def create_account(actor: Actor, email: str, *, role: Role, password: str, language: str = "en") -> Account:
+    """Make an active account that has given consent, as operators do on the command line.
+
+    Raises InvalidInput, also for an address that is taken.
+    """
+    email = clean_email(email)
+    passwords.check_password(password, second_factor=False, context=[email])
+    password_hash = passwords.hash_password(password)
+    try:
+        with transaction() as session:
+            account = _make(session, email, clean_language(language), role)
+            _activate(session, actor, account, password_hash)
+    except IntegrityError as error:
+        raise InvalidInput("emailTaken", "email") from error
+    return account
+
+
+def first_admin_link() -> str | None:
+    """The one-time link that makes the first admin; None when there is an account already."""
+    with transaction() as session:
+        if _has_accounts(session):
+            return None
+        token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+    return f"{settings.base_url}/setup/{token}"
+
+
+def create_first_admin(
+    actor: Actor, token: str, *, email: str, password: str, consent: int
+) -> tuple[SignedSession, str]:
+    """Make the first admin with the one-time link, and sign them in.
+
+    Raises InvalidInput (the link stays good), and TokenInvalid, also when somebody was first.
+    """
+    given, email = clean_consent(consent), clean_email(email)
+    if tokens.find(token, Purpose.FIRST_ADMIN) is None:
+        raise TokenInvalid
+    passwords.check_password(password, second_factor=False, context=[email])
+    password_hash = passwords.hash_password(password)
+    with transaction() as session:
+        tokens.redeem(session, token, Purpose.FIRST_ADMIN)
+        if _has_accounts(session):
+            raise TokenInvalid
+        account = _make(session, email, "en", Role.ADMIN)
+        _activate(session, actor, account, password_hash, given)
+        return sessions.start(session, actor, account, SessionKind.BROWSER)
+
+
+def forget_unconfirmed() -> int:
+    """Empty the accounts that nobody confirmed for a week; returns how many."""
+    oldest = clock.utcnow() - UNCONFIRMED_LIFE
+    with transaction() as session:
+        accounts = session.scalars(
+            select(Account)
+            .where(
+                Account.status == Status.INACTIVE,
+                Account.removed_at.is_(None),
+                Account.created_at < oldest,
+            )
+            .with_for_update()
+        ).all()
+        for account in accounts:
+            empty(session, Actor.system(), account)
+    return len(accounts)
+
+
+def give_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
+    """Keep a consent with its version and time, in the caller's transaction."""
+    account.consent = consent
+    account.consent_version = CONSENT_VERSION
+    account.consent_at = clock.utcnow()
+    audit.record(
+        session,
+        actor,
+        Action.CONSENT_GIVEN,
+        account_id=account.id,
+        consent=int(consent),
+        version=CONSENT_VERSION,
+    )
+
+
+def _make(session: Session, email: str, language: str, role: Role) -> Account:
+    now, username = clock.utcnow(), first_username()
+    account = Account(
+        email=email,
+        lemail=email.lower(),
+        username=username,
+        lusername=username.lower(),
+        language=language,
+        role=role,
+        status=Status.INACTIVE,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(account)
+    session.flush()
+    return account
+
+
+def _activate(
+    session: Session,
+    actor: Actor,
+    account: Account,
+    password_hash: str,
+    consent: Consent = Consent.PROCESSING,
+) -> None:
+    account.status = Status.ACTIVE
+    account.password_hash = password_hash
+    give_consent(session, actor, account, consent)
+    audit.record(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)
+
+
+def _has_accounts(session: Session) -> bool:
+    return bool(session.scalar(select(func.count()).select_from(Account)))

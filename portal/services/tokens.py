@@ -1,0 +1,92 @@
+"""Tokens that travel by mail: random, kept as SHA-256, for one purpose, used once."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+
+from sqlalchemy import CursorResult, Select, select, update
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import MailToken, Purpose
+from portal.services.errors import TokenInvalid
+
+LIFE = timedelta(hours=24)
+SHORT_LIFE = timedelta(hours=1)
+"""A link that opens an account without its password lives an hour."""
+
+_LIVES = {Purpose.RESET: SHORT_LIFE}
+
+
+def hash_token(token: str) -> bytes:
+    """What is kept of a random token: its SHA-256."""
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def mint(session: Session, purpose: Purpose, *, account_id: int | None, address: str | None) -> str:
+    """Make a token of 256 random bits; keep its hash, return the token itself."""
+    token = secrets.token_urlsafe(32)
+    now = clock.utcnow()
+    session.add(
+        MailToken(
+            token_hash=hash_token(token),
+            purpose=purpose,
+            account_id=account_id,
+            address=address,
+            created_at=now,
+            expires_at=now + _LIVES.get(purpose, LIFE),
+        )
+    )
+    return token
+
+
+def find(token: str, purpose: Purpose) -> MailToken | None:
+    """Look at a token without using it; None when it would not be accepted."""
+    return db.session.scalars(_usable(token, purpose)).one_or_none()
+
+
+def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:
+    """Use a token up, and with it every other one of its account and purpose.
+
+    Two at the same moment: one of them gets it. Raises TokenInvalid otherwise.
+    """
+    found = session.scalars(_usable(token, purpose).with_for_update()).one_or_none()
+    if found is None:
+        raise TokenInvalid
+    now = clock.utcnow()
+    taken = session.execute(
+        update(MailToken)
+        .where(MailToken.token_hash == found.token_hash, MailToken.used_at.is_(None))
+        .values(used_at=now)
+    )
+    assert isinstance(taken, CursorResult)
+    if taken.rowcount != 1:
+        raise TokenInvalid
+    void(session, found.account_id, purpose)
+    return found
+
+
+def void(session: Session, account_id: int | None, *purposes: Purpose) -> None:
+    """Make the account's unused tokens useless: those of the purposes, or all.
+
+    The tokens of no account (those for the first admin) are a kin of their own.
+    """
+    query = update(MailToken).where(
+        MailToken.account_id.is_(None) if account_id is None else MailToken.account_id == account_id,
+        MailToken.used_at.is_(None),
+    )
+    if purposes:
+        query = query.where(MailToken.purpose.in_(purposes))
+    session.execute(query.values(used_at=clock.utcnow()))
+
+
+def _usable(token: str, purpose: Purpose) -> Select[tuple[MailToken]]:
+    return select(MailToken).where(
+        MailToken.token_hash == hash_token(token),
+        MailToken.purpose == purpose,
+        MailToken.used_at.is_(None),
+        MailToken.expires_at > clock.utcnow(),
+    )

@@ -1,0 +1,66 @@
+"""One use case, one transaction.
+
+Everything that writes does so inside :func:`transaction`. On SQLite it begins with the
+write lock in hand (``BEGIN IMMEDIATE``), since a reading transaction that turns into a
+writing one fails or loses updates; on PostgreSQL the rows that a rule is about are locked
+by :func:`lock_account`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from portal.extensions import db
+from portal.models import Account
+
+_WRITING = "portal_writing"
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Begin a writing transaction, commit it at the end, roll back on any exception.
+
+    What was read before is forgotten, so that a rule is checked on what is there now.
+    RuntimeError when one is open already.
+    """
+    session = db.session()
+    if session.info.get(_WRITING):
+        raise RuntimeError("a use case is one transaction, it does not hold another")
+    session.rollback()
+    session.info[_WRITING] = True
+    try:
+        session.connection(execution_options={"portal_writes": True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop(_WRITING, None)
+
+
+def lock_account(session: Session, account_id: int) -> Account | None:
+    """Read an account and hold it until the transaction ends, so that no rule about it races."""
+    return session.scalars(
+        select(Account)
+        .where(Account.id == account_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_flush(session: Session, _context: object, _instances: object) -> None:
+    if not session.info.get(_WRITING):
+        raise RuntimeError("writes go through portal.services.transaction")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _refuse_statement(state: ORMExecuteState) -> None:
+    writes = state.is_insert or state.is_update or state.is_delete
+    if writes and not state.session.info.get(_WRITING):
+        raise RuntimeError("writes go through portal.services.transaction")

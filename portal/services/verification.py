@@ -1,0 +1,204 @@
+"""Is this key good, and for what? The one decision that every door asks for.
+
+The checks stand in the order that costs a stranger the most and the portal the least:
+shape and checksum first, which need no database; then one indexed read; then the digest.
+What is revoked anywhere is refused here at the next check: PostgreSQL is read each time;
+on SQLite rows are kept in memory only while ``PRAGMA data_version``, asked at each check,
+says that no other connection has written since.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from config import Settings
+from portal import clock
+from portal.extensions import SQLITE_BUSY_MS
+from portal.models import Consent, Status
+from portal.permissions import ROLE_LEVELS, Role
+from portal.services import secrets
+
+CACHED_KEYS = 10_000
+CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+LONGEST_KEY_ID = 36
+
+QUERY = """
+SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
+       k.revoked_at, a.role, a.status, a.consent
+FROM api_keys k JOIN accounts a ON a.id = k.account_id
+WHERE k.id = {}
+"""
+
+
+class Outcome(StrEnum):
+    """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder."""
+
+    GOOD = "good"
+    UNKNOWN = "authenticationFailed"
+    EXPIRED = "apikeyExpired"
+    REVOKED = "apikeyRevoked"
+    BLOCKED = "accountBlocked"
+    LOCKED = "accountLocked"
+    CONSENT_LACKING = "consentLacking"
+
+
+class KeyFacts(NamedTuple):
+    """What a check reads of a key and its owner; times are milliseconds since the epoch."""
+
+    id: UUID | str
+    name: str
+    level: int
+    digest: bytes
+    pepper_id: str
+    account_id: int
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
+    role: str
+    status: int
+    consent: int
+
+    def __repr__(self) -> str:
+        return f"<KeyFacts {self.id}>"
+
+
+class Decision(NamedTuple):
+    """The answer: the outcome, the level that counts, and the key for whoever holds it."""
+
+    outcome: Outcome
+    level: int = -1
+    key: KeyFacts | None = None
+    key_id: str = ""
+
+
+UNKNOWN = Decision(Outcome.UNKNOWN)
+
+
+class Reader(Protocol):
+    """Reads the facts of a key by the text of its id, as they are now."""
+
+    def read(self, key_id: str) -> KeyFacts | None:
+        """The facts, or None for a key that is not there."""
+
+
+class Verifier:
+    """Decides about keys for one application; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._peppers = settings.peppers
+        self._prefix = settings.key_prefix
+        self._dummy_pepper = settings.current_pepper
+        self._readers = threading.local()
+        self._make_reader = reader_for(settings)
+
+    def decide(self, key_id: str, secret: str) -> Decision:
+        """Decide about a key and its secret, at this moment.
+
+        ``key_id`` is a UUID in its canonical form, in any case. Whoever lacks the secret gets
+        ``UNKNOWN`` after the same work, whether there is such a key or not.
+        """
+        if not secrets.is_well_formed(secret, self._prefix):
+            return UNKNOWN
+        canonical = key_id.lower()
+        if not CANONICAL_UUID.fullmatch(canonical):
+            return UNKNOWN
+        facts = self._reader().read(canonical)
+        if facts is None:
+            secrets.matches(self._peppers, self._dummy_pepper, bytes(32), secret)
+            return UNKNOWN
+        if not secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
+            return UNKNOWN
+        level = min(facts.level, ROLE_LEVELS[Role(facts.role)])
+        return Decision(outcome_of(facts, clock.now_ms()), level, facts, canonical)
+
+    def _reader(self) -> Reader:
+        reader: Reader | None = getattr(self._readers, "reader", None)
+        if reader is None:
+            reader = self._readers.reader = self._make_reader()
+        return reader
+
+
+def outcome_of(facts: KeyFacts, now_ms: int) -> Outcome:
+    """What whoever holds the secret is told at this moment."""
+    if facts.revoked_at is not None:
+        return Outcome.REVOKED
+    if now_ms >= facts.expires_at:
+        return Outcome.EXPIRED
+    if facts.status == Status.ACTIVE and facts.consent != Consent.NONE:
+        return Outcome.GOOD
+    if facts.status == Status.LOCKED:
+        return Outcome.LOCKED
+    if facts.status == Status.ACTIVE:
+        return Outcome.CONSENT_LACKING
+    return Outcome.BLOCKED
+
+
+def reader_for(settings: Settings) -> Callable[[], Reader]:
+    """What makes a reader for the configured database; each thread has its own."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        path = url.database or ""
+        return lambda: SqliteReader(path)
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return lambda: PostgresReader(conninfo)
+
+
+class SqliteReader:
+    """Reads through a connection of its own, which never writes, and keeps what it read
+    until another connection has committed anything.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+        self._connection.execute("PRAGMA query_only = ON")
+        self._cursor = self._connection.cursor()
+        self._query = QUERY.format("?")
+        self._version = -1
+        self._kept: dict[str, KeyFacts | None] = {}
+
+    def read(self, key_id: str) -> KeyFacts | None:
+        """The facts, or None for a key that is not there."""
+        version = self._cursor.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._kept) >= CACHED_KEYS:
+            self._kept.clear()
+            self._version = version
+        if key_id in self._kept:
+            return self._kept[key_id]
+        row = self._cursor.execute(self._query, (key_id.replace("-", ""),)).fetchone()
+        facts = self._kept[key_id] = KeyFacts(*row) if row else None
+        return facts
+
+
+class PostgresReader:
+    """Reads with one prepared statement; connects again, once, when the connection is gone."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._query = QUERY.format("%s")
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def read(self, key_id: str) -> KeyFacts | None:
+        """The facts, or None for a key that is not there."""
+        try:
+            return self._read(key_id)
+        except psycopg.OperationalError:
+            self._connection = None
+            return self._read(key_id)
+
+    def _read(self, key_id: str) -> KeyFacts | None:
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self._conninfo, autocommit=True, connect_timeout=5, prepare_threshold=0
+            )
+        row = self._connection.execute(self._query, (UUID(key_id),), prepare=True, binary=True).fetchone()
+        return KeyFacts(*row) if row else None  # type: ignore[arg-type]  # as QUERY has them

@@ -1,0 +1,97 @@
+"""Pages for what went wrong, with the id of the request and what to do."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from portal.http import request_id
+from portal.messages import sentence
+from portal.services.errors import (
+    AccountBlocked,
+    AccountLocked,
+    Forbidden,
+    LastAdmin,
+    NotFound,
+    RuleError,
+)
+
+log = logging.getLogger(__name__)
+
+STATUSES: dict[type[RuleError], int] = {
+    NotFound: 404,
+    Forbidden: 403,
+    AccountBlocked: 403,
+    AccountLocked: 403,
+    LastAdmin: 409,
+}
+
+
+def show(status: int, title: str, text: str) -> ResponseReturnValue:
+    """Render the page of an error."""
+    page = render_template(
+        "errors/error.html", status=status, title=title, text=text, request_id=request_id()
+    )
+    return page, status
+
+
+def show_http(error: HTTPException) -> ResponseReturnValue:
+    """Show an error of HTTP with its headers (``Allow``, ``Retry-After``)."""
+    if error.response is not None:
+        return error.response
+    if isinstance(error, CSRFError):
+        title = _("This form was too old")
+        text = _("Nothing was done. Go back, load the page again, and send the form once more.")
+    else:
+        title, text = _words(error)
+    page, status = show(error.code or 500, title, text)  # type: ignore[misc]
+    headers = [(k, v) for k, v in error.get_headers() if k.lower() != "content-type"]
+    return page, status, headers
+
+
+def show_rule(error: RuleError) -> ResponseReturnValue:
+    """Show what a rule said, when the view had nothing better to do with it."""
+    status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 400)
+    if error.code == "busy":
+        status = 503
+    if status == 404:
+        return show(404, _("Nothing here"), _not_found())
+    return show(status, _("That can't be done"), sentence(error.code, error.details))
+
+
+def show_unavailable(error: OperationalError) -> ResponseReturnValue:
+    """Say that the database can't be reached."""
+    log.error("database unavailable: %s", type(error.orig).__name__)
+    page, status = show(503, _("Back in a moment"), sentence("unavailable"))  # type: ignore[misc]
+    return page, status, [("Retry-After", "5")]
+
+
+def show_failure(error: Exception) -> ResponseReturnValue:
+    """Say that it is our fault; the log has the rest."""
+    log.exception("unhandled %s in request %s", type(error).__name__, request_id())
+    return show(500, _("Something went wrong"), sentence("internalError"))
+
+
+def _words(error: HTTPException) -> tuple[str, str]:
+    own = error.description if error.description != type(error).description else None
+    titles = {
+        400: (_("That request can't be understood"), sentence("badRequest")),
+        403: (_("That can't be done"), sentence("insufficientAccessLevel")),
+        404: (_("Nothing here"), _not_found()),
+        405: (_("That can't be done here"), _("Go back and use the buttons of the page.")),
+        413: (_("That is too much"), sentence("bodyTooLarge")),
+        429: (_("Too many tries"), _("Wait a little, then try again.")),
+        503: (_("Back in a moment"), sentence("busy")),
+    }
+    title, text = titles.get(error.code or 500, (_("That can't be done"), sentence("badRequest")))
+    return title, str(own or text)
+
+
+def _not_found() -> str:
+    return _("There is no such page, or it is not yours. Check the address, or begin at the start.")

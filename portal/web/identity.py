@@ -1,0 +1,109 @@
+"""Who is signed in, and what that opens. Declared where a blueprint is registered."""
+
+from __future__ import annotations
+
+
+from functools import partial
+
+from flask import Blueprint, abort, flash, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import UserMixin, current_user, login_user
+
+from portal.extensions import login_manager
+from portal.http import client_address, request_id
+from portal.models import Account, ActorKind, Consent, SignedSession
+from portal.permissions import Role
+from portal.services import sessions
+from portal.services.actor import Actor
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
+    """The owner of the session that a browser holds; what pages may know of the account."""
+
+    def __init__(self, signed: SignedSession, token: str) -> None:
+        self._token = token
+        self.session_id = signed.id
+        self.account_id = signed.account_id
+        self._signed = signed
+
+    @property
+    def account(self) -> Account:
+        """The account, as it is now."""
+        return self._signed.account
+
+    @property
+    def email(self) -> str:
+        """The address that the header shows."""
+        return self.account.email or ""
+
+    @property
+    def role(self) -> Role:
+        """The role, as it is now."""
+        return self.account.role
+
+    @property
+    def level(self) -> int:
+        """The level of the role, as it is now."""
+        return self.account.role.level
+
+    @property
+    def language(self) -> str:
+        """The language of the pages."""
+        return self.account.language
+
+    def get_id(self) -> str:
+        """What the signed cookie carries: the session's token, and nothing else."""
+        return self._token
+
+    def __repr__(self) -> str:
+        return f"<SignedIn {self.account_id}>"
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
+def load_user(token: str) -> SignedIn | None:
+    """Resume the session of a cookie, if it may go on."""
+    signed = sessions.resume(token)
+    return SignedIn(signed, token) if signed else None
+
+
+def begin(signed: SignedSession, token: str) -> None:
+    """Put a new session into the browser's cookie; nothing of the old cookie is kept."""
+    session.clear()
+    login_user(SignedIn(signed, token))
+
+
+def actor() -> Actor:
+    """Who asks, for the rules."""
+    known = current_user.is_authenticated
+    return Actor(
+        kind=ActorKind.BROWSER if known else ActorKind.ANONYMOUS,
+        account_id=current_user.account_id if known else None,
+        session_id=current_user.session_id if known else None,
+        address=client_address(),
+        user_agent=request.user_agent.string,
+        request_id=request_id(),
+    )
+
+
+def me() -> Account:
+    """The account that is signed in; for views behind :func:`require`."""
+    account: Account = current_user.account
+    return account
+
+
+def require(blueprint: Blueprint, *, level: int = 0, consent: bool = True) -> None:
+    """Close every page of a blueprint to strangers, to lower levels, and without consent."""
+    blueprint.before_request(partial(_check, level, consent))
+
+
+def _check(level: int, consent: bool) -> ResponseReturnValue | None:
+    if not current_user.is_authenticated:
+        target = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("auth.sign_in", next=target))
+    if current_user.level < level:
+        abort(404)
+    if consent and me().consent == Consent.NONE:
+        flash(_("Your consent is needed before you can go on."), "warn")
+        return redirect(url_for("consent.index"))
+    return None

@@ -1,0 +1,11 @@
+"""The application object that the server and the command line load."""
+
+import sys
+
+from config import ConfigurationError
+from portal import create_app
+
+try:
+    app = create_app()
+except ConfigurationError as error:
+    sys.exit(f"The portal does not start: {error}")
