@@ -1,0 +1,25 @@
+// Copy buttons: they show themselves where the clipboard can be written.
+(() => {
+  if (!navigator.clipboard) return;
+  const said = document.createElement("p");
+  said.className = "hide";
+  said.setAttribute("role", "status");
+  document.body.append(said);
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    const source = document.getElementById(button.dataset.copy);
+    const text = button.querySelector("span");
+    const before = text.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(source.value ?? source.textContent);
+      } catch {
+        getSelection().selectAllChildren(source);
+        source.select?.();
+        return;
+      }
+      text.textContent = said.textContent = button.dataset.copied;
+      setTimeout(() => { text.textContent = before; said.textContent = ""; }, 2500);
+    });
+  }
+})();
