@@ -1,0 +1,114 @@
+"""Chromium, which walks through the portal as a person does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+
+from tests.support.databases import ROOT
+
+Scheme = Literal["light", "dark"]
+WIDTHS: tuple[int, ...] = (390, 1280)
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+HEIGHTS = {390: 844, 1280: 900}
+SCREENSHOTS = ROOT / "screenshots"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the Chromium of this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    assert path, "there is no Chromium on this machine: scripts/setup.sh test installs it"
+    return playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+@dataclass
+class Visit:
+    """One person's browser window on one portal, and what went wrong in it."""
+
+    context: BrowserContext
+    page: Page
+    width: int
+    scheme: Scheme
+    javascript: bool
+    problems: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the portal, or to the address that stands in a mail."""
+        self.page.goto(path)
+        return self.page
+
+    def shoot(self, name: str) -> None:
+        """Save a picture of the whole page as screenshots/NAME-WIDTH-SCHEME[-noscript].png."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        end = "" if self.javascript else "-noscript"
+        path = SCREENSHOTS / f"{name}-{self.width}-{self.scheme}{end}.png"
+        self.page.screenshot(path=path, full_page=True, animations="disabled")
+
+    def check(self) -> None:
+        """Hold the page that is open against WCAG 2.2 AA (axe), and against a sideways scroll bar."""
+        found = Axe().run(self.page, options={"runOnly": AXE_TAGS})
+        assert not found.response["violations"], f"{self.page.url}:\n{found.generate_report()}"
+        overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, f"{self.page.url} is {overflow} px wider than {self.width} px"
+
+
+@contextmanager
+def visit(
+    browser: Browser, base_url: str, *, width: int, scheme: Scheme, javascript: bool
+) -> Iterator[Visit]:
+    """Open a window that keeps nothing, and fail at the end if anything went wrong in it."""
+    context = browser.new_context(
+        base_url=base_url,
+        viewport={"width": width, "height": HEIGHTS.get(width, 900)},
+        color_scheme=scheme,
+        java_script_enabled=javascript,
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    opened = Visit(context, context.new_page(), width, scheme, javascript)
+    _watch(opened, base_url)
+    try:
+        yield opened
+        assert not opened.problems, "in the browser: " + "; ".join(opened.problems)
+    finally:
+        context.close()
+
+
+def _watch(opened: Visit, base_url: str) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        expected = re.match(
+            r"Failed to load resource: the server responded with a status of 4\d\d", message.text
+        )
+        if message.type == "error" and not expected:
+            opened.problems.append(f"{message.text} ({message.location.get('url')})")
+
+    opened.context.on("console", on_console)
+    opened.context.on("weberror", lambda error: opened.problems.append(str(error.error)))
+    opened.context.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((f"{base_url}/", "data:", "blob:"))
+            else opened.problems.append(f"asked another origin: {request.url}")
+        ),
+    )

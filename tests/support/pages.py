@@ -1,0 +1,120 @@
+"""What is true of every page and of every answer, whatever it is about."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from bs4 import BeautifulSoup, Tag
+from werkzeug.test import TestResponse
+
+SECRET = re.compile(r"chk_[0-9A-Za-z]{49}")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+DATA_SCRIPTS = {"application/json", "application/ld+json"}
+REFERENCES = ("for", "aria-describedby", "aria-labelledby", "aria-controls", "list", "form", "popovertarget")
+
+
+def parse(response: TestResponse) -> BeautifulSoup:
+    """Read the page of an answer."""
+    return BeautifulSoup(response.text, "html.parser")
+
+
+def faults(response: TestResponse, *, may_show_secret: bool = False) -> list[str]:
+    """What is wrong with an answer; nothing, if all is well."""
+    found = [*_header_faults(response)]
+    if response.mimetype == "text/html":
+        if not may_show_secret and SECRET.search(response.text):
+            found.append("there is a secret on the page")
+        if response.text and not 300 <= response.status_code < 400:
+            page = parse(response)
+            found += _page_faults(page, response.headers.get("Content-Security-Policy", ""))
+            if page.select_one("form[action='/signout']") and "no-store" not in _caching(response):
+                found.append("a signed-in page may be cached")
+    return found
+
+
+def _header_faults(response: TestResponse) -> Iterator[str]:
+    for name, value in HEADERS.items():
+        if response.headers.get(name) != value:
+            yield f"the header {name} is {response.headers.get(name)!r} instead of {value!r}"
+    if "Referrer-Policy" not in response.headers:
+        yield "the header Referrer-Policy is missing"
+    if response.mimetype == "text/html" and "Cross-Origin-Opener-Policy" not in response.headers:
+        yield "the header Cross-Origin-Opener-Policy is missing"
+    policy = response.headers.get("Content-Security-Policy", "")
+    if "frame-ancestors 'none'" not in policy:
+        yield "the Content-Security-Policy lets others frame the page"
+    if "unsafe-" in policy:
+        yield "the Content-Security-Policy has an unsafe- source"
+    if SECRET.search(str(response.headers)):
+        yield "there is a secret in a header"
+
+
+def _page_faults(page: BeautifulSoup, policy: str) -> Iterator[str]:
+    yield from _title_faults(page)
+    yield from _id_faults(page)
+    yield from _form_faults(page)
+    yield from _inline_faults(page, policy)
+
+
+def _title_faults(page: BeautifulSoup) -> Iterator[str]:
+    html = page.find("html")
+    if not isinstance(html, Tag) or not html.get("lang"):
+        yield "the page has no language"
+    headings = page.find_all("h1")
+    if len(headings) != 1:
+        yield f"the page has {len(headings)} h1"
+        return
+    heading, title = _words(headings[0]), _words(page.title) if page.title else ""
+    if not title.startswith(heading) or not heading:
+        yield f"the title {title!r} does not start with the h1 {heading!r}"
+
+
+def _id_faults(page: BeautifulSoup) -> Iterator[str]:
+    ids = Counter(str(tag["id"]) for tag in page.select("[id]"))
+    yield from (f"the id {name!r} stands {count} times" for name, count in ids.items() if count > 1)
+    for attribute in REFERENCES:
+        for tag in page.select(f"[{attribute}]"):
+            for name in str(tag[attribute]).split():
+                if name not in ids:
+                    yield f"<{tag.name} {attribute}> points at the id {name!r}, which is not there"
+    for link in page.select("a[href^='#']"):
+        if str(link["href"])[1:] not in ids:
+            yield f"a link points at {link['href']}, which is not there"
+
+
+def _form_faults(page: BeautifulSoup) -> Iterator[str]:
+    for form in page.find_all("form"):
+        if not form.get("action"):
+            yield "a form has no action"
+        if str(form.get("method", "get")).lower() == "post":
+            token = form.select_one("input[name=csrf_token]")
+            if not token or not token.get("value"):
+                yield f"the form to {form.get('action')} has no CSRF token"
+
+
+def _inline_faults(page: BeautifulSoup, policy: str) -> Iterator[str]:
+    for tag in page.find_all(["script", "style"]):
+        if tag.get("src") or tag.get("type") in DATA_SCRIPTS:
+            continue
+        nonce = tag.get("nonce")
+        if not nonce or f"'nonce-{nonce}'" not in policy:
+            yield f"an inline <{tag.name}> has no nonce that the policy knows"
+    for tag in page.find_all(name=True):
+        for attribute in tag.attrs:
+            if attribute == "style" or attribute.startswith("on"):
+                yield f"<{tag.name}> has the inline attribute {attribute}"
+    for tag in page.select("[href^='javascript:'], [action^='javascript:']"):
+        yield f"<{tag.name}> points at a script"
+
+
+def _caching(response: TestResponse) -> str:
+    return response.headers.get("Cache-Control", "")
+
+
+def _words(tag: Tag) -> str:
+    return " ".join(tag.get_text(" ").split())
