@@ -29,6 +29,7 @@ LONGEST_WAIT = 5.0
 """Seconds that a hash waits for its turn before the portal says that it is busy."""
 
 _FIELD = "password"
+_PORTAL = "chatelaine"
 _LIST = Path(__file__).parent.parent / "data" / "common_passwords.txt"
 _SHORTEST_COMMON = 8
 _SHORTEST_CONTEXT = 3
@@ -62,7 +63,7 @@ def check_password(password: str, *, second_factor: bool, context: Iterable[str]
     """Refuse a password that is too short, too long or easy to guess.
 
     Lengths are code points after normalisation. ``context`` are words that a guesser knows:
-    the portal's name, the address, the user's name. Raises InvalidInput with the code
+    the address, the user's name; the portal's own is always among them. Raises InvalidInput with the code
     passwordTooShort or passwordTooLong (``limit`` in its details), passwordTooCommon,
     passwordHasContext or passwordTooSimple.
     """
@@ -76,7 +77,7 @@ def check_password(password: str, *, second_factor: bool, context: Iterable[str]
     if folded in common_passwords():
         raise InvalidInput("passwordTooCommon", _FIELD)
     piece = _piece(folded)
-    worth, found = _worth(piece, frozenset(_words(context)))
+    worth, found = _worth(piece, frozenset(_words([_PORTAL, *context])))
     if worth < _needed(shortest):
         raise InvalidInput(found or "passwordTooSimple", _FIELD)
     if len(piece) < shortest:

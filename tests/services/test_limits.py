@@ -1,0 +1,288 @@
+"""Limits: named questions that slow a source and never the owner (rows 10 to 12)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from portal.extensions import db
+from portal.services import limits
+from portal.services.limits import Answer, Limit
+from portal.services.transaction import transaction
+from tests.support.clock import Clock
+from tests.support.databases import Database
+from tests.support.settings import settings_for
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+@pytest.fixture
+def context(app: Flask, clock: Clock) -> Iterator[Clock]:
+    """An application to ask, and a time that stands still."""
+    clock.stop()
+    with app.app_context():
+        yield clock
+
+
+def far_away(number: int) -> str:
+    return f"198.51.{number // 250}.{number % 250 + 1}"
+
+
+def use_up(limit: Limit, ask: Callable[[], Answer]) -> None:
+    for _ in range(limit.amount):
+        assert ask()
+
+
+QUESTIONS: list[tuple[Limit, Callable[[int], Answer]]] = [
+    (limits.SIGN_IN_OWN, lambda _: limits.may_sign_in(HERE, "alice")),
+    (limits.SIGN_IN_SOURCE, lambda n: limits.may_sign_in(HERE, f"name{n}")),
+    (limits.PROVE_OWN, lambda _: limits.may_prove(HERE, 1)),
+    (limits.SIGN_UP_OWN, lambda _: limits.may_sign_up(HERE, "alice@example.org")),
+    (limits.SIGN_UP_SOURCE, lambda n: limits.may_sign_up(HERE, f"{n}@example.org")),
+    (limits.RESET_OWN, lambda _: limits.may_reset(HERE, "alice@example.org")),
+    (limits.RESET_SOURCE, lambda n: limits.may_reset(HERE, f"{n}@example.org")),
+    (limits.MAIL_RECIPIENT, lambda _: limits.may_send_mail("alice@example.org")),
+    (limits.CONFIRM_SOURCE, lambda _: limits.may_confirm(HERE)),
+    (limits.ISSUE_ACCOUNT, lambda _: limits.may_issue_key(1)),
+    (limits.KEY_CHECK_SOURCE, lambda _: limits.failed_key_check(HERE)),
+]
+
+
+@pytest.mark.parametrize(("limit", "ask"), QUESTIONS, ids=[limit.name for limit, _ in QUESTIONS])
+def test_each_limit_holds_alone_and_waiting_as_told_is_enough(
+    context: Clock, limit: Limit, ask: Callable[[int], Answer]
+) -> None:
+    for number in range(limit.amount):
+        assert ask(number), number
+    context.to(context.now() + timedelta(seconds=limit.seconds / 2, milliseconds=300))
+
+    refused = ask(limit.amount)
+
+    assert not refused.allowed
+    assert 0 < refused.retry_after <= limit.seconds / 2
+    context.to(context.now() + timedelta(seconds=refused.retry_after - 1))
+    assert not ask(limit.amount), "a second earlier is too early"
+    context.to(context.now() + timedelta(seconds=1))
+    assert ask(limit.amount)
+
+
+def test_a_strangers_failures_do_not_keep_the_owner_out(context: Clock) -> None:
+    for number in range(limits.SIGN_IN_NAME.amount * 2):
+        limits.may_sign_in(far_away(number), "alice")
+    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(THERE, "bob"))
+
+    assert limits.may_sign_in(HERE, "alice")
+
+
+def test_under_attack_a_source_has_only_its_spare_tries(context: Clock) -> None:
+    for number in range(limits.SIGN_IN_NAME.amount):
+        assert limits.may_sign_in(far_away(number), "alice")
+
+    answers = [limits.may_sign_in(HERE, "alice").allowed for _ in range(5)]
+
+    assert answers == [True, True, True, False, False]
+    wait = limits.may_sign_in(HERE, "alice").retry_after
+    context.forward(seconds=wait)
+    assert limits.may_sign_in(HERE, "alice")
+
+
+@pytest.mark.parametrize(
+    ("limit", "ask"),
+    [
+        (limits.SIGN_IN_ALL, lambda n, own: limits.may_sign_in(far_away(n), f"name{own}")),
+        (limits.SIGN_UP_ALL, lambda n, own: limits.may_sign_up(far_away(n), f"{own}@example.org")),
+        (limits.RESET_ALL, lambda n, own: limits.may_reset(far_away(n), f"{own}@example.org")),
+        (limits.CONFIRM_ALL, lambda n, _: limits.may_confirm(far_away(n))),
+        (limits.KEY_CHECK_ALL, lambda n, _: limits.failed_key_check(far_away(n))),
+    ],
+    ids=["sign-in", "sign-up", "reset", "confirm", "key check"],
+)
+def test_the_overall_limit_leaves_each_source_its_spare_tries(
+    context: Clock, monkeypatch: pytest.MonkeyPatch, limit: Limit, ask: Callable[[int, int], Answer]
+) -> None:
+    few = Limit(limit.name, 6, limit.seconds, limit.spares)
+    for name, value in vars(limits).items():
+        if value is limit:
+            monkeypatch.setattr(limits, name, few)
+    for number in range(few.amount):
+        assert ask(number, number)
+
+    spares = few.spares or 0
+    answers = [ask(500, 500).allowed for _ in range(spares + 2)]
+
+    assert answers == [True] * spares + [False] * 2
+
+
+def test_a_good_sign_in_gives_its_try_back(context: Clock) -> None:
+    for _ in range(limits.SIGN_IN_OWN.amount * 3):
+        assert limits.may_sign_in(HERE, "alice")
+        limits.signed_in(HERE, "alice")
+    for _ in range(limits.PROVE_OWN.amount * 2):
+        assert limits.may_prove(HERE, 1)
+        limits.proved(HERE, 1)
+
+    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(HERE, "alice"))
+    assert not limits.may_sign_in(HERE, "alice")
+
+
+def test_a_refused_try_is_not_counted_anywhere(context: Clock, database: Database) -> None:
+    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(HERE, "alice"))
+    before = database.rows()["limit_counters"]
+
+    assert not limits.may_sign_in(HERE, "alice")
+
+    assert database.rows()["limit_counters"] == before
+
+
+def test_one_name_is_one_however_it_is_written(context: Clock) -> None:
+    for name in ["alice", "ALICE", " Alice ", "ａｌｉｃｅ"] * 3:
+        limits.may_sign_in(HERE, name)
+
+    assert not limits.may_sign_in(HERE, "alice")
+    assert limits.may_sign_in(HERE, "alicé")
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        ("nonsense", "unknown"),
+    ],
+)
+def test_a_source_is_an_ipv4_address_or_a_64_of_ipv6(address: str, source: str) -> None:
+    assert limits.source(address) == source
+
+
+def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
+    use_up(limits.KEY_CHECK_SOURCE, lambda: limits.failed_key_check(HERE))
+    assert limits.is_slowed(HERE), "the limit is used up, and not yet passed"
+    assert not limits.failed_key_check(HERE)
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+
+    answers = [limits.failed_key_check(HERE) for _ in range(100)] + [limits.is_slowed(HERE)]
+
+    assert not any(answers)
+    assert statements == []
+    assert limits.is_slowed(THERE)
+    context.forward(seconds=answers[-1].retry_after)
+    assert limits.is_slowed(HERE)
+    assert limits.failed_key_check(HERE)
+
+
+def test_what_a_process_remembers_is_bounded(context: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_MOST_REMEMBERED", 5)
+    monkeypatch.setattr(limits, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
+    for number in range(12):
+        limits.failed_key_check(far_away(number))
+        limits.failed_key_check(far_away(number))
+
+    assert len(limits._slowed[db.engine]) <= 5
+    context.forward(seconds=61)
+    limits.failed_key_check(HERE)
+    assert not limits.failed_key_check(HERE)
+
+
+def test_the_table_tells_no_name_and_no_address(context: Clock, database: Database) -> None:
+    limits.may_sign_in("203.0.113.77", "canary-name")
+
+    dump = database.dump().lower()
+
+    assert "canary" not in dump
+    assert "203.0.113.77" not in dump
+
+
+def test_expired_counters_can_be_forgotten(context: Clock, database: Database) -> None:
+    limits.may_confirm(HERE)
+    assert limits.forget_expired() == 0
+    context.forward(seconds=limits.CONFIRM_SOURCE.seconds)
+
+    assert limits.forget_expired() == 2
+    assert database.rows()["limit_counters"] == []
+
+
+def test_they_can_be_switched_off(make_app: Callable[..., Flask]) -> None:
+    with make_app(PORTAL_LIMITS_ENABLED="false").app_context():
+        for _ in range(limits.SIGN_IN_OWN.amount + 5):
+            assert limits.may_sign_in(HERE, "alice")
+            limits.signed_in(HERE, "alice")
+        for _ in range(limits.KEY_CHECK_SOURCE.amount + 5):
+            assert limits.failed_key_check(HERE)
+        assert limits.is_slowed(HERE)
+
+
+def test_a_question_inside_a_transaction_is_a_mistake(context: Clock) -> None:
+    with transaction(), pytest.raises(RuntimeError, match="before a transaction"):
+        limits.may_confirm(HERE)
+
+
+def test_the_count_stays_when_the_act_fails(context: Clock) -> None:
+    for _ in range(limits.ISSUE_ACCOUNT.amount):
+        limits.may_issue_key(1)
+        with pytest.raises(ZeroDivisionError), transaction():
+            raise ZeroDivisionError
+
+    assert not limits.may_issue_key(1)
+
+
+def test_threads_count_exactly(app: Flask) -> None:
+    def ask(_: int) -> bool:
+        with app.app_context():
+            return limits.may_confirm(HERE).allowed
+
+    with ThreadPoolExecutor(8) as pool:
+        allowed = sum(pool.map(ask, range(limits.CONFIRM_SOURCE.amount + 40)))
+
+    assert allowed == limits.CONFIRM_SOURCE.amount
+
+
+WORKER = """
+import json, sys
+from portal import create_app
+from portal.services import limits
+settings = json.loads(sys.argv[1])
+app = create_app(settings)
+sys.stdin.readline()
+with app.app_context():
+    print(sum(limits.may_sign_in("192.0.2.1", "alice").allowed for _ in range(8)),
+          sum(limits.failed_key_check("192.0.2.1").allowed for _ in range(30)))
+"""
+
+
+def test_processes_count_exactly(database: Database, tmp_path: Path) -> None:
+    import json
+
+    settings = json.dumps(settings_for(database.url, tmp_path / "instance"))
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, settings],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        assert worker.stdin
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    results = [worker.communicate(timeout=60)[0].split() for worker in workers]
+
+    assert sum(int(signed_in) for signed_in, _ in results) == limits.SIGN_IN_OWN.amount
+    assert sum(int(checked) for _, checked in results) == limits.KEY_CHECK_SOURCE.amount
