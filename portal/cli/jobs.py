@@ -11,10 +11,10 @@ from config import ConfigurationError
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport
 
-jobs = AppGroup("jobs", help="Send mails and clean up.")
+group = AppGroup("jobs", help="Send mails and clean up.")
 
 
-@jobs.command("run")
+@group.command("run")
 @click.option("--once", is_flag=True, help="Do all that is due now, and end.")
 def run_jobs(once: bool) -> None:
     """Send what waits in the outbox, and clean once an hour, until told to stop."""

@@ -60,6 +60,7 @@ def serve() -> None:
         db.engine.dispose()
     if link:
         click.echo(f"There is no account yet. Make the first admin here, within a day:\n{link}")
+    click.echo(f"Chatelaine is at {settings.base_url} (Ctrl-C ends it).")
     with JobsProcess().running():
         make_server(settings).serve()
 
@@ -101,6 +102,7 @@ def make_server(settings: Settings) -> AbstractServer[Any]:
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=LARGEST_HEAD),
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         log_access=False,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE,

@@ -1,0 +1,181 @@
+"""What runs by the clock: sending the outbox, and cleaning."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from portal import mailer
+from portal.extensions import db
+from portal.models import MailKind
+from portal.services import cleaning, outbox, profile, recovery, signup
+from portal.services.outbox import Claim, Prepare
+from portal.transports import DeliveryFailed, Transport
+
+PAUSE = 1.0
+"""Seconds between two looks at the outbox."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts at a database that is away."""
+
+CLEANING = "cleaning"
+CLEANING_EVERY = timedelta(hours=1)
+
+PREPARE: dict[MailKind, Prepare] = {
+    MailKind.SIGN_UP: signup.prepare_sign_up_mail,
+    MailKind.RESET: recovery.prepare_reset_mail,
+    MailKind.LOCKED: recovery.prepare_unlock_mail,
+    MailKind.EMAIL_CONFIRM: profile.prepare_email_mail,
+}
+"""Mails with a link: their token is made when they are sent. Others say what their row says."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Stop:
+    """Whether somebody asked this process to end (SIGTERM or SIGINT)."""
+
+    asked: bool = False
+    _ear: socket.socket | None = field(default=None, repr=False)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until asked to end; return whether it was asked."""
+        if self._ear is None:
+            time.sleep(0 if self.asked else seconds)
+        elif not self.asked and select.select([self._ear], [], [], seconds)[0]:
+            self._ear.recv(4096)
+        return self.asked
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        """Hear the signals, in the main thread, for as long as the block runs."""
+        self._ear, mouth = socket.socketpair()
+        mouth.setblocking(False)
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, self._hear) for number in numbers}
+        wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._ear.close()
+            mouth.close()
+            self._ear = None
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def run(app: Flask, transport: Transport, stop: Stop) -> None:
+    """Do what is due, again and again, until asked to stop.
+
+    A database that is away is waited for, with growing pauses.
+    """
+    courier = Courier(transport)
+    log.info("jobs.started")
+    pause = PAUSE
+    while not stop.asked:
+        try:
+            do_round(app, courier, stop)
+        except DBAPIError as error:
+            pause = min(LONGEST_PAUSE, pause * 2)
+            log.warning("jobs.database-away", error=type(error).__name__, again_in=pause)
+        else:
+            pause = PAUSE
+        stop.wait(pause)
+    log.info("jobs.stopped")
+
+
+def run_once(app: Flask, transport: Transport) -> int:
+    """Do all that is due now, once; return how many mails were handed over.
+
+    Raises DBAPIError when the database is away.
+    """
+    courier = Courier(transport)
+    do_round(app, courier, Stop())
+    return courier.sent
+
+
+def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
+    """Send what is due, and clean if that is due. Raises DBAPIError."""
+    with app.app_context():
+        courier.send_due(stop)
+    with app.app_context():
+        clean_if_due()
+
+
+@dataclass(slots=True)
+class Courier:
+    """Sends the outbox through one transport.
+
+    ``unmarked`` are mails that were handed over while the database went away: they are
+    marked before anything else is done, so that they are not sent again.
+    """
+
+    transport: Transport = field(repr=False)
+    sent: int = 0
+    failed: int = 0
+    unmarked: list[Claim] = field(default_factory=list)
+
+    def send_due(self, stop: Stop) -> None:
+        """Send every mail whose time has come. Raises DBAPIError."""
+        self._mark()
+        while not stop.asked and (claim := outbox.claim_next()):
+            self._send(claim)
+            db.session.remove()
+
+    def _send(self, claim: Claim) -> None:
+        """Send one claimed mail and note how it went."""
+        try:
+            self._hand_over(claim)
+        except DBAPIError:
+            raise
+        except (DeliveryFailed, mailer.MailUnusable) as error:
+            self._fail(claim, str(error))
+        except Exception as error:  # noqa: BLE001  # one mail that can't be made stops no other
+            self._fail(claim, f"The mail can't be made: {type(error).__name__}")
+        else:
+            self.unmarked.append(claim)
+            self._mark()
+
+    def _hand_over(self, claim: Claim) -> None:
+        addressed = outbox.prepare(claim, PREPARE.get(claim.kind))
+        if addressed is None:
+            return
+        message = mailer.compose(addressed, claim, eight_bit=self.transport.eight_bit)
+        self.transport.deliver(message, f"{claim.id}-{claim.kind.value}")
+        self.sent += 1
+        log.info("mail.sent", mail=claim.id, kind=claim.kind.value)
+
+    def _mark(self) -> None:
+        while self.unmarked:
+            outbox.mark_sent(self.unmarked[0])
+            self.unmarked.pop(0)
+
+    def _fail(self, claim: Claim, why: str) -> None:
+        self.failed += 1
+        log.warning("mail.failed", mail=claim.id, kind=claim.kind.value, why=why)
+        outbox.mark_failed(claim, why)
+
+
+def clean_if_due() -> None:
+    """Clean once an hour, in whichever process comes first."""
+    if not cleaning.take_lease(CLEANING, CLEANING_EVERY):
+        return
+    gone = cleaning.clean()
+    gone["accounts"] = signup.forget_unconfirmed()
+    log.info("jobs.cleaned", **gone)

@@ -1,0 +1,157 @@
+"""Mails: from a letter to a message with a plain text and an HTML part.
+
+Each mail is one template in ``templates/mail``, rendered twice: once with macros that write
+text, once with macros of the same names that write HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+import idna
+from flask import current_app
+from flask_babel import force_locale, format_date, get_babel
+from jinja2 import Environment, StrictUndefined
+
+from portal import clock
+from portal.extensions import settings
+from portal.permissions import LEVELS
+from portal.services.outbox import Addressed, Claim, Letter
+
+LONGEST_LINE = 900
+"""Characters; RFC 5321 (4.5.3.1.6) allows 998 octets, and links must not be cut."""
+
+OPTIONAL = ("source", "made_by_key", "names")
+"""Params that a mail may go without; all others must be there."""
+
+SOURCE_LANGUAGE = "en"
+
+_EXTENSION = "portal_mail"
+
+
+class MailUnusable(Exception):
+    """The mail can't be made: its address or its sender is no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """What is read: the subject in one line, and the same words twice."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def render(letter: Letter, language: str) -> RenderedMail:
+    """Write a letter in the language of its reader. It may hold a token, so it is not kept."""
+    text, html = _environments()
+    language = language if language in _translated() else SOURCE_LANGUAGE
+    with force_locale(language):
+        values = {**dict.fromkeys(OPTIONAL), **letter.params, **_facts(), "language": language}
+        name = f"mail/{letter.template}.jinja"
+        plain = text.get_template(name).make_module({**values, "macros": "mail/_text.jinja"})
+        rich = html.get_template(name).make_module({**values, "macros": "mail/_html.jinja"})
+        subject = " ".join(str(getattr(plain, "subject", "")).split())
+        return RenderedMail(subject, _tidy(str(plain)), _tidy(str(rich)))
+
+
+def compose(addressed: Addressed, claim: Claim, *, eight_bit: bool) -> EmailMessage:
+    """Make the message of a claimed row (RFC 5322); the same row always has the same id.
+
+    ``eight_bit`` keeps other letters than ASCII as they are instead of quoting them.
+    Raises MailUnusable when the address can't stand in a header.
+    """
+    mail = render(addressed.letter, addressed.language)
+    message = EmailMessage(policy=SMTP)
+    try:
+        message["From"] = settings.mail_from
+        message["To"] = _recipient(addressed.address)
+        message["Subject"] = mail.subject
+    except (ValueError, MessageError, UnicodeError) as error:
+        raise MailUnusable("The address can't stand in a header.") from error
+    message["Date"] = format_datetime(clock.utcnow())
+    message["Message-ID"] = _message_id(claim)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text, cte=_encoding(mail.text, eight_bit))
+    message.add_alternative(mail.html, subtype="html", cte=_encoding(mail.html, eight_bit))
+    return message
+
+
+def sender_is_usable(sender: str) -> bool:
+    """Whether a text such as ``Name <name@host>`` can stand as the sender."""
+    name, address = parseaddr(sender)
+    return "@" in address.strip("@") and sender.isprintable() and (name + address).isprintable()
+
+
+def _environments() -> tuple[Environment, Environment]:
+    """The two environments, text and HTML; made once for each application."""
+    made = current_app.extensions.get(_EXTENSION)
+    if made is None:
+        made = tuple(
+            current_app.jinja_env.overlay(
+                autoescape=autoescape,
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+            for autoescape in (False, True)
+        )
+        current_app.extensions[_EXTENSION] = made
+    text, html = made
+    return text, html
+
+
+def _translated() -> set[str]:
+    """The languages that there is a catalogue for; in others a mail is written in English."""
+    return {locale.language for locale in get_babel().instance.list_translations()}
+
+
+def _facts() -> dict[str, Any]:
+    """What every template can use besides its params."""
+    return {
+        "base_url": settings.base_url,
+        "moment": _moment,
+        "sentences": {level.number: level.sentence for level in LEVELS},
+    }
+
+
+def _moment(text: str) -> str:
+    """Write a moment that is kept as ISO 8601 for a reader: its day in words, minute and UTC."""
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{format_date(moment, 'long', rebase=False)}, {moment:%H:%M} UTC"
+
+
+def _tidy(text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
+
+
+def _recipient(address: str) -> Address:
+    name, _, domain = address.rpartition("@")
+    if not (name and domain):
+        raise ValueError("no address")
+    if not domain.isascii():
+        domain = idna.encode(domain, uts46=True).decode("ascii")
+    return Address(addr_spec=f"{name}@{domain}")
+
+
+def _message_id(claim: Claim) -> str:
+    host = urlsplit(settings.base_url).hostname or "localhost"
+    return f"<{claim.kind.value}.{claim.id}.{clock.to_ms(claim.created_at)}@{host}>"
+
+
+def _encoding(text: str, eight_bit: bool) -> str:
+    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+        return "quoted-printable"
+    if text.isascii():
+        return "7bit"
+    return "8bit" if eight_bit else "quoted-printable"

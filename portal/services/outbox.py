@@ -1,0 +1,193 @@
+"""The outbox: mail is written down in the transaction of the act, and sent later by the jobs.
+
+Each step of a sending is a transaction of its own: claim a row by a lease, prepare it (which
+may mint the token of its link), mark it as sent or as failed. A process that dies in between
+leaves a lease behind that ends by itself, so that no mail is lost; while the lease holds, no
+other process touches the row, so that none is sent by two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, MailKind, OutboxMail
+from portal.services.transaction import transaction
+
+LEASE = timedelta(minutes=10)
+"""How long a sending may take before another process tries the mail again."""
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=6)
+ERROR_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a mail says: its template and what that needs. It may hold a token, so no repr."""
+
+    template: str
+    params: dict[str, Any] = field(repr=False)
+
+
+Prepare = Callable[[Session, OutboxMail], Letter | None]
+"""Makes the letter of a row at the time of sending; None when nobody is to be written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that this process may send until ``leased_until``."""
+
+    id: int
+    kind: MailKind
+    created_at: datetime
+    leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A letter, to whom it goes and in which language."""
+
+    letter: Letter
+    address: str = field(repr=False)
+    language: str
+
+
+def enqueue(
+    session: Session,
+    kind: MailKind,
+    *,
+    account_id: int | None,
+    address: str,
+    language: str,
+    **params: Any,
+) -> None:
+    """Write down a mail in the caller's transaction. ``params`` are JSON and never secret."""
+    now = clock.utcnow()
+    session.add(
+        OutboxMail(
+            kind=kind,
+            account_id=account_id,
+            address=address,
+            language=language,
+            params=params,
+            created_at=now,
+            next_attempt_at=now,
+        )
+    )
+
+
+def enqueue_to(session: Session, account: Account, kind: MailKind, **params: Any) -> None:
+    """Write down a mail to the owner of an account, in the owner's language.
+
+    An account that was removed has no address, so nothing is written to it.
+    """
+    if account.email is not None:
+        enqueue(
+            session,
+            kind,
+            account_id=account.id,
+            address=account.email,
+            language=account.language,
+            **params,
+        )
+
+
+def claim_next() -> Claim | None:
+    """Take the mail that waits longest, for as long as :data:`LEASE`; None when none is due."""
+    if not _anything_due():
+        return None
+    with transaction() as session:
+        now = clock.utcnow()
+        mail = session.scalars(
+            select(OutboxMail)
+            .where(_is_due(now))
+            .order_by(OutboxMail.next_attempt_at, OutboxMail.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).one_or_none()
+        if mail is None:
+            return None
+        mail.leased_until = now + LEASE
+        return Claim(mail.id, mail.kind, mail.created_at, mail.leased_until)
+
+
+def prepare(claim: Claim, maker: Prepare | None) -> Addressed | None:
+    """Make the letter of a claimed row: with ``maker``, or from the row as it stands.
+
+    ``maker`` may correct the row's address and language. None when nobody is to be written
+    to, or when the lease is no longer ours.
+    """
+    with transaction() as session:
+        mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
+        if mail is None:
+            return None
+        letter = maker(session, mail) if maker else Letter(mail.kind.value, dict(mail.params))
+        return None if letter is None else Addressed(letter, mail.address, mail.language)
+
+
+def mark_sent(claim: Claim) -> bool:
+    """Note that a claimed mail is done, and forget what it said; False when it was not ours."""
+    with transaction() as session:
+        done = session.execute(
+            update(OutboxMail)
+            .where(_is_ours(claim))
+            .values(sent_at=clock.utcnow(), leased_until=None, last_error=None, params={})
+        )
+        assert isinstance(done, CursorResult)
+        return done.rowcount == 1
+
+
+def mark_failed(claim: Claim, error: str) -> bool:
+    """Note why a mail could not be sent; it is tried again after a growing pause, for ever."""
+    with transaction() as session:
+        mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
+        if mail is None:
+            return False
+        mail.attempts += 1
+        mail.next_attempt_at = clock.utcnow() + pause_after(mail.attempts)
+        mail.last_error = error[:ERROR_LENGTH]
+        mail.leased_until = None
+        return True
+
+
+def pause_after(attempts: int) -> timedelta:
+    """How long to wait after so many attempts: 1, 2, 4 … minutes, at most 6 hours."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts - 1, 20)))
+
+
+def count_waiting() -> int:
+    """How many mails are written and not sent."""
+    query = select(func.count()).select_from(OutboxMail).where(OutboxMail.sent_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
+def _anything_due() -> bool:
+    """Look without a writing transaction, since most of the time there is nothing to do."""
+    found = db.session.scalar(select(OutboxMail.id).where(_is_due(clock.utcnow())).limit(1))
+    db.session.rollback()
+    return found is not None
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        OutboxMail.sent_at.is_(None),
+        OutboxMail.next_attempt_at <= now,
+        or_(OutboxMail.leased_until.is_(None), OutboxMail.leased_until <= now),
+    )
+
+
+def _is_ours(claim: Claim) -> ColumnElement[bool]:
+    return and_(
+        OutboxMail.id == claim.id,
+        OutboxMail.leased_until == claim.leased_until,
+        OutboxMail.sent_at.is_(None),
+    )

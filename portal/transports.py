@@ -1,0 +1,174 @@
+"""How a mail leaves: as a file in the instance folder, or through a mail server."""
+
+from __future__ import annotations
+
+import os
+import re
+import smtplib
+import ssl
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from config import ConfigurationError, Settings
+
+TIMEOUT = 20.0
+"""Seconds that one answer of a mail server may take."""
+
+SUBMISSION_PORT = 587
+SMTPS_PORT = 465
+SMTP_PORT = 25
+
+
+class DeliveryFailed(Exception):
+    """A mail could not be handed over; the message holds no secret and no address."""
+
+
+class Transport(Protocol):
+    """Hands one message over."""
+
+    @property
+    def eight_bit(self) -> bool:
+        """Whether it takes other letters than ASCII as they are."""
+
+    def deliver(self, message: EmailMessage, name: str) -> None:
+        """Hand a message over; ``name`` is its own and stays the same at every attempt.
+
+        Raises DeliveryFailed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FileTransport:
+    """Writes each mail into a file, whole or not at all; a second attempt overwrites it."""
+
+    folder: Path
+    eight_bit: bool = True
+
+    def deliver(self, message: EmailMessage, name: str) -> None:
+        """Write ``<name>.eml``, readable only to the portal's own user."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{name}-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(message.as_bytes())
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(self.folder / f"{name}.eml")
+            except BaseException:
+                Path(temporary).unlink()
+                raise
+        except OSError as error:
+            raise DeliveryFailed(f"The file can't be written: {error.strerror}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpTransport:
+    """Sends each mail through a server (RFC 5321), with TLS where the server has it.
+
+    Credentials never travel in the clear, and the server's certificate is always checked.
+    """
+
+    host: str
+    port: int
+    greeting: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    implicit_tls: bool = False
+    timeout: float = TIMEOUT
+    eight_bit: bool = False
+
+    def deliver(self, message: EmailMessage, name: str) -> None:  # noqa: ARG002  # for files
+        """Send a message; its Message-ID is what a server can know a repetition by."""
+        try:
+            server = self._connect()
+            try:
+                self._authenticate(server)
+                server.send_message(message)
+            finally:
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
+        except (smtplib.SMTPException, OSError) as error:
+            raise DeliveryFailed(describe(error)) from error
+
+    def _connect(self) -> smtplib.SMTP:
+        if self.implicit_tls:
+            return smtplib.SMTP_SSL(
+                self.host,
+                self.port,
+                self.greeting,
+                timeout=self.timeout,
+                context=ssl.create_default_context(),
+            )
+        return smtplib.SMTP(self.host, self.port, self.greeting, timeout=self.timeout)
+
+    def _authenticate(self, server: smtplib.SMTP) -> None:
+        server.ehlo_or_helo_if_needed()
+        encrypted = self.implicit_tls
+        if not encrypted and server.has_extn("starttls"):
+            server.starttls(context=ssl.create_default_context())
+            server.ehlo()
+            encrypted = True
+        if self.user is None:
+            return
+        if not encrypted:
+            raise DeliveryFailed("The server offers no TLS, and the password stays at home.")
+        server.login(self.user, self.password or "")
+
+
+def make_transport(settings: Settings) -> Transport:
+    """Read ``PORTAL_MAIL_URL``; ConfigurationError when it can't be used."""
+    parts = urlsplit(settings.mail_url)
+    if parts.scheme == "file":
+        return FileTransport(Path(parts.path or settings.instance_path / "mail"))
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
+        raise ConfigurationError("PORTAL_MAIL_URL must be file:, smtp://user:password@host:port or smtps://…")
+    usual = SUBMISSION_PORT if parts.username else SMTP_PORT
+    return SmtpTransport(
+        host=parts.hostname,
+        port=port or (SMTPS_PORT if parts.scheme == "smtps" else usual),
+        greeting=_greeting(settings.base_url),
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        implicit_tls=parts.scheme == "smtps",
+    )
+
+
+def describe(error: Exception) -> str:
+    """Say in one line what went wrong; addresses and whatever may be a token are left out."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = [f"{code} {_text(words)}" for code, words in error.recipients.values()]
+        return _plain(f"The recipient was refused: {'; '.join(answers)}")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _plain(f"The server answered {error.smtp_code}: {_text(error.smtp_error)}")
+    if isinstance(error, ssl.SSLError):
+        return _plain(f"TLS failed: {error.reason or 'no reason given'}")
+    if isinstance(error, OSError) and error.strerror:
+        return _plain(f"The server can't be reached: {error.strerror}")
+    return _plain(f"The server can't be reached: {type(error).__name__}")
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"\S+@\S+|https?://\S+|[\w-]{20,}", "…", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _greeting(base_url: str) -> str:
+    """The name for EHLO: the portal's host; an address stands in brackets (RFC 5321, 4.1.3)."""
+    host = urlsplit(base_url).hostname or "localhost"
+    if ":" in host:
+        return f"[IPv6:{host}]"
+    return f"[{host}]" if host.replace(".", "").isdigit() else host
