@@ -231,7 +231,7 @@ def _keep(path: Path, make: Any) -> str:
         except FileExistsError:
             pass
         finally:
-            os.unlink(temporary)
+            Path(temporary).unlink()
     return path.read_text("ascii").strip()
 
 

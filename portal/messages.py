@@ -95,5 +95,5 @@ SENTENCES: dict[str, str] = {
 
 def sentence(code: str, details: dict[str, Any] | None = None) -> str:
     """The sentence of a code, in the reader's language."""
-    text = gettext(SENTENCES[code])
+    text: str = gettext(SENTENCES[code])
     return text % details if details else text

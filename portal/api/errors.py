@@ -85,5 +85,5 @@ def show_unavailable(error: OperationalError) -> Response:
 
 def show_failure(error: Exception) -> Response:
     """Say that it is our fault; the log has the rest."""
-    log.exception("unhandled %s in request %s", type(error).__name__, request_id())
+    log.error("unhandled failure in request %s", request_id(), exc_info=error)
     return failure(500, "internalError")

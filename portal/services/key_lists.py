@@ -39,7 +39,7 @@ class KeyPage:
     total: int
 
 
-def owned(account_id: int, key_id: UUID) -> Select[tuple[ApiKey]]:
+def owned(account_id: int, key_id: UUID) -> Select[ApiKey]:
     """The query for one key of one account."""
     return select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id)
 
@@ -55,6 +55,11 @@ def get_key(account_id: int, key_id: UUID) -> ApiKey:
     if key is None:
         raise NotFound
     return key
+
+
+def find_successor(key: ApiKey) -> ApiKey | None:
+    """The key that was made to replace this one."""
+    return db.session.scalars(select(ApiKey).where(ApiKey.replaces_id == key.id)).one_or_none()
 
 
 def list_keys(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CursorResult, select, update
@@ -29,7 +30,7 @@ from portal.services.errors import (
     InvalidInput,
     NotFound,
 )
-from portal.services.key_lists import owned
+from portal.services.key_lists import find_successor, owned
 from portal.services.transaction import lock_account, transaction
 
 
@@ -60,18 +61,23 @@ def create_key(
 def replace_key(actor: Actor, key_id: UUID, *, nonce: UUID | None = None) -> tuple[ApiKey, str]:
     """Make a key with the same settings and a new secret, and revoke the old one.
 
-    Name, level and length of life are taken over. Raises NotFound for a key that is not
-    there, is not the actor's, or is revoked; else as :func:`create_key`.
+    Name, level and length of life are taken over, also of a key that has ended. Raises
+    NotFound for a key that is not there or not the actor's, AlreadyMade for one that has a
+    successor; else as :func:`create_key`.
     """
     with transaction() as session:
         account = _lock_owner(session, actor)
         _refuse_second(session, account, nonce)
         old = session.scalars(owned(account.id, key_id)).one_or_none()
-        if old is None or old.revoked_at is not None:
+        if old is None:
             raise NotFound
+        successor = find_successor(old)
+        if successor is not None:
+            raise AlreadyMade(successor.id)
         wanted = Wanted(old.name, old.level, old.expires_at - old.created_at)
         key, secret = _issue(session, actor, account, wanted, nonce, replaces=old)
-        _revoke(session, actor, old, Reason.REPLACED)
+        if old.revoked_at is None:
+            _revoke(session, actor, old, Reason.REPLACED)
     return key, secret
 
 
@@ -201,7 +207,7 @@ def _issue(
 
 
 def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
-    facts = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
+    facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
     audit.record(session, actor, Action.KEY_CREATED, account_id=account.id, key_id=key.id, **facts)
     outbox.enqueue_to(
         session,

@@ -83,7 +83,7 @@ def void(session: Session, account_id: int | None, *purposes: Purpose) -> None:
     session.execute(query.values(used_at=clock.utcnow()))
 
 
-def _usable(token: str, purpose: Purpose) -> Select[tuple[MailToken]]:
+def _usable(token: str, purpose: Purpose) -> Select[MailToken]:
     return select(MailToken).where(
         MailToken.token_hash == hash_token(token),
         MailToken.purpose == purpose,

@@ -62,9 +62,9 @@ class UsageCollector:
         if not counts:
             return
         try:
-            with self._engine.connect().execution_options(portal_writes=True) as connection:
-                with connection.begin():
-                    _write(connection, counts, last)
+            writing = self._engine.connect().execution_options(portal_writes=True)
+            with writing as connection, connection.begin():
+                _write(connection, counts, last)
         except SQLAlchemyError as error:
             log.warning("use of keys could not be written, kept for later: %s", type(error))
             self._take_back(counts, last)
@@ -122,7 +122,7 @@ def _write(
         total["refused"] += refused
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     for model, rows in ((KeyUsage, list(totals.values())), (KeyUsageHour, hours)):
-        insert = dialect.insert(model.__table__)  # type: ignore[arg-type]  # a Table
+        insert = dialect.insert(model.__table__)
         new, old = insert.excluded, model.__table__.c
         sums = {name: old[name] + new[name] for name in ("calls", "refused")}
         if model is KeyUsage:

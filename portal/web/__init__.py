@@ -6,6 +6,9 @@ from flask import Flask, request
 from flask_login import current_user
 
 from portal.models import LANGUAGES
+from portal.web import keys
+
+BLUEPRINTS = (keys.blueprint,)
 
 
 def choose_locale() -> str | None:
@@ -17,3 +20,5 @@ def choose_locale() -> str | None:
 
 def init_app(app: Flask) -> None:
     """Register the pages."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
-from flask import render_template
+from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -33,7 +34,7 @@ STATUSES: dict[type[RuleError], int] = {
 }
 
 
-def show(status: int, title: str, text: str) -> ResponseReturnValue:
+def show(status: int, title: str, text: str) -> tuple[str, int]:
     """Render the page of an error."""
     page = render_template(
         "errors/error.html", status=status, title=title, text=text, request_id=request_id()
@@ -44,15 +45,15 @@ def show(status: int, title: str, text: str) -> ResponseReturnValue:
 def show_http(error: HTTPException) -> ResponseReturnValue:
     """Show an error of HTTP with its headers (``Allow``, ``Retry-After``)."""
     if error.response is not None:
-        return error.response
+        return cast(Response, error.response)
     if isinstance(error, CSRFError):
         title = _("This form was too old")
         text = _("Nothing was done. Go back, load the page again, and send the form once more.")
     else:
         title, text = _words(error)
-    page, status = show(error.code or 500, title, text)  # type: ignore[misc]
+    page, status = show(error.code or 500, title, text)
     headers = [(k, v) for k, v in error.get_headers() if k.lower() != "content-type"]
-    return page, status, headers
+    return page, status, dict(headers)
 
 
 def show_rule(error: RuleError) -> ResponseReturnValue:
@@ -68,13 +69,13 @@ def show_rule(error: RuleError) -> ResponseReturnValue:
 def show_unavailable(error: OperationalError) -> ResponseReturnValue:
     """Say that the database can't be reached."""
     log.error("database unavailable: %s", type(error.orig).__name__)
-    page, status = show(503, _("Back in a moment"), sentence("unavailable"))  # type: ignore[misc]
-    return page, status, [("Retry-After", "5")]
+    page, status = show(503, _("Back in a moment"), sentence("unavailable"))
+    return page, status, {"Retry-After": "5"}
 
 
 def show_failure(error: Exception) -> ResponseReturnValue:
     """Say that it is our fault; the log has the rest."""
-    log.exception("unhandled %s in request %s", type(error).__name__, request_id())
+    log.error("unhandled failure in request %s", request_id(), exc_info=error)
     return show(500, _("Something went wrong"), sentence("internalError"))
 
 
@@ -94,4 +95,5 @@ def _words(error: HTTPException) -> tuple[str, str]:
 
 
 def _not_found() -> str:
-    return _("There is no such page, or it is not yours. Check the address, or begin at the start.")
+    text: str = _("There is no such page, or it is not yours. Check the address, or begin at the start.")
+    return text

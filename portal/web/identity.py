@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, request, session, url_for

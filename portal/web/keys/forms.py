@@ -1,0 +1,92 @@
+"""The forms of keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID, uuid4
+
+from flask_babel import gettext, ngettext
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import DateField, HiddenField, RadioField, StringField
+from wtforms.validators import Optional
+
+from portal import clock
+from portal.messages import sentence
+from portal.models.key import NAME_LENGTH
+from portal.permissions import LONGEST_LIFE, Role, levels_up_to
+
+DAYS = (7, 30, 90, 365)
+USUAL_DAYS = "30"
+OWN_DATE = "date"
+
+
+class NonceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form that makes one key, however often it is sent."""
+
+    nonce = HiddenField()
+
+    @property
+    def nonce_value(self) -> UUID | None:
+        """The form's own number; None when it was tampered with."""
+        try:
+            return UUID(self.nonce.data or "")
+        except ValueError:
+            return None
+
+    def renew(self) -> None:
+        """Give a form that is shown its number."""
+        if self.nonce_value is None:
+            self.nonce.data = str(uuid4())
+
+
+class NewKeyForm(NonceForm):
+    """Name, level and end of a new key."""
+
+    name = StringField(_l("Name"), render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"})
+    level = RadioField(_l("Level"), coerce=int, validate_choice=False)
+    expires = RadioField(_l("Expires"), default=USUAL_DAYS, validate_choice=False)
+    expires_on = DateField(_l("A date of your own"), validators=[Optional()])
+
+    def __init__(self, role: Role) -> None:
+        super().__init__()
+        self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
+        self.expires.choices = [*((str(days), _days(days)) for days in DAYS)]
+        self.expires.choices.append((OWN_DATE, gettext("Own date")))
+
+    def life(self) -> timedelta | None:
+        """How long the key shall live; None, with an error beside the field, when that's unclear."""
+        if self.expires.data in map(str, DAYS):
+            return timedelta(days=int(self.expires.data))
+        if self.expires.data != OWN_DATE:
+            self.expires.errors = [sentence("expiresInMissing")]
+            return None
+        if not isinstance(self.expires_on.data, date):
+            self.expires_on.errors = [sentence("dateMissing")]
+            return None
+        return self._life_until(self.expires_on.data)
+
+    def _life_until(self, day: date) -> timedelta | None:
+        """To the end of the day in UTC; on the last possible day, as long as a key can live."""
+        now = clock.utcnow()
+        last = (now + LONGEST_LIFE).date()
+        if day <= now.date():
+            self.expires_on.errors = [sentence("dateInvalid")]
+            return None
+        if day > last:
+            days = {"days": LONGEST_LIFE.days}
+            self.expires_on.errors = [sentence("expiresInHigherThanMaximum", days)]
+            return None
+        end = datetime.combine(day + timedelta(days=1), time.min, UTC)
+        return min(end - now, LONGEST_LIFE)
+
+
+def preset_dates() -> dict[str, datetime]:
+    """The day on which each of the offered lengths of life ends."""
+    now = clock.utcnow()
+    return {str(days): now + timedelta(days=days) for days in DAYS}
+
+
+def _days(days: int) -> str:
+    year = days == LONGEST_LIFE.days
+    return str(gettext("1 year") if year else ngettext("%(num)d day", "%(num)d days", days))

@@ -1,0 +1,91 @@
+"""A key as its pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flask_babel import gettext
+
+from portal import clock
+from portal.models import ApiKey
+from portal.permissions import LEVELS
+from portal.services import usage
+from portal.services.key_lists import SOON
+from portal.words import REASONS
+
+SPARK_DAYS = 14
+RECENTLY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """What the templates need of a key; never a secret, there is none to be had."""
+
+    id: UUID
+    name: str
+    level: int
+    state: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_reason: str | None
+    last_used_at: datetime | None
+    last_used_address: str | None
+    calls: int
+    life: float
+    days: Sequence[int] = ()
+
+    @property
+    def level_label(self) -> str:
+        """The sentence of the level."""
+        return str(gettext(LEVELS[self.level].sentence))
+
+    @property
+    def revoked_reason_label(self) -> str:
+        """Why it was revoked, in words."""
+        return gettext(REASONS[self.revoked_reason]) if self.revoked_reason else ""
+
+    @property
+    def recently_used(self) -> bool:
+        """Whether it was used in the last day, so that somebody would miss it."""
+        return self.last_used_at is not None and clock.utcnow() - self.last_used_at < RECENTLY
+
+
+def state_of(key: ApiKey, now: datetime) -> str:
+    """``live``, ``soon`` (its end is near), ``expired`` or ``revoked``."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.is_expired(now):
+        return "expired"
+    return "soon" if key.expires_at - now <= SOON else "live"
+
+
+def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
+    """Make the row of a key; ``days`` are its calls, the oldest day first."""
+    now = clock.utcnow()
+    used = key.usage
+    whole = key.expires_at - key.created_at
+    return KeyRow(
+        id=key.id,
+        name=key.name,
+        level=key.level,
+        state=state_of(key, now),
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+        revoked_reason=key.revoked_reason,
+        last_used_at=used.last_used_at if used else None,
+        last_used_address=used.last_used_address if used else None,
+        calls=used.calls if used else 0,
+        life=max(0.0, (key.expires_at - now) / whole),
+        days=days,
+    )
+
+
+def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:
+    """Make the rows of keys, each with its calls of the last two weeks."""
+    days = usage.calls_by_day([key.id for key in keys], SPARK_DAYS)
+    return [row(key, days[key.id]) for key in keys]

@@ -1,0 +1,186 @@
+"""List, make, show, replace and revoke keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from werkzeug import Response as BaseResponse
+
+from portal import clock
+from portal.extensions import settings
+from portal.http.limited import limited
+from portal.messages import sentence
+from portal.models import ApiKey
+from portal.permissions import LONGEST_LIFE
+from portal.services import key_lists, keys, limits, usage
+from portal.services.errors import AlreadyMade, InvalidInput
+from portal.services.key_lists import KeyStatus
+from portal.web.identity import actor, me, require
+from portal.web.keys.forms import NewKeyForm, NonceForm, preset_dates
+from portal.web.keys.rows import row, rows
+
+DETAIL_DAYS = 30
+LONGEST_QUERY = 100
+
+blueprint = Blueprint("keys", __name__, url_prefix="/account/keys")
+require(blueprint)
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """The keys of the account, the living ones first."""
+    status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
+    query = request.args.get("query", "")[:LONGEST_QUERY]
+    page = key_lists.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
+    return render_template(
+        "keys/index.html",
+        page=page,
+        rows=rows(page.items),
+        counts=key_lists.count_keys(me().id),
+        figures=_figures(),
+        status=status.value,
+        query=query,
+    )
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    """Show the form of a new key."""
+    return _show_new(NewKeyForm(me().role))
+
+
+@blueprint.post("/new")
+@limited(lambda: limits.may_issue_key(_account_id()))
+def create() -> ResponseReturnValue:
+    """Make the key and show its secret.
+
+    The answer to a good post is the page itself and no redirect: the secret exists in this
+    answer only, so there is no other page that could show it.
+    """
+    form = NewKeyForm(me().role)
+    life = form.life() if form.validate() else None
+    nonce = form.nonce_value
+    if form.level.data is None:
+        form.level.errors = [sentence("levelMissing")]
+    if life is None or nonce is None or form.level.data is None:
+        return _show_new(form), 422
+    try:
+        key, secret = keys.create_key(
+            actor(), name=form.name.data or "", level=form.level.data, life=life, nonce=nonce
+        )
+    except InvalidInput as error:
+        form[error.field].errors = [sentence(error.code, error.details)]
+        return _show_new(form), 422
+    except AlreadyMade as error:
+        return _show_made(error)
+    return _show_once(key, secret)
+
+
+@blueprint.get("/<uuid:key_id>")
+def detail(key_id: UUID) -> ResponseReturnValue:
+    """Show a key."""
+    key = key_lists.get_key(me().id, key_id)
+    calls = usage.calls_by_day([key_id], DETAIL_DAYS)[key_id]
+    today = clock.utcnow()
+    days = [
+        (today - timedelta(days=ago), count)
+        for ago, count in zip(range(DETAIL_DAYS - 1, -1, -1), calls, strict=True)
+    ]
+    return render_template(
+        "keys/detail.html",
+        key=row(key),
+        usage=days if any(calls) else None,
+        successor=key_lists.find_successor(key),
+    )
+
+
+@blueprint.get("/<uuid:key_id>/revoke")
+def revoke(key_id: UUID) -> ResponseReturnValue:
+    """Ask before a key is revoked."""
+    shown = row(key_lists.get_key(me().id, key_id))
+    if shown.state == "revoked":
+        return redirect(url_for(".detail", key_id=key_id))
+    return render_template("keys/revoke.html", key=shown, recently_used=shown.recently_used, form=FlaskForm())
+
+
+@blueprint.post("/<uuid:key_id>/revoke")
+def revoke_now(key_id: UUID) -> ResponseReturnValue:
+    """Revoke a key for good."""
+    keys.revoke_key(actor(), key_id)
+    flash(_("The key is revoked. Nothing accepts it any more."), "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.get("/<uuid:key_id>/replace")
+def replace(key_id: UUID) -> ResponseReturnValue:
+    """Ask before a key is replaced."""
+    return _show_replace(key_id, NonceForm())
+
+
+@blueprint.post("/<uuid:key_id>/replace")
+@limited(lambda: limits.may_issue_key(_account_id()))
+def replace_now(key_id: UUID) -> ResponseReturnValue:
+    """Make the successor and show its secret; see :func:`create`."""
+    form = NonceForm()
+    if form.nonce_value is None:
+        return _show_replace(key_id, form), 422
+    try:
+        key, secret = keys.replace_key(actor(), key_id, nonce=form.nonce_value)
+    except InvalidInput as error:
+        form.form_errors.append(sentence(error.code, error.details))
+        return _show_replace(key_id, form), 422
+    except AlreadyMade as error:
+        return _show_made(error)
+    return _show_once(key, secret)
+
+
+def _show_new(form: NewKeyForm) -> str:
+    form.renew()
+    return render_template(
+        "keys/new.html", form=form, choices=preset_dates(), maximum=clock.utcnow() + LONGEST_LIFE
+    )
+
+
+def _show_replace(key_id: UUID, form: NonceForm) -> BaseResponse | str:
+    form.renew()
+    key = key_lists.get_key(me().id, key_id)
+    successor = key_lists.find_successor(key)
+    if successor is not None:
+        flash(_("This key was replaced already. Here is its successor."), "info")
+        return redirect(url_for(".detail", key_id=successor.id))
+    return render_template("keys/replace.html", key=row(key), form=form)
+
+
+def _show_once(key: ApiKey, secret: str) -> str:
+    return render_template("keys/once.html", key=row(key), secret=secret, base_url=settings.base_url)
+
+
+def _show_made(error: AlreadyMade) -> ResponseReturnValue:
+    flash(sentence(error.code), "warning")
+    return redirect(url_for(".detail", key_id=error.key_id), 303)
+
+
+def _figures() -> list[tuple[int, str]]:
+    month = clock.utcnow() - timedelta(days=30)
+    calls, refused = usage.sums_since(me().id, month)
+    counts = key_lists.count_keys(me().id)
+    return [
+        (counts[KeyStatus.LIVE], _("live keys")),
+        (key_lists.count_expiring_soon(me().id), _("expire within 7 days")),
+        (calls, _("calls in 30 days")),
+        (refused, _("refused in 30 days")),
+    ]
+
+
+def _known_status() -> bool:
+    return request.args.get("status") in set(KeyStatus)
+
+
+def _account_id() -> int:
+    return current_user.account_id if current_user.is_authenticated else 0
