@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portal.models import Reason
-from portal.permissions import N_
+from portal.models import Action, ActorKind, Reason, Status
+from portal.permissions import N_, Role
 
 REASONS: dict[str, str] = {
     Reason.OWNER: N_("by you"),
@@ -17,3 +17,61 @@ REASONS: dict[str, str] = {
     Reason.OPERATOR: N_("by an operator"),
 }
 """Why a key was revoked, behind the word 'revoked'."""
+
+ROLES: dict[Role, str] = {
+    Role.USER: N_("User"),
+    Role.TESTER: N_("Tester"),
+    Role.CURATOR: N_("Curator"),
+    Role.BUGHUNTER: N_("Bughunter"),
+    Role.SUPPORT: N_("Support"),
+    Role.ADMIN: N_("Admin"),
+}
+
+STATUSES: dict[int, str] = {
+    Status.ACTIVE: N_("Active"),
+    Status.INACTIVE: N_("Not confirmed"),
+    Status.LOCKED: N_("Locked"),
+    Status.BLOCKED: N_("Blocked"),
+}
+
+ACTOR_KINDS: dict[ActorKind, str] = {
+    ActorKind.ANONYMOUS: N_("somebody not signed in"),
+    ActorKind.BROWSER: N_("in the browser"),
+    ActorKind.JWT: N_("with a token"),
+    ActorKind.KEY: N_("with a key"),
+    ActorKind.COMMAND_LINE: N_("on the command line"),
+    ActorKind.SYSTEM: N_("the portal itself"),
+}
+"""Through what somebody acted."""
+
+ACTIONS: dict[Action, str] = {
+    Action.ACCOUNT_SIGN_UP_REQUESTED: N_("Sign-up asked for"),
+    Action.ACCOUNT_CREATED: N_("Account made"),
+    Action.ACCOUNT_CONFIRMED: N_("Mail address confirmed"),
+    Action.ACCOUNT_UPDATED: N_("Profile changed"),
+    Action.ACCOUNT_EMAIL_CHANGE_REQUESTED: N_("New mail address asked for"),
+    Action.ACCOUNT_EMAIL_CHANGED: N_("Mail address changed"),
+    Action.ACCOUNT_LOCKED: N_("Account locked by its owner"),
+    Action.ACCOUNT_UNLOCKED: N_("Account unlocked by its owner"),
+    Action.ACCOUNT_BLOCKED: N_("Account blocked"),
+    Action.ACCOUNT_UNBLOCKED: N_("Account unblocked"),
+    Action.ACCOUNT_REMOVED: N_("Account removed"),
+    Action.ACCOUNT_ROLE_CHANGED: N_("Role changed"),
+    Action.ACCOUNT_READ: N_("Account looked at by an operator"),
+    Action.ACCOUNTS_SEARCHED: N_("Accounts looked through by an operator"),
+    Action.RECORD_READ: N_("Record looked at by an operator"),
+    Action.CONSENT_GIVEN: N_("Consent given"),
+    Action.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
+    Action.PASSWORD_CHANGED: N_("Password changed"),
+    Action.PASSWORD_RESET_REQUESTED: N_("Password reset asked for"),
+    Action.PASSWORD_RESET: N_("Password reset"),
+    Action.SESSION_STARTED: N_("Signed in"),
+    Action.SESSION_REFUSED: N_("Sign-in refused"),
+    Action.SESSION_ENDED: N_("Signed out, or a session ended"),
+    Action.SESSIONS_ENDED: N_("Sessions ended"),
+    Action.KEY_CREATED: N_("Key made"),
+    Action.KEY_REVOKED: N_("Key revoked"),
+    Action.KEYS_REVOKED: N_("All keys revoked"),
+    Action.LIMIT_EXCEEDED: N_("Limit reached"),
+}
+"""What was done, for the activity of an owner and the record of all."""
