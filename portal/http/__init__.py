@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from portal.http import gate, headers, limited, logs
+from portal.http.cookies import PagesOnlySession
 from portal.http.proxy import TrustedProxies
 from portal.http.request import client_address, request_id
 
@@ -15,6 +16,7 @@ def init_app(app: Flask) -> None:
     """Guard an application. Call it after its static files are served, before CSRFProtect."""
     settings = app.config["PORTAL"]
     logs.init_app(settings)
+    app.session_interface = PagesOnlySession()
     gate.init_app(app)
     limited.init_app(app)
     headers.init_app(app)

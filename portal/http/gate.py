@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 64 * 1024
 LARGEST_HEADERS = 16 * 1024
+"""Characters of all headers of a page; of the API the server bounds the head, and the door the
+credentials, so that a key check doesn't pay for the count."""
 LONGEST_URL = 4 * 1024
 MOST_FIELDS = 100
 
@@ -68,10 +70,10 @@ class Gate:
             return BadRequest(_("The method of the request is not known."))
         length = environ.get("CONTENT_LENGTH")
         refusal = _refuse_length(length, environ) if length else None
-        refusal = refusal or _refuse_size(path, environ)
-        if refusal is None and method not in _SAFE and not path.startswith(API):
-            return self._refuse_site(environ)
-        return refusal
+        refusal = refusal or _refuse_target(path, environ.get("QUERY_STRING", ""))
+        if refusal or path.startswith(API):
+            return refusal
+        return _refuse_headers(environ) or (None if method in _SAFE else self._refuse_site(environ))
 
     def _refuse_site(self, environ: WSGIEnvironment) -> HTTPException | None:
         """Refuse what another site has sent: a browser says so in Sec-Fetch-Site or in Origin."""
@@ -116,13 +118,17 @@ def _refuse_length(length: str, environ: WSGIEnvironment) -> HTTPException | Non
     return None
 
 
-def _refuse_size(path: str, environ: WSGIEnvironment) -> HTTPException | None:
-    query = environ.get("QUERY_STRING", "")
+def _refuse_target(path: str, query: str) -> HTTPException | None:
     if len(path) + len(query) > LONGEST_URL:
         return RequestURITooLarge(_("The address of the page is too long."))
     if "\0" in path or "%00" in query:
         return BadRequest(_("The address of the page is not well formed."))
-    if sum([len(value) for value in environ.values() if value.__class__ is str]) > LARGEST_HEADERS:
+    return None
+
+
+def _refuse_headers(environ: WSGIEnvironment) -> HTTPException | None:
+    headers = [name for name in environ if name.startswith("HTTP_")]
+    if sum(len(name) + len(environ[name]) for name in headers) > LARGEST_HEADERS:
         return RequestHeaderFieldsTooLarge(_("The headers of the request are too long."))
     return None
 
