@@ -9,7 +9,7 @@ from flask import Flask
 
 from config import load_settings
 from portal import api, cli, failures, http, web
-from portal.extensions import babel, csrf, db, login_manager, migrate
+from portal.extensions import babel, csrf, db, login_manager, migrate, prepare_engine
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
 
@@ -49,6 +49,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     login_manager.init_app(app)
     babel.init_app(app, locale_selector=web.choose_locale)
     with app.app_context():
+        prepare_engine(db.engine)
         app.extensions["usage"] = UsageCollector(db.engine)
     app.extensions["verifier"] = Verifier(settings)
     failures.init_app(app)

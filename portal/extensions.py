@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, cast
+from typing import cast
 
 from flask import current_app
 from flask_babel import Babel
@@ -45,11 +45,15 @@ settings: Settings = cast(Settings, LocalProxy(lambda: current_app.config["PORTA
 """The settings of the application that is in context."""
 
 
-@event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+def prepare_engine(engine: Engine) -> None:
+    """Make an engine keep SQLite's promises; to be called before it connects."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     """Give each SQLite connection the pragmas without which it loses updates."""
-    if not isinstance(connection, sqlite3.Connection):
-        return
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
@@ -59,9 +63,7 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-@event.listens_for(Engine, "begin")
 def _begin_sqlite(connection: Connection) -> None:
     """Begin a writing transaction with the write lock in hand, a reading one without it."""
-    if connection.dialect.name == "sqlite":
-        writes = connection.get_execution_options().get("portal_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    writes = connection.get_execution_options().get("portal_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

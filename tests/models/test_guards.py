@@ -1,0 +1,164 @@
+"""The database is the last guard: raw SQL can't break a rule either (rows 29 and 46)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from tests.conftest import MakeKey
+from tests.support.cast import Cast
+from tests.support.databases import Database
+
+IMMUTABLE = {
+    "name": "'other'",
+    "level": "0",
+    "expires_at": "expires_at - 1",
+    "created_at": "created_at - 1",
+    "account_id": "(SELECT max(id) FROM accounts)",
+    "pepper_id": "'p9'",
+    "made_by_key_id": "id",
+    "replaces_id": "id",
+    "nonce": "id",
+}
+
+
+@pytest.fixture
+def key(cast: Cast, make_key: MakeKey) -> str:
+    return make_key(cast.alice, level=4).id
+
+
+def refused(database: Database, statement: str) -> str:
+    with pytest.raises(DBAPIError) as caught:
+        database.execute(statement)
+    return str(caught.value.orig)
+
+
+@pytest.mark.parametrize("column", IMMUTABLE)
+def test_nothing_of_a_key_can_be_changed(database: Database, key: str, column: str) -> None:
+    assert "immutable" in refused(database, f"UPDATE api_keys SET {column} = {IMMUTABLE[column]}")
+
+
+def test_the_digest_can_not_be_changed(database: Database, key: str) -> None:
+    other = "zeroblob(32)" if database.kind == "sqlite" else "decode(repeat('00', 32), 'hex')"
+
+    assert "immutable" in refused(database, f"UPDATE api_keys SET digest = {other}")
+
+
+def test_the_id_can_not_be_changed(database: Database, key: str) -> None:
+    other = f"'{'0' * 31}1'"
+
+    assert "immutable" in refused(database, f"UPDATE api_keys SET id = {other}")
+
+
+def test_a_revoked_key_stays_revoked(database: Database, key: str) -> None:
+    database.execute("UPDATE api_keys SET revoked_at = created_at + 1, revoked_reason = 'owner'")
+
+    for change in (
+        "revoked_at = NULL, revoked_reason = NULL",
+        "revoked_at = revoked_at + 1",
+        "revoked_reason = 'blocked'",
+    ):
+        assert "for good" in refused(database, f"UPDATE api_keys SET {change}")
+
+
+def test_a_key_is_not_revoked_without_a_reason(database: Database, key: str) -> None:
+    assert re.search("(?i)check", refused(database, "UPDATE api_keys SET revoked_at = created_at"))
+
+
+def test_a_key_is_never_deleted(database: Database, key: str) -> None:
+    assert "revoked, not deleted" in refused(database, "DELETE FROM api_keys")
+
+
+def copy_of_key(*, level: str = "level", expires_at: str = "expires_at", maker: str = "NULL") -> str:
+    return f"""
+        INSERT INTO api_keys (id, account_id, name, level, digest, pepper_id, created_at, expires_at, made_by_key_id)
+        SELECT '{"a" * 32}', account_id, name, {level}, digest, pepper_id, created_at, {expires_at}, {maker}
+        FROM api_keys"""
+
+
+@pytest.mark.parametrize("after", ["created_at", "created_at - 1", "created_at + 31536000001"])
+def test_a_key_lives_and_at_most_365_days(database: Database, key: str, after: str) -> None:
+    assert re.search("(?i)check", refused(database, copy_of_key(expires_at=after)))
+
+
+def test_the_longest_life_itself_is_fine(database: Database, key: str) -> None:
+    database.execute(copy_of_key(expires_at="created_at + 31536000000"))
+
+    assert database.execute("SELECT count(*) FROM api_keys") == [(2,)]
+
+
+@pytest.mark.parametrize("level", ["-1", "5", "9", "10"])
+def test_a_key_is_never_inserted_above_its_owner(database: Database, key: str, level: str) -> None:
+    refused(database, copy_of_key(level=level))
+
+
+@pytest.mark.parametrize("change", ["consent = 0", "status = -2", "status = -1", "status = 0"])
+def test_a_key_is_never_inserted_for_an_owner_in_bad_standing(
+    database: Database, key: str, change: str
+) -> None:
+    database.execute("UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner'")
+    database.execute(f"UPDATE accounts SET {change} WHERE id = (SELECT account_id FROM api_keys)")
+
+    assert "owner's rights" in refused(database, copy_of_key())
+
+
+@pytest.mark.parametrize("change", [{"level": "level + 1"}, {"expires_at": "expires_at + 1"}])
+def test_a_key_made_with_a_key_stays_within_it(
+    database: Database, cast: Cast, make_key: MakeKey, change: dict[str, str]
+) -> None:
+    make_key(cast.ada, level=4)
+
+    database.execute(copy_of_key(maker="id"))
+    database.execute(
+        "UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner' WHERE made_by_key_id IS NOT NULL"
+    )
+    statement = (
+        copy_of_key(maker="id", **change).replace("a" * 32, "b" * 32) + " WHERE made_by_key_id IS NULL"
+    )
+
+    assert "maker's rights" in refused(database, statement)
+
+
+@pytest.mark.parametrize(
+    "change", ["status = 0", "status = -1", "status = -2", "consent = 0", "role = 'user'"]
+)
+def test_an_account_can_not_fall_while_it_has_keys(
+    database: Database, cast: Cast, make_key: MakeKey, change: str
+) -> None:
+    make_key(cast.sue, level=2)
+
+    statement = f"UPDATE accounts SET {change} WHERE id = {cast.sue.account_id}"
+
+    assert "revoked first" in refused(database, statement)
+    database.execute("UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'operator'")
+    database.execute(statement)
+
+
+@pytest.mark.parametrize("change", ["role = 'admin'", "bio = 'x'", "consent = 2"])
+def test_an_account_may_rise_and_change_while_it_has_keys(
+    database: Database, cast: Cast, make_key: MakeKey, change: str
+) -> None:
+    make_key(cast.sue, level=8)
+
+    database.execute(f"UPDATE accounts SET {change} WHERE id = {cast.sue.account_id}")
+
+
+def test_an_account_is_never_deleted(database: Database, cast: Cast) -> None:
+    assert "emptied, not deleted" in refused(
+        database, f"DELETE FROM accounts WHERE id = {cast.bob.account_id}"
+    )
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_events SET reason = 'x'", "DELETE FROM audit_events"])
+def test_the_record_is_append_only(database: Database, cast: Cast, statement: str) -> None:
+    before = database.execute("SELECT count(*) FROM audit_events")
+
+    assert "append-only" in refused(database, statement)
+    assert database.execute("SELECT count(*) FROM audit_events") == before
+
+
+@pytest.mark.postgresql_only(reason="SQLite has no TRUNCATE")
+def test_the_record_can_not_be_truncated(database: Database, cast: Cast) -> None:
+    assert "append-only" in refused(database, "TRUNCATE audit_events")
