@@ -6,9 +6,9 @@ from flask import Flask, request
 from flask_login import current_user
 
 from portal.models import LANGUAGES
-from portal.web import keys
+from portal.web import docs, keys
 
-BLUEPRINTS = (keys.blueprint,)
+BLUEPRINTS = (docs.blueprint, keys.blueprint)
 
 
 def choose_locale() -> str | None:
