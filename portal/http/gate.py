@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -68,9 +69,9 @@ class Gate:
             return BadRequest(_("This portal has another address."))
         if not method.isupper():
             return BadRequest(_("The method of the request is not known."))
-        length = environ.get("CONTENT_LENGTH")
-        refusal = _refuse_length(length, environ) if length else None
-        refusal = refusal or _refuse_target(path, environ.get("QUERY_STRING", ""))
+        refusal = _refuse_target(path, environ.get("QUERY_STRING", ""))
+        if refusal is None and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
+            refusal = _refuse_body(environ)
         if refusal or path.startswith(API):
             return refusal
         return _refuse_headers(environ) or (None if method in _SAFE else self._refuse_site(environ))
@@ -110,12 +111,31 @@ def is_own_authority(authority: str, settings: Settings) -> bool:
     return name == own.hostname and (port or default) == (own.port or default)
 
 
-def _refuse_length(length: str, environ: WSGIEnvironment) -> HTTPException | None:
-    if not (length.isascii() and length.isdigit()) or "HTTP_TRANSFER_ENCODING" in environ:
+def _refuse_body(environ: WSGIEnvironment) -> HTTPException | None:
+    length, encoding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
+    if length and (encoding is not None or not (length.isascii() and length.isdigit())):
         return BadRequest(_("The length of the request is not clear."))
-    if len(length) > _LONGEST_NUMBER or int(length) > LARGEST_BODY:
+    if encoding is not None and encoding.strip().lower() != "chunked":
+        return BadRequest(_("The length of the request is not clear."))
+    if encoding is not None:
+        length = _read_chunked(environ)
+    if len(length or "") > _LONGEST_NUMBER or int(length or 0) > LARGEST_BODY:
         return RequestEntityTooLarge(_("That is more than the portal takes in one request."))
     return None
+
+
+def _read_chunked(environ: WSGIEnvironment) -> str:
+    """Read a body whose length was not told, up to the bound, and give it one.
+
+    Werkzeug would cut such a body at the bound without a word.
+    """
+    body = b""
+    while len(body) <= LARGEST_BODY and (part := environ["wsgi.input"].read(LARGEST_BODY + 1 - len(body))):
+        body += part
+    del environ["HTTP_TRANSFER_ENCODING"]
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return str(len(body))
 
 
 def _refuse_target(path: str, query: str) -> HTTPException | None:

@@ -1,0 +1,97 @@
+"""The headers of every answer (row 39)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from tests.http.conftest import Guard
+
+PAGE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "img-src 'self' data:; style-src 'self'; script-src 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/confirm/abc", "/act", "/healthz"])
+def test_every_page_has_them_errors_too(guard: Guard, path: str) -> None:
+    headers = guard().test_client().get(path).headers
+
+    assert {name: headers[name] for name in PAGE} == PAGE
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert not [name for name, times in Counter(headers.keys()).items() if times > 1]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/thing", "/static/app.css"])
+def test_hsts_is_sent_with_https_only(guard: Guard, path: str) -> None:
+    public = guard(PORTAL_BASE_URL="https://keys.example").test_client()
+
+    headers = public.get(path, base_url="https://keys.example", buffered=True).headers
+
+    assert headers["Strict-Transport-Security"] == "max-age=63072000"
+    assert "Strict-Transport-Security" not in guard().test_client().get(path, buffered=True).headers
+
+
+def test_a_nonce_is_made_when_a_page_asks_and_is_new_each_time(guard: Guard) -> None:
+    client = guard().test_client()
+    seen = set()
+    for _ in range(3):
+        response = client.get("/script")
+        nonce = re.search(r"'nonce-([\w-]{22})'", response.headers["Content-Security-Policy"])
+        assert nonce
+        assert f"nonce='{nonce[1] * 2}'" in response.text, "one answer has one nonce"
+        seen.add(nonce[1])
+
+    assert len(seen) == 3
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/thing", "/api/nowhere"])
+def test_the_api_is_never_kept_and_shows_nothing_in_a_browser(guard: Guard, path: str) -> None:
+    headers = guard().test_client().get(path).headers
+
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_a_page_may_say_that_it_can_be_kept(guard: Guard) -> None:
+    assert guard().test_client().get("/kept").headers.getlist("Cache-Control") == ["public, max-age=60"]
+
+
+def test_static_files_are_versioned_and_then_kept_for_a_year(guard: Guard) -> None:
+    app = guard()
+    with app.test_request_context():
+        url = app.url_for("static", filename="app.css")
+        missing = app.url_for("static", filename="missing.css")
+    client = app.test_client()
+
+    assert re.fullmatch(r"/static/app\.css\?v=[0-9a-f]{12}", url)
+    kept = client.get(url, buffered=True).headers
+    assert kept.getlist("Cache-Control") == ["public, max-age=31536000, immutable"]
+    assert kept["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/static/app.css", buffered=True).headers["Cache-Control"] == "public, max-age=300"
+    assert missing == "/static/missing.css"
+    assert client.get(f"{missing}?v=1").headers["Cache-Control"] == "no-store"
+
+
+def test_each_request_has_an_id_of_ours(guard: Guard) -> None:
+    client = guard().test_client()
+
+    answers = [client.get("/api/thing", headers={"X-Request-Id": "forged"}) for _ in range(3)]
+
+    ids = [answer.headers["X-Request-Id"] for answer in answers]
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in ids)
+    assert len(set(ids)) == 3
+    assert [answer.json["id"] for answer in answers if answer.json] == ids
