@@ -6,6 +6,7 @@ on someone above them, nor on themselves, and the last admin is safe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,7 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, MailKind, Reason, Status
+from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services import audit, keys, outbox, sessions, tokens
 from portal.services.actor import Actor
@@ -25,6 +26,9 @@ from portal.services.transaction import transaction
 
 PAGE_SIZE = 25
 REASON_LENGTH = 500
+
+_LIKE_A_SECRET = re.compile(r"\w+_[0-9A-Za-z]{49}")
+_KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ def search_accounts(
     status: Status | None = None,
     page: int = 1,
 ) -> AccountPage:
-    """The accounts whose name, address or number fits, the newest first. The look is recorded."""
+    """The accounts whose name, address, number or key fits, the newest first.
+
+    The look is recorded; a secret that was pasted by mistake is not. Raises Forbidden.
+    """
     _require(actor, SUPPORT)
     condition = and_(
         Account.removed_at.is_(None),
@@ -57,7 +64,7 @@ def search_accounts(
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(1, page), pages)
     with transaction() as session:
-        audit.record(session, actor, Action.ACCOUNTS_SEARCHED, query=query[:100], page=number)
+        audit.record(session, actor, Action.ACCOUNTS_SEARCHED, query=_recordable(query), page=number)
     items = db.session.scalars(
         select(Account)
         .where(condition)
@@ -87,16 +94,20 @@ def note_record_read(actor: Actor) -> None:
 
 
 def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Account:
-    """Give an account another role; when its level falls, all of its keys are revoked.
+    """Give an account another role.
 
-    Raises Forbidden, LastAdmin, NotFound.
+    When its level falls, all of its keys are revoked; when it rises, the sessions that were
+    begun with fewer rights end. Raises InvalidInput, Forbidden, LastAdmin, NotFound.
     """
+    reason = _reason(why, required=False)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, ADMINISTER)
         if role.level < account.role.level:
             if account.role is Role.ADMIN:
                 refuse_last_admin(session, account.id)
-            keys.revoke_all(session, actor, account, Reason.ROLE_LOWERED, why=why)
+            keys.revoke_all(session, actor, account, Reason.ROLE_LOWERED, why=reason)
+        elif role.level > account.role.level:
+            sessions.end_all(session, actor, account.id)
         if role is not account.role:
             before = account.role
             account.role, account.updated_at = role, clock.utcnow()
@@ -105,7 +116,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
                 actor,
                 Action.ACCOUNT_ROLE_CHANGED,
                 account_id=account.id,
-                reason=_reason(why, required=False),
+                reason=reason,
                 before=before.value,
                 after=role.value,
             )
@@ -121,30 +132,35 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
     reason = _reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        if account.removed_at is not None:
-            raise NotFound
         refuse_last_admin(session, account.id)
         if account.status != Status.BLOCKED:
             keys.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
             tokens.void(session, account.id)
+            before = account.status
             account.status, account.updated_at = Status.BLOCKED, clock.utcnow()
-            audit.record(session, actor, Action.ACCOUNT_BLOCKED, account_id=account.id, reason=reason)
+            audit.record(
+                session,
+                actor,
+                Action.ACCOUNT_BLOCKED,
+                account_id=account.id,
+                reason=reason,
+                before=Status(before).name.lower(),
+            )
     return account
 
 
 def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
-    """Open a blocked account again; no key comes back.
+    """Take a block away; no key comes back.
 
-    One that never gave consent goes back to waiting for it. Raises InvalidInput without a
-    reason, Forbidden, NotFound.
+    One that waited to be confirmed, or that its owner had locked, does so again. Raises
+    InvalidInput without a reason, Forbidden, NotFound.
     """
     reason = _reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         if account.status == Status.BLOCKED:
-            was_confirmed = account.consent_at is not None
-            account.status = Status.ACTIVE if was_confirmed else Status.INACTIVE
+            account.status = _before_block(session, account)
             account.updated_at = clock.utcnow()
             audit.record(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
     return account
@@ -192,14 +208,25 @@ def _lock_target(session: Session, actor: Actor, account_id: int, level: int) ->
     found = {row.id: row for row in _lock_with_admins(session, account_id, actor.account_id)}
     target = found.get(account_id)
     if actor.kind is not ActorKind.COMMAND_LINE:
-        me = found.get(actor.account_id or 0)
-        if me is None or me.status != Status.ACTIVE or me.role.level < level:
-            raise Forbidden
+        me = _require_level(actor, found.get(actor.account_id or 0), level)
         if target and not may_act_on(me.role, target, actor_id=me.id, level=level):
             raise Forbidden
-    if target is None:
+    if target is None or target.removed_at is not None:
         raise NotFound
     return target
+
+
+def _before_block(session: Session, account: Account) -> Status:
+    """What a blocked account was; the record of the block tells."""
+    block = session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.account_id == account.id, AuditEvent.action == Action.ACCOUNT_BLOCKED)
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if block is not None and block.details.get("before") == Status.LOCKED.name.lower():
+        return Status.LOCKED
+    return Status.INACTIVE if account.consent_at is None else Status.ACTIVE
 
 
 def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:
@@ -217,8 +244,16 @@ def _require(actor: Actor, level: int) -> None:
     if actor.kind is ActorKind.COMMAND_LINE:
         return
     me = db.session.get(Account, actor.account_id) if actor.account_id else None
+    _require_level(actor, me, level)
+
+
+def _require_level(actor: Actor, me: Account | None, level: int) -> Account:
+    """The actor's account, when it and the key that asks, if one does, reach the level."""
     if me is None or me.status != Status.ACTIVE or me.role.level < level:
         raise Forbidden
+    if actor.kind is ActorKind.KEY and (actor.key_level is None or actor.key_level < level):
+        raise Forbidden
+    return me
 
 
 def _reason(why: str, *, required: bool = True) -> str | None:
@@ -240,4 +275,11 @@ def _like(query: str) -> ColumnElement[bool]:
     ]
     if words.isascii() and words.isdecimal() and len(words) < 16:
         conditions.append(Account.id == int(words))
+    if _KEY_ID.fullmatch(words.lower()):
+        owner = select(ApiKey.account_id).where(ApiKey.id == UUID(words))
+        conditions.append(Account.id == owner.scalar_subquery())
     return or_(*conditions)
+
+
+def _recordable(query: str) -> str:
+    return _LIKE_A_SECRET.sub("[hidden]", query)[:100]
