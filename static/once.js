@@ -6,8 +6,7 @@
   const stored = document.getElementById("stored");
   const download = document.getElementById("download");
   if (!page) return;
-  secret.focus();
-  secret.select();
+  if (document.activeElement === secret) secret.select();
   secret.addEventListener("focus", () => secret.select());
   for (const part of page.querySelectorAll("[data-script]")) part.hidden = false;
   addEventListener("beforeunload", (event) => {
