@@ -14,8 +14,9 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
+from weakref import WeakSet
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -83,13 +84,6 @@ class Decision(NamedTuple):
 UNKNOWN = Decision(Outcome.UNKNOWN)
 
 
-class Reader(Protocol):
-    """Reads the facts of a key by the text of its id, as they are now."""
-
-    def read(self, key_id: str) -> KeyFacts | None:
-        """The facts, or None for a key that is not there."""
-
-
 class Verifier:
     """Decides about keys for one application; safe to share between threads."""
 
@@ -98,6 +92,7 @@ class Verifier:
         self._prefix = settings.key_prefix
         self._dummy_pepper = settings.current_pepper
         self._readers = threading.local()
+        self._opened: WeakSet[SqliteReader | PostgresReader] = WeakSet()
         self._make_reader = reader_for(settings)
 
     def decide(self, key_id: str, secret: str) -> Decision:
@@ -120,11 +115,18 @@ class Verifier:
         level = min(facts.level, ROLE_LEVELS[Role(facts.role)])
         return Decision(outcome_of(facts, clock.now_ms()), level, facts, canonical)
 
-    def _reader(self) -> Reader:
-        reader: Reader | None = getattr(self._readers, "reader", None)
+    def _reader(self) -> SqliteReader | PostgresReader:
+        reader: SqliteReader | PostgresReader | None = getattr(self._readers, "reader", None)
         if reader is None:
             reader = self._readers.reader = self._make_reader()
+            self._opened.add(reader)
         return reader
+
+    def close(self) -> None:
+        """Close the connections of every thread; a thread that decides again opens a new one."""
+        for reader in list(self._opened):
+            reader.close()
+        self._readers = threading.local()
 
 
 def outcome_of(facts: KeyFacts, now_ms: int) -> Outcome:
@@ -142,7 +144,7 @@ def outcome_of(facts: KeyFacts, now_ms: int) -> Outcome:
     return Outcome.BLOCKED
 
 
-def reader_for(settings: Settings) -> Callable[[], Reader]:
+def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader]:
     """What makes a reader for the configured database; each thread has its own."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
@@ -178,6 +180,10 @@ class SqliteReader:
         facts = self._kept[key_id] = KeyFacts(*row) if row else None
         return facts
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
 
 class PostgresReader:
     """Reads with one prepared statement; connects again, once, when the connection is gone."""
@@ -192,8 +198,16 @@ class PostgresReader:
         try:
             return self._read(key_id)
         except psycopg.OperationalError:
-            self._connection = None
+            self.close()
             return self._read(key_id)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    __del__ = close
 
     def _read(self, key_id: str) -> KeyFacts | None:
         if self._connection is None:

@@ -1,0 +1,146 @@
+"""All keys, for good, at once, in the transaction of the cause (rules 4 and 5, row 28)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from portal.models import Consent, Reason, Status
+from portal.permissions import Role
+from portal.services import key_lists, operators, profile, recovery, removal, sessions
+from portal.services.actor import Actor
+from portal.services.errors import LastAdmin
+from portal.services.limits import failed_key_check
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, MadeKey, Person
+from tests.support.mailbox import Mailbox
+
+OPERATOR = Actor.command_line()
+Cause = Callable[[Person], object]
+
+CAUSES: dict[Reason, Cause] = {
+    Reason.ROLE_LOWERED: lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
+    Reason.BLOCKED: lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
+    Reason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
+    Reason.CONSENT_WITHDRAWN: lambda who: profile.set_consent(who.actor, Consent.NONE),
+    Reason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
+    Reason.EXCESSIVE: lambda who: operators.revoke_excessive(OPERATOR, who.account_id, why="9000 calls"),
+}
+
+
+def outcomes(app: Flask, made: list[MadeKey]) -> set[str]:
+    return {app.extensions["verifier"].decide(key.id, key.secret).outcome.value for key in made}
+
+
+@pytest.mark.parametrize("reason", CAUSES)
+def test_each_cause_revokes_all_keys_of_the_account_and_no_other(
+    app: Flask, cast: Cast, make_key: MakeKey, reason: Reason
+) -> None:
+    hers = [make_key(cast.sue, level=level) for level in (0, 4, 8)]
+    others = [make_key(cast.alice), make_key(cast.ada, level=9)]
+    assert outcomes(app, hers + others) == {"good"}
+
+    with app.app_context():
+        CAUSES[reason](cast.sue)
+        reasons = {key_lists.get_key(cast.sue.account_id, UUID(key.id)).revoked_reason for key in hers}
+
+    assert reasons == {reason}
+    assert outcomes(app, hers) == {"apikeyRevoked"}
+    assert outcomes(app, others) == {"good"}
+
+
+def test_undoing_the_cause_brings_no_key_back(
+    app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox
+) -> None:
+    undo: dict[Reason, Cause] = {
+        Reason.ROLE_LOWERED: lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+        Reason.BLOCKED: lambda who: operators.unblock(OPERATOR, who.account_id, why="a mistake"),
+        Reason.LOCKED: lambda _who: recovery.unlock(
+            OPERATOR, mailbox.last().link("/unlock/").rpartition("/")[2]
+        ),
+        Reason.CONSENT_WITHDRAWN: lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+    }
+    dead = []
+    for reason, act in undo.items():
+        dead.append(make_key(cast.sue))
+        with app.app_context():
+            CAUSES[reason](cast.sue)
+        with app.app_context():
+            act(cast.sue)
+        with app.app_context():
+            account = profile.get_account(cast.sue.actor)
+            assert (account.status, account.role, account.consent) == (Status.ACTIVE, Role.SUPPORT, 1)
+
+    assert outcomes(app, dead) == {"apikeyRevoked"}
+    assert outcomes(app, [make_key(cast.sue)]) == {"good"}
+
+
+@pytest.mark.parametrize("role", [Role.TESTER, Role.CURATOR, Role.ADMIN, Role.USER])
+def test_a_sideways_or_upward_move_revokes_nothing(
+    app: Flask, cast: Cast, make_key: MakeKey, role: Role
+) -> None:
+    made = make_key(cast.alice)
+
+    with app.app_context():
+        operators.set_role(OPERATOR, cast.alice.account_id, role)
+
+    assert outcomes(app, [made]) == {"good"}
+
+
+def test_less_consent_that_is_still_consent_revokes_nothing(
+    app: Flask, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice)
+
+    with app.app_context():
+        profile.set_consent(cast.alice.actor, Consent.OPEN_DATA)
+        profile.set_consent(cast.alice.actor, Consent.PROCESSING)
+
+    assert outcomes(app, [made]) == {"good"}
+
+
+def test_the_owner_is_told_why(app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox) -> None:
+    make_key(cast.sue)
+    make_key(cast.sue)
+    with app.app_context():
+        CAUSES[Reason.EXCESSIVE](cast.sue)
+
+    mail = mailbox.last(to=cast.sue.email)
+
+    assert "2 keys were revoked" in mail.subject
+    assert "excessive" in mail.text
+
+
+def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    made = make_key(cast.alice)
+    wrong = make_key(cast.bob).secret
+    with app.app_context():
+        for _ in range(200):
+            assert app.extensions["verifier"].decide(made.id, wrong).outcome == "authenticationFailed"
+            failed_key_check("203.0.113.9")
+        account = sessions.find_by_login(cast.alice.email)
+
+    assert account
+    assert account.status == Status.ACTIVE
+    assert outcomes(app, [made]) == {"good"}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
+        lambda who: operators.block(OPERATOR, who.account_id, why="x"),
+        lambda who: recovery.lock(who.actor, who.password),
+        lambda who: removal.remove_account(who.actor, who.password),
+    ],
+)
+def test_the_last_admin_is_safe(app: Flask, cast: Cast, make_key: MakeKey, act: Cause) -> None:
+    made = make_key(cast.ada, level=9)
+
+    with app.app_context(), pytest.raises(LastAdmin):
+        act(cast.ada)
+
+    assert outcomes(app, [made]) == {"good"}
