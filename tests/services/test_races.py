@@ -1,0 +1,158 @@
+"""Two at the same moment (rows 23, 26 and 29): the rules hold, on both databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+
+from portal.models import Consent, SessionKind, Status
+from portal.permissions import Role
+from portal.services import keys, operators, profile, signup
+from portal.services.actor import Actor
+from portal.services.errors import RuleError
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, Person, make_person
+from tests.support.databases import ROOT, Database
+from tests.support.mailbox import Mailbox
+from tests.support.settings import settings_for
+
+OPERATOR = Actor.command_line()
+ROUNDS = 6
+MAKERS = 4
+
+FALLS: dict[str, Callable[[Person], object]] = {
+    "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
+    "block": lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
+    "withdrawal": lambda who: profile.set_consent(who.actor, Consent.NONE),
+}
+RISES: dict[str, Callable[[Person], object]] = {
+    "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+    "block": lambda who: operators.unblock(OPERATOR, who.account_id, why="again"),
+    "withdrawal": lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+}
+ABOVE = """
+    SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account_id
+    WHERE k.revoked_at IS NULL
+      AND (a.status <> 1 OR a.consent = 0
+           OR k.level > CASE a.role WHEN 'admin' THEN 9 WHEN 'support' THEN 8 ELSE 4 END)"""
+
+
+def together(app: Flask, *acts: Callable[[], object]) -> list[object]:
+    """Run the acts in threads of their own that start at one moment; return what they gave."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> object:
+        with app.app_context():
+            barrier.wait()
+            try:
+                return act()
+            except RuleError as error:
+                return error
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+@pytest.mark.parametrize("cause", FALLS)
+def test_no_living_key_is_left_above_the_role(app: Flask, cast: Cast, database: Database, cause: str) -> None:
+    def make() -> object:
+        return keys.create_key(cast.sue.actor, name="race", level=8, life=timedelta(days=1))
+
+    for _ in range(ROUNDS):
+        together(app, *[make] * MAKERS, lambda: FALLS[cause](cast.sue), *[make] * MAKERS)
+
+        assert database.execute(ABOVE) == [(0,)]
+        with app.app_context():
+            RISES[cause](cast.sue)
+        assert database.execute(ABOVE) == [(0,)], "and none has come back"
+
+
+def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Database) -> None:
+    nonce = uuid4()
+
+    def make() -> object:
+        return keys.create_key(cast.alice.actor, name="once", level=1, life=timedelta(days=1), nonce=nonce)
+
+    results = together(app, *[make] * 6)
+
+    assert database.execute("SELECT count(*) FROM api_keys") == [(1,)]
+    assert [isinstance(result, tuple) for result in results].count(True) == 1
+
+
+def test_two_replacements_make_one_successor(
+    app: Flask, cast: Cast, make_key: MakeKey, database: Database
+) -> None:
+    old = UUID(make_key(cast.alice).id)
+
+    together(app, *[lambda: keys.replace_key(cast.alice.actor, old)] * 4)
+
+    assert database.execute("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda by, to: operators.set_role(by.actor, to.account_id, Role.USER),
+        lambda by, to: operators.block(by.actor, to.account_id, why="coup"),
+    ],
+    ids=["demote", "block"],
+)
+def test_two_admins_can_not_end_each_other(
+    app: Flask, cast: Cast, database: Database, act: Callable[[Person, Person], object]
+) -> None:
+    eve = make_person(app, "evelyn", Role.ADMIN)
+
+    together(app, lambda: act(cast.ada, eve), lambda: act(eve, cast.ada))
+
+    active = f"SELECT count(*) FROM accounts WHERE role = 'admin' AND status = {int(Status.ACTIVE)}"
+    assert database.execute(active) == [(1,)]
+
+
+def test_two_can_not_confirm_with_one_link(app: Flask, database: Database, mailbox: Mailbox) -> None:
+    with app.app_context():
+        signup.request_sign_up(OPERATOR, "new@example.org", "en")
+    token = mailbox.last().link("/confirm/").rpartition("/")[2]
+
+    results = together(
+        app,
+        *[lambda: signup.confirm(OPERATOR, token, consent=1, password=None, kind=SessionKind.JWT)] * 4,
+    )
+
+    assert [isinstance(result, tuple) for result in results].count(True) == 1
+
+
+def test_processes_lose_no_write(cast: Cast, database: Database, instance: Path) -> None:
+    """Four processes, one table: every key that was acknowledged is there."""
+    program = """
+import sys
+from datetime import timedelta
+from portal import create_app
+from portal.models import ActorKind
+from portal.services import keys
+from portal.services.actor import Actor
+app = create_app()
+with app.app_context():
+    for number in range(25):
+        me = Actor(ActorKind.BROWSER, int(sys.argv[1]))
+        keys.create_key(me, name=f"n{number}", level=1, life=timedelta(days=1))
+"""
+    environment = {"PATH": "/usr/bin:/bin", **settings_for(database.url, instance)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(cast.alice.account_id)], cwd=ROOT, env=environment
+        )
+        for _ in range(4)
+    ]
+
+    assert [process.wait(100) for process in started] == [0] * 4
+    assert database.execute("SELECT count(*) FROM api_keys") == [(100,)]
+    assert database.execute("SELECT count(*) FROM audit_events WHERE action = 'key:created'") == [(100,)]
