@@ -16,7 +16,7 @@ from threading import Lock
 from unicodedata import normalize
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from portal import clock
 from portal.extensions import db, settings
@@ -176,7 +176,7 @@ def is_slowed(address: str) -> Answer:
 
 def forget_expired() -> int:
     """Delete the counters whose window is over and tell how many; for the jobs."""
-    with db.engine.connect().execution_options(portal_writes=True) as connection:
+    with _connect() as connection:
         deleted = connection.execute(text(_FORGET), {"now": clock.now_ms()}).rowcount
         connection.commit()
     return deleted
@@ -224,10 +224,8 @@ def _ask(counters: list[_Counter]) -> Answer:
     """Count one more on all counters, or on none of them when one says no."""
     if not settings.limits_enabled:
         return YES
-    if db.session.info.get("portal_writing"):
-        raise RuntimeError("limits are asked before a transaction, not inside it")
     now = clock.now_ms()
-    with db.engine.connect().execution_options(portal_writes=True) as connection:
+    with _connect() as connection:
         found = {
             name: (hits, expires_at) for name, hits, expires_at in connection.execute(*_upsert(counters, now))
         }
@@ -235,6 +233,18 @@ def _ask(counters: list[_Counter]) -> Answer:
         if not until:
             connection.commit()
     return _no_until(until, now)
+
+
+def _connect() -> Connection:
+    """Open a connection of its own for a short write.
+
+    The session's is given back first: were every thread to hold one and wait for a second,
+    none would get it.
+    """
+    if db.session.info.get("portal_writing"):
+        raise RuntimeError("limits are asked before a transaction, not inside it")
+    db.session.rollback()
+    return db.engine.connect().execution_options(portal_writes=True)
 
 
 def _upsert(counters: Iterable[_Counter], now: int) -> tuple[TextClause, dict[str, object]]:
@@ -268,7 +278,7 @@ def _no_until(until: int, now: int) -> Answer:
 def _give_back(counters: list[_Counter]) -> None:
     if not settings.limits_enabled:
         return
-    with db.engine.connect().execution_options(portal_writes=True) as connection:
+    with _connect() as connection:
         for _limit, name in sorted(counters, key=lambda each: each[1]):
             connection.execute(text(_GIVE_BACK), {"name": name})
         connection.commit()

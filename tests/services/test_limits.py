@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from portal.extensions import db
 from portal.services import limits
@@ -249,6 +250,21 @@ def test_threads_count_exactly(app: Flask) -> None:
         allowed = sum(pool.map(ask, range(limits.CONFIRM_SOURCE.amount + 40)))
 
     assert allowed == limits.CONFIRM_SOURCE.amount
+
+
+def test_threads_that_have_read_before_do_not_wait_for_each_other(app: Flask) -> None:
+    with app.app_context():
+        size: int = db.engine.pool.size() + db.engine.pool._max_overflow  # type: ignore[attr-defined]
+    everybody_has_read = threading.Barrier(size)
+
+    def ask(number: int) -> bool:
+        with app.app_context():
+            db.session.execute(text("SELECT 1"))
+            everybody_has_read.wait(10)
+            return limits.may_issue_key(number).allowed
+
+    with ThreadPoolExecutor(size) as pool:
+        assert all(pool.map(ask, range(size), timeout=20))
 
 
 WORKER = """
