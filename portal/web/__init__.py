@@ -6,9 +6,18 @@ from flask import Flask, request
 from flask_login import current_user
 
 from portal.models import LANGUAGES
-from portal.web import docs, keys
+from portal.web import activity, auth, consent, docs, filters, home, keys, profile, security
 
-BLUEPRINTS = (docs.blueprint, keys.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    auth.blueprint,
+    profile.blueprint,
+    security.blueprint,
+    consent.blueprint,
+    activity.blueprint,
+    docs.blueprint,
+    keys.blueprint,
+)
 
 
 def choose_locale() -> str | None:
@@ -20,5 +29,6 @@ def choose_locale() -> str | None:
 
 def init_app(app: Flask) -> None:
     """Register the pages."""
+    filters.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,0 +1,76 @@
+"""An act as its owner may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from portal.models import Action, ActorKind, AuditEvent
+from portal.permissions import Role
+from portal.words import ACTIONS, REASONS, ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """What was done, by whom, from where and when."""
+
+    what: str
+    more: str
+    by: str
+    address: str | None
+    at: datetime
+    key_id: UUID | None
+
+
+def row(event: AuditEvent, account_id: int) -> ActivityRow:
+    """Make the row of an act; an operator's name and address are not the owner's to see."""
+    own = event.actor_account_id == account_id
+    nobody = event.actor_account_id is None
+    return ActivityRow(
+        what=_(ACTIONS[event.action]),
+        more=_more(event, account_id),
+        by=_by(event, own),
+        address=event.address if own or nobody else None,
+        at=event.at,
+        key_id=event.key_id if event.account_id == account_id else None,
+    )
+
+
+def _by(event: AuditEvent, own: bool) -> str:
+    by = _("An operator")
+    if event.actor_kind is ActorKind.SYSTEM:
+        by = _("The portal")
+    elif event.actor_kind is ActorKind.COMMAND_LINE:
+        by = _("An operator, on the command line")
+    elif event.actor_account_id is None:
+        by = _("Somebody not signed in")
+    elif own and event.actor_kind is ActorKind.KEY:
+        by = _("One of your keys")
+    elif own:
+        by = _("You, with a token") if event.actor_kind is ActorKind.JWT else _("You")
+    return str(by)
+
+
+def _more(event: AuditEvent, account_id: int) -> str:
+    """What is worth knowing besides: the name, the cause, the reason."""
+    details, parts = event.details, []
+    if event.account_id not in (None, account_id):
+        parts.append(_("account %(number)s", number=event.account_id))
+    if "name" in details:
+        parts.append(str(details["name"]))
+    if event.action is Action.KEY_CREATED:
+        parts.append(_("level %(level)s", level=details["level"]))
+    if event.action is Action.KEYS_REVOKED:
+        parts.append(ngettext("%(num)s key", "%(num)s keys", details["keys"]))
+    if "cause" in details:
+        parts.append(_(REASONS[details["cause"]]))
+    if event.action is Action.ACCOUNT_ROLE_CHANGED:
+        before, after = (_(ROLES[Role(details[side])]) for side in ("before", "after"))
+        parts.append(_("from %(before)s to %(after)s", before=before, after=after))
+    if event.reason:
+        parts.append(event.reason)
+    return ", ".join(parts)

@@ -1,0 +1,99 @@
+"""The forms of signing up, signing in and getting back in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request, url_for
+from flask_babel import lazy_gettext as _l
+from wtforms import EmailField, Field, HiddenField, SelectField, StringField
+from wtforms.validators import ValidationError
+
+from portal.services.errors import InvalidInput
+from portal.services.passwords import check_password
+from portal.web.auth.target import safe_target
+from portal.web.consent.forms import ConsentForm
+from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text
+
+LANGUAGES = (
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("nl", "Nederlands"),
+)
+"""Each language by its own name."""
+
+EMAIL: dict[str, Any] = {"autocomplete": "email", "maxlength": 320, "spellcheck": "false"}
+
+
+class SignUpForm(Form):
+    """An address and a language; everything else comes after the mail."""
+
+    email = EmailField(_l("Mail address"), default="", render_kw=EMAIL)
+    language = SelectField(_l("Language"), choices=choices(LANGUAGES), validate_choice=False)
+
+
+class NewPasswordForm(Form):
+    """A password to be set."""
+
+    password = new_password(_l("Password"))
+    context: Sequence[str] = ()
+
+    def validate_password(self, field: Field) -> None:
+        """Tell what is wrong with the password together with everything else."""
+        try:
+            check_password(text(field), second_factor=False, context=self.context)
+        except InvalidInput as error:
+            raise ValidationError(on_page(error)) from error
+
+
+class ResetForm(NewPasswordForm):
+    """A new password for one that was forgotten."""
+
+    password = new_password(_l("New password"))
+
+
+class ConfirmForm(NewPasswordForm, ConsentForm):
+    """A password, and consent as a decision of its own."""
+
+
+class SetupForm(ConfirmForm):
+    """The first admin."""
+
+    email = EmailField(_l("Mail address"), default="", render_kw={**EMAIL, "autocomplete": "username"})
+
+
+class SignInForm(Form):
+    """Name and password, and where to go then."""
+
+    username = StringField(
+        _l("Mail address or name"),
+        validators=[Given("usernameMissing")],
+        default="",
+        render_kw={
+            "autocomplete": "username",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+            "inputmode": "email",
+            "maxlength": 320,
+        },
+    )
+    password = current_password(_l("Password"))
+    next = HiddenField(default="")
+
+    @property
+    def target(self) -> str:
+        """Where to go: back to a page of this site, or to the keys."""
+        return safe_target(self.next.data or request.args.get("next")) or url_for("keys.index")
+
+
+class ForgotForm(Form):
+    """The address of an account whose password was forgotten."""
+
+    email = EmailField(_l("Mail address"), default="", render_kw=EMAIL)
+
+
+class PressForm(Form):
+    """A button: links in mails are opened by scanners too, so a GET does nothing."""

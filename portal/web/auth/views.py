@@ -1,0 +1,236 @@
+"""Sign up, confirm, sign in and out, and get back in by mail.
+
+Links in mails carry their token in the path. Their pages are not stored, load nothing from
+elsewhere, and the policy keeps their address from other sites.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from portal.extensions import settings
+from portal.http import client_address
+from portal.http.limited import limited
+from portal.models import MailToken, Purpose, SessionKind, SignedSession
+from portal.services import limits, profile, recovery, sessions, signup, tokens
+from portal.services.errors import AccountBlocked, AccountLocked, SignInFailed, TokenInvalid
+from portal.web.auth.forms import (
+    ConfirmForm,
+    ForgotForm,
+    PressForm,
+    ResetForm,
+    SetupForm,
+    SignInForm,
+    SignUpForm,
+)
+from portal.web.forms import shown, text
+from portal.web.identity import actor, begin
+
+BOTH = ("GET", "POST")
+
+blueprint = Blueprint("auth", __name__)
+
+
+@blueprint.route("/signup", methods=BOTH)
+@limited(lambda: limits.may_sign_up(client_address(), request.form.get("email", "")))
+def sign_up() -> ResponseReturnValue:
+    """Ask for an account. The answer is the same whether the address is known or not."""
+    if current_user.is_authenticated:
+        return redirect(url_for("keys.index"))
+    form = SignUpForm(language=get_locale().language if get_locale() else "en")
+    if form.validate_on_submit():
+        with form.refusals():
+            email = signup.request_sign_up(actor(), text(form.email), text(form.language))
+            flash(_("We have sent a mail to %(address)s.", address=email), "success")
+            return redirect(url_for(".sign_up_sent"), 303)
+    return shown("auth/sign_up.html", form)
+
+
+@blueprint.get("/signup/sent")
+def sign_up_sent() -> ResponseReturnValue:
+    """Say what comes next."""
+    return render_template("auth/sent.html", again=url_for(".sign_up"), files=_mail_stays_here())
+
+
+@blueprint.route("/confirm/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def confirm(token: str) -> ResponseReturnValue:
+    """Set the password and decide about consent; then the keys are open."""
+    address = _usable(token, Purpose.CONFIRM).address or ""
+    form = ConfirmForm()
+    form.context = [address]
+    if form.validate_on_submit():
+        with form.refusals():
+            signed, fresh = signup.confirm(
+                actor(),
+                token,
+                consent=form.given,
+                password=text(form.password),
+                kind=SessionKind.BROWSER,
+            )
+            enter(signed, fresh)
+            flash(_("Welcome. Your account is ready; make your first key."), "success")
+            return redirect(url_for("keys.index"), 303)
+    return shown("auth/confirm.html", form, token=token, address=address)
+
+
+@blueprint.route("/setup/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def setup(token: str) -> ResponseReturnValue:
+    """Make the first admin with the link that the server printed."""
+    _usable(token, Purpose.FIRST_ADMIN)
+    form = SetupForm()
+    form.context = [text(form.email)]
+    if form.validate_on_submit():
+        with form.refusals():
+            signed, fresh = signup.create_first_admin(
+                actor(),
+                token,
+                email=text(form.email),
+                password=text(form.password),
+                consent=form.given,
+            )
+            enter(signed, fresh)
+            flash(_("Welcome. You are the first admin of this portal."), "success")
+            return redirect(url_for("keys.index"), 303)
+    return shown("auth/setup.html", form, token=token)
+
+
+@blueprint.route("/signin", methods=BOTH)
+@limited(lambda: limits.may_sign_in(client_address(), request.form.get("username", "")))
+def sign_in() -> ResponseReturnValue:
+    """Sign in, and go on to where one wanted to."""
+    form = SignInForm(next=request.args.get("next", ""))
+    if current_user.is_authenticated and request.method != "POST":
+        return redirect(form.target)
+    if form.validate_on_submit():
+        with form.refusals(SignInFailed, AccountBlocked, AccountLocked):
+            enter(*_check_in(form))
+            return redirect(form.target, 303)
+    return shown("auth/sign_in.html", form)
+
+
+@blueprint.post("/signout")
+def sign_out() -> ResponseReturnValue:
+    """End this session, here and on the server."""
+    if current_user.is_authenticated:
+        sessions.end_session(actor(), current_user.session_id)
+    leave()
+    flash(_("You are signed out."), "success")
+    return redirect(url_for("home.index"), 303)
+
+
+@blueprint.route("/password/forgot", methods=BOTH)
+@limited(lambda: limits.may_reset(client_address(), request.form.get("email", "")))
+def forgot() -> ResponseReturnValue:
+    """Ask for a link by mail. The answer is the same whether the address is known or not."""
+    form = ForgotForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            recovery.request_reset(actor(), text(form.email))
+            flash(
+                _("If there is an account with %(address)s, a mail is on its way.", address=text(form.email)),
+                "success",
+            )
+            return redirect(url_for(".forgot_sent"), 303)
+    return shown("auth/forgot.html", form)
+
+
+@blueprint.get("/password/sent")
+def forgot_sent() -> ResponseReturnValue:
+    """Say what comes next."""
+    return render_template("auth/sent.html", again=url_for(".forgot"), files=_mail_stays_here())
+
+
+@blueprint.route("/password/reset/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def reset(token: str) -> ResponseReturnValue:
+    """Set a new password. It ends every session and signs nobody in."""
+    address = _usable(token, Purpose.RESET).address or ""
+    form = ResetForm()
+    form.context = [address]
+    if form.validate_on_submit():
+        with form.refusals():
+            recovery.reset_password(actor(), token, text(form.password))
+            leave()
+            flash(_("Your new password is set, and every session is ended. Sign in with it."), "success")
+            return redirect(url_for(".sign_in"), 303)
+    return shown("auth/reset.html", form, token=token, address=address)
+
+
+@blueprint.route("/unlock/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def unlock(token: str) -> ResponseReturnValue:
+    """Open an account that its owner has locked. No key comes back."""
+    _usable(token, Purpose.UNLOCK)
+    form = PressForm()
+    if form.validate_on_submit():
+        recovery.unlock(actor(), token)
+        flash(_("Your account is open again. Sign in, and make new keys."), "success")
+        return redirect(url_for(".sign_in"), 303)
+    return shown("auth/unlock.html", form, token=token)
+
+
+@blueprint.route("/confirm-email/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def confirm_email(token: str) -> ResponseReturnValue:
+    """Make a proven address the account's."""
+    address = _usable(token, Purpose.EMAIL).address
+    form = PressForm()
+    if form.validate_on_submit():
+        profile.confirm_email(actor(), token)
+        flash(_("Your mail address is now %(address)s.", address=address), "success")
+        known = current_user.is_authenticated
+        return redirect(url_for("profile.index" if known else ".sign_in"), 303)
+    return shown("auth/confirm_email.html", form, token=token, address=address)
+
+
+@blueprint.errorhandler(TokenInvalid)
+def show_stale(_error: TokenInvalid) -> ResponseReturnValue:
+    """Say that a link is wrong, used or too old, and where the next one comes from."""
+    return render_template("auth/stale.html"), 410
+
+
+def enter(signed: SignedSession, token: str) -> None:
+    """Begin a new session in this browser, and end the one that it held before."""
+    if current_user.is_authenticated:
+        sessions.end_session(actor(), current_user.session_id)
+    begin(signed, token)
+
+
+def leave() -> None:
+    """Let the browser's cookie forget its session."""
+    session.clear()
+
+
+def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
+    """Check name and password; only a wrong pair goes on counting as a try."""
+    username = text(form.username)
+    try:
+        entered = sessions.sign_in(actor(), username, text(form.password), SessionKind.BROWSER)
+    except AccountLocked as error:
+        limits.signed_in(client_address(), username)
+        recovery.request_unlock(int(str(error.details["account_id"])))
+        raise
+    except AccountBlocked:
+        limits.signed_in(client_address(), username)
+        raise
+    limits.signed_in(client_address(), username)
+    return entered
+
+
+def _usable(token: str, purpose: Purpose) -> MailToken:
+    """Look at a token without using it; raises TokenInvalid."""
+    found = tokens.find(token, purpose)
+    if found is None:
+        raise TokenInvalid
+    return found
+
+
+def _mail_stays_here() -> bool:
+    """Whether mails are files on this machine, so that the reader looks in the right place."""
+    return settings.mail_url.startswith("file:") and not settings.is_public

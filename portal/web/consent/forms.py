@@ -1,0 +1,36 @@
+"""The decision about consent."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from wtforms import RadioField
+from wtforms.validators import ValidationError
+
+from portal.models import Consent
+from portal.services.errors import InvalidInput
+from portal.services.fields import clean_consent
+from portal.web.forms import Form, choices, on_page
+
+CHOICES = (
+    (str(Consent.PROCESSING.value), _l("Only what an account needs")),
+    (str(Consent.OPEN_DATA.value), _l("That, and open data")),
+)
+
+
+class ConsentForm(Form):
+    """A decision of its own; nothing is chosen beforehand."""
+
+    consent = RadioField(_l("Your consent"), choices=choices(CHOICES), validate_choice=False)
+
+    @property
+    def given(self) -> int:
+        """What was chosen; 0 for nothing, or for what is not on the list."""
+        chosen = self.consent.data
+        return int(chosen) if chosen in dict(CHOICES) else Consent.NONE
+
+    def validate_consent(self, _field: RadioField) -> None:
+        """Ask for a choice together with everything else that needs another look."""
+        try:
+            clean_consent(self.given)
+        except InvalidInput as error:
+            raise ValidationError(on_page(error)) from error

@@ -1,0 +1,43 @@
+"""Give, change and withdraw consent. Open without consent, or nobody could give it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from portal.models import Consent
+from portal.services import key_lists, profile
+from portal.services.key_lists import KeyStatus
+from portal.web.consent.forms import ConsentForm
+from portal.web.forms import shown
+from portal.web.identity import actor, me, require
+
+blueprint = Blueprint("consent", __name__, url_prefix="/account/consent")
+require(blueprint, consent=False)
+
+
+@blueprint.route("", methods=["GET", "POST"])
+def index() -> ResponseReturnValue:
+    """Show the consent that is, and change it."""
+    before = me().consent
+    form = ConsentForm(consent=str(before) if before else None)
+    if form.validate_on_submit():
+        with form.refusals():
+            profile.set_consent(actor(), form.given)
+            flash(_("Your consent is kept, with the time."), "success")
+            return redirect(url_for(".index" if before else "keys.index"), 303)
+    return shown("consent/index.html", form, account=me())
+
+
+@blueprint.route("/withdraw", methods=["GET", "POST"])
+def withdraw() -> ResponseReturnValue:
+    """Withdraw consent: every key is revoked for good."""
+    if me().consent == Consent.NONE:
+        return redirect(url_for(".index"))
+    form = ConsentForm()
+    if form.is_submitted():
+        profile.set_consent(actor(), Consent.NONE)
+        flash(_("Your consent is withdrawn, and every key is revoked for good."), "success")
+        return redirect(url_for(".index"), 303)
+    return render_template("consent/withdraw.html", live=key_lists.count_keys(me().id)[KeyStatus.LIVE])

@@ -1,0 +1,49 @@
+"""Times in words, and what every template may use besides."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from flask import Flask, url_for
+from flask_babel import format_date, format_timedelta, get_locale
+from flask_babel import gettext as _
+
+from portal import clock
+
+MINUTE = 60
+_THRESHOLD = 2
+"""A larger unit is used from two of it on: 36 hours, 2 days; it says more than "1 day"."""
+
+
+def ago(moment: datetime) -> str:
+    """How long ago, or in how long: ``3 hours ago``, ``in 12 days``."""
+    delta = moment - clock.utcnow()
+    if abs(delta.total_seconds()) < MINUTE:
+        return str(_("in a moment") if delta.total_seconds() > 0 else _("just now"))
+    words = format_timedelta(delta, granularity="minute", threshold=_THRESHOLD, add_direction=True)
+    return str(words)
+
+
+def day(moment: date) -> str:
+    """The day in UTC, in words: ``24 Nov 2026``, as the reader's language has it."""
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(UTC).date()
+    return str(format_date(moment, "medium", rebase=False))
+
+
+def exact(moment: datetime) -> str:
+    """Day and second, in UTC."""
+    return f"{day(moment)}, {moment.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def asset(path: str) -> str:
+    """The address of a static file, with its version."""
+    return url_for("static", filename=path)
+
+
+def init_app(app: Flask) -> None:
+    """Offer the filters and globals to the templates of an application."""
+    for each in (ago, day, exact):
+        app.add_template_filter(each)
+    app.add_template_global(asset)
+    app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})

@@ -1,0 +1,93 @@
+"""What the forms of accounts share: what a rule says stands beside its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf import FlaskForm
+from wtforms import (  # type: ignore[attr-defined]  # the stubs lack SelectChoice
+    Field,
+    PasswordField,
+    SelectChoice,
+)
+from wtforms.validators import ValidationError
+
+from portal.messages import sentence
+from portal.permissions import N_
+from portal.services.errors import InvalidInput, RuleError
+from portal.services.passwords import SHORTEST
+
+ON_PAGES: dict[str, str] = {
+    "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
+}
+"""Where the sentence for the wire speaks of numbers that a page does not show."""
+
+
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form that knows where to write what the rules refuse."""
+
+    @contextmanager
+    def refusals(self, *kinds: type[RuleError]) -> Iterator[None]:
+        """Write InvalidInput beside its field, and errors of ``kinds`` above the form."""
+        try:
+            yield
+        except InvalidInput as error:
+            place = self[error.field].errors if error.field in self else self.form_errors
+            place.append(on_page(error))
+        except kinds as error:
+            self.form_errors.append(on_page(error))
+
+
+def on_page(error: RuleError) -> str:
+    """The sentence of a rule, as a page says it."""
+    own = ON_PAGES.get(error.code)
+    return str(gettext(own)) if own else sentence(error.code, error.details)
+
+
+def shown(template: str, form: Form, **values: Any) -> ResponseReturnValue:
+    """The page of a form; 422 when something in the form has to be corrected."""
+    return render_template(template, form=form, **values), 422 if form.errors else 200
+
+
+def text(field: Field) -> str:
+    """What was typed into a field; nothing is an empty text."""
+    return str(field.data or "")
+
+
+def choices(pairs: Iterable[tuple[str, Any]]) -> Any:
+    """The choices of a field, from values and labels."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
+class Given:
+    """A validator: something has to be given, or else the sentence of ``code`` says what."""
+
+    field_flags = {"required": True}  # noqa: RUF012  # the name and kind that WTForms looks for
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __call__(self, _form: object, field: Field) -> None:
+        """Raise ValidationError when nothing was given."""
+        if not field.data:
+            raise ValidationError(sentence(self.code))
+
+
+def new_password(label: Any) -> PasswordField:
+    """A field for a password to be set: whole, pasted or made by a password manager."""
+    return PasswordField(label, default="", render_kw={"autocomplete": "new-password", "minlength": SHORTEST})
+
+
+def current_password(label: Any) -> PasswordField:
+    """A field for the password that is."""
+    return PasswordField(
+        label,
+        validators=[Given("passwordMissing")],
+        default="",
+        render_kw={"autocomplete": "current-password"},
+    )

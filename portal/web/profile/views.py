@@ -1,0 +1,63 @@
+"""Show and change the profile; change the mail address."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from portal.http import client_address
+from portal.http.limited import limited
+from portal.services import limits, profile, recovery
+from portal.web.forms import shown, text
+from portal.web.identity import actor, me, require
+from portal.web.profile.forms import EmailForm, ProfileForm
+from portal.web.security.proof import account_id, proof
+from portal.words import ROLES
+
+BOTH = ("GET", "POST")
+
+blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
+require(blueprint)
+
+
+@blueprint.route("", methods=BOTH)
+def index() -> ResponseReturnValue:
+    """Show the profile, and change it."""
+    form = ProfileForm(obj=me())
+    if form.validate_on_submit():
+        with form.refusals():
+            profile.update_profile(
+                actor(),
+                username=text(form.username),
+                bio=_plain_lines(text(form.bio)),
+                language=text(form.language),
+            )
+            flash(_("Your profile is saved."), "success")
+            return redirect(url_for(".index"), 303)
+    return shown("profile/index.html", form, account=me(), roles=ROLES)
+
+
+@blueprint.route("/email", methods=BOTH)
+@limited(lambda: limits.may_prove(client_address(), account_id()))
+def email() -> ResponseReturnValue:
+    """Ask for another mail address; it counts once the mail that goes there is answered."""
+    form = EmailForm()
+    if form.validate_on_submit():
+        with form.refusals(), proof():
+            recovery.prove_password(actor(), text(form.current_password))
+            address = profile.request_email_change(actor(), text(form.email))
+            flash(
+                _(
+                    "We have sent a mail to %(address)s. The address counts once you confirm it.",
+                    address=address,
+                ),
+                "success",
+            )
+            return redirect(url_for(".index"), 303)
+    return shown("profile/email.html", form, account=me())
+
+
+def _plain_lines(words: str) -> str:
+    """Lines end with one character, however the browser ends them."""
+    return words.replace("\r\n", "\n")

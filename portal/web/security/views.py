@@ -1,0 +1,97 @@
+"""The password, the sessions, the lock and the removal of an account."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from portal.http import client_address
+from portal.http.limited import limited
+from portal.services import key_lists, limits, recovery, removal, sessions
+from portal.services.errors import LastAdmin
+from portal.services.key_lists import KeyStatus
+from portal.web.forms import shown, text
+from portal.web.identity import actor, me, require
+from portal.web.security.agents import describe
+from portal.web.security.forms import ChangePasswordForm, ProofForm
+from portal.web.security.proof import account_id, proof
+
+BOTH = ("GET", "POST")
+
+blueprint = Blueprint("security", __name__, url_prefix="/account/security")
+require(blueprint, consent=False)
+blueprint.add_app_template_filter(describe, "agent")
+
+
+@blueprint.route("", methods=BOTH)
+@limited(lambda: limits.may_prove(client_address(), account_id()))
+def index() -> ResponseReturnValue:
+    """Change the password; see the sessions."""
+    form = ChangePasswordForm()
+    if form.validate_on_submit():
+        with form.refusals(), proof():
+            recovery.change_password(
+                actor(),
+                text(form.password),
+                current=text(form.current_password),
+                end_others=bool(form.end_others.data),
+            )
+            flash(_("Your password is changed. A mail tells you so, too."), "success")
+            return redirect(url_for(".index"), 303)
+    return shown("security/index.html", form, account=me(), sessions=sessions.list_sessions(me().id))
+
+
+@blueprint.post("/sessions/<uuid:session_id>/end")
+def end_session(session_id: UUID) -> ResponseReturnValue:
+    """End one session; one's own is a sign-out."""
+    sessions.end_session(actor(), session_id)
+    if session_id == current_user.session_id:
+        session.clear()
+        flash(_("You are signed out."), "success")
+        return redirect(url_for("home.index"), 303)
+    flash(_("The session is ended."), "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/sessions/end-others")
+def end_others() -> ResponseReturnValue:
+    """End every session but this one."""
+    sessions.end_other_sessions(actor())
+    flash(_("Every other session is ended."), "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.route("/lock", methods=BOTH)
+@limited(lambda: limits.may_prove(client_address(), account_id()))
+def lock() -> ResponseReturnValue:
+    """Lock the account: every key is revoked, every session ends."""
+    form = ProofForm()
+    if form.validate_on_submit():
+        with form.refusals(LastAdmin), proof():
+            recovery.lock(actor(), text(form.current_password))
+            session.clear()
+            flash(_("Your account is locked. The mail that we have sent says how to open it."), "success")
+            return redirect(url_for("home.index"), 303)
+    return shown("security/lock.html", form, account=me(), live=_live_keys())
+
+
+@blueprint.route("/remove", methods=BOTH)
+@limited(lambda: limits.may_prove(client_address(), account_id()))
+def remove() -> ResponseReturnValue:
+    """Remove the account for good."""
+    form = ProofForm()
+    if form.validate_on_submit():
+        with form.refusals(LastAdmin), proof():
+            removal.remove_account(actor(), text(form.current_password))
+            session.clear()
+            flash(_("Your account is removed, and every key of it is revoked."), "success")
+            return redirect(url_for("home.index"), 303)
+    return shown("security/remove.html", form, account=me(), live=_live_keys())
+
+
+def _live_keys() -> int:
+    return key_lists.count_keys(me().id)[KeyStatus.LIVE]
