@@ -1,9 +1,45 @@
-"""JSON, under ``/api``."""
+"""JSON, under ``/api``.
+
+Three blueprints, one for each door; what proves who asks is declared here, once for each.
+"""
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response
+
+from portal.api import auth
+from portal.api.openapi import ROUTE, document
+from portal.api.route import Door, Route, blueprint_name
+from portal.api.routes import ROUTES
+from portal.extensions import csrf
+
+PREFIX = "/api"
+
+DOORS: dict[Door, Callable[[], Response | None]] = {
+    Door.OPEN: auth.admit_anybody,
+    Door.JWT: auth.admit_jwt,
+    Door.KEY: auth.admit_key,
+}
 
 
 def init_app(app: Flask) -> None:
     """Register the API."""
+    routes = (*ROUTES, ROUTE)
+    app.extensions["api_routes"] = {route.endpoint: route for route in routes}
+    app.extensions["openapi"] = document(routes)
+    for door, admit in DOORS.items():
+        app.register_blueprint(_blueprint(door, admit, routes))
+
+
+def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[Route, ...]) -> Blueprint:
+    blueprint = Blueprint(blueprint_name(door), __name__, url_prefix=PREFIX)
+    blueprint.before_request(admit)
+    csrf.exempt(blueprint)
+    for route in routes:
+        if route.door is door:
+            blueprint.add_url_rule(
+                route.path, route.name, route.view, methods=[route.method], merge_slashes=False
+            )
+    return blueprint

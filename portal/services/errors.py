@@ -18,7 +18,7 @@ class InvalidInput(RuleError):
     """Something that was given can't be used; ``field`` names it."""
 
     def __init__(self, code: str, field: str, **details: object) -> None:
-        super().__init__(code, **details)
+        super().__init__(code, field=field, **details)
         self.field = field
 
 

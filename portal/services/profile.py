@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason
-from portal.services import audit, keys, outbox, tokens
+from portal.services import audit, keys, limits, outbox, tokens
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.fields import clean_bio, clean_email, clean_language, clean_username
@@ -34,6 +34,20 @@ def update_profile(
     language: str | None = None,
 ) -> Account:
     """Change what is given, keep what is not. Raises InvalidInput, also for a taken name."""
+    wanted = clean_wishes(username=username, bio=bio, language=language)
+    try:
+        with transaction() as session:
+            account = _locked(session, actor)
+            update_in(session, actor, account, wanted)
+    except IntegrityError as error:
+        raise InvalidInput("usernameTaken", "username") from error
+    return account
+
+
+def clean_wishes(
+    *, username: str | None = None, bio: str | None = None, language: str | None = None
+) -> dict[str, str]:
+    """What is given, as it will be kept, by the names of the columns. Raises InvalidInput."""
     wanted = {}
     if username is not None:
         wanted["username"] = clean_username(username)
@@ -42,24 +56,26 @@ def update_profile(
         wanted["bio"] = clean_bio(bio)
     if language is not None:
         wanted["language"] = clean_language(language)
-    try:
-        with transaction() as session:
-            account = _locked(session, actor)
-            changed = [name for name, value in wanted.items() if getattr(account, name) != value]
-            for name in changed:
-                setattr(account, name, wanted[name])
-            if changed:
-                account.updated_at = clock.utcnow()
-                audit.record(
-                    session,
-                    actor,
-                    Action.ACCOUNT_UPDATED,
-                    account_id=account.id,
-                    fields=sorted(set(changed) - {"lusername"}),
-                )
-    except IntegrityError as error:
-        raise InvalidInput("usernameTaken", "username") from error
-    return account
+    return wanted
+
+
+def update_in(session: Session, actor: Actor, account: Account, wanted: dict[str, str]) -> None:
+    """Change a locked account in the caller's transaction.
+
+    Its end raises IntegrityError when somebody has the name.
+    """
+    changed = [name for name, value in wanted.items() if getattr(account, name) != value]
+    for name in changed:
+        setattr(account, name, wanted[name])
+    if changed:
+        account.updated_at = clock.utcnow()
+        audit.record(
+            session,
+            actor,
+            Action.ACCOUNT_UPDATED,
+            account_id=account.id,
+            fields=sorted(set(changed) - {"lusername"}),
+        )
 
 
 def set_consent(actor: Actor, consent: int) -> Account:
@@ -71,22 +87,39 @@ def set_consent(actor: Actor, consent: int) -> Account:
         raise InvalidInput("consentRequired", "consent")
     with transaction() as session:
         account = _locked(session, actor)
-        if consent != Consent.NONE:
-            if consent != account.consent:
-                give_consent(session, actor, account, Consent(consent))
-        elif account.consent != Consent.NONE:
-            keys.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
-            account.consent = Consent.NONE
-            audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
-        account.updated_at = clock.utcnow()
+        set_consent_in(session, actor, account, Consent(consent))
     return account
+
+
+def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
+    """Give, change or withdraw the consent of a locked account in the caller's transaction."""
+    if consent != Consent.NONE:
+        if consent != account.consent:
+            give_consent(session, actor, account, consent)
+    elif account.consent != Consent.NONE:
+        keys.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
+        account.consent = Consent.NONE
+        audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
+    account.updated_at = clock.utcnow()
 
 
 def request_email_change(actor: Actor, email: str) -> str:
     """Write down a new address; it counts once the mail that goes there is answered."""
     email = clean_email(email)
+    may_send = bool(limits.may_send_mail(email))
     with transaction() as session:
-        account = _locked(session, actor)
+        request_email_in(session, actor, _locked(session, actor), email, may_send=may_send)
+    return email
+
+
+def request_email_in(
+    session: Session, actor: Actor, account: Account, email: str, *, may_send: bool = True
+) -> None:
+    """Write down a new, clean address for a locked account in the caller's transaction.
+
+    ``may_send`` is the answer of ``limits.may_send_mail``, asked before the transaction.
+    """
+    if may_send:
         outbox.enqueue(
             session,
             MailKind.EMAIL_CONFIRM,
@@ -94,8 +127,7 @@ def request_email_change(actor: Actor, email: str) -> str:
             address=email,
             language=account.language,
         )
-        audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
-    return email
+    audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
 
 
 def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:

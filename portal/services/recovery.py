@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, MailKind, OutboxMail, Purpose, Reason, Status
-from portal.services import audit, keys, outbox, passwords, sessions, tokens
+from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, NotFound, TokenInvalid
 from portal.services.fields import clean_email
@@ -35,7 +37,25 @@ def change_password(actor: Actor, new: str, *, current: str | None, end_others: 
 
     The owner is told by mail. Raises InvalidInput.
     """
-    account = db.session.get(Account, actor.account_id)
+    prepared = prepare_change(actor, new, current=current)
+    with transaction() as session:
+        locked = lock_account(session, actor.account_id or 0)
+        if locked is None:
+            raise Forbidden
+        change_password_in(session, actor, locked, prepared, end_others=end_others)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChange:
+    """A new password that passed the rules, hashed, and the hash that it takes the place of."""
+
+    known_hash: str | None = field(repr=False)
+    new_hash: str = field(repr=False)
+
+
+def prepare_change(actor: Actor, new: str, *, current: str | None) -> PreparedChange:
+    """Do what is slow about a change of password, before its transaction. Raises InvalidInput."""
+    account = db.session.get(Account, actor.account_id) if actor.account_id else None
     if account is None:
         raise Forbidden
     known_hash = account.password_hash
@@ -43,21 +63,30 @@ def change_password(actor: Actor, new: str, *, current: str | None, end_others: 
         if not current:
             raise InvalidInput("passwordWrong", "current_password")
         prove_password(actor, current)
-    new_hash = _checked_hash(account, new)
-    with transaction() as session:
-        locked = lock_account(session, account.id)
-        if locked is None or locked.password_hash != known_hash:
-            raise InvalidInput("passwordWrong", "current_password")
-        _set_password(session, actor, locked, new_hash, Action.PASSWORD_CHANGED)
-        if end_others:
-            sessions.end_all(session, actor, locked.id, but=actor.session_id)
+    return PreparedChange(known_hash, _checked_hash(account, new))
+
+
+def change_password_in(
+    session: Session, actor: Actor, account: Account, prepared: PreparedChange, *, end_others: bool = True
+) -> None:
+    """Change the password of a locked account in the caller's transaction.
+
+    Raises InvalidInput when it was changed meanwhile.
+    """
+    if account.password_hash != prepared.known_hash:
+        raise InvalidInput("passwordWrong", "current_password")
+    _set_password(session, actor, account, prepared.new_hash, Action.PASSWORD_CHANGED)
+    if end_others:
+        sessions.end_all(session, actor, account.id, but=actor.session_id)
 
 
 def request_reset(actor: Actor, email: str) -> None:
     """Write down that somebody forgot a password; whether the address is known is not told."""
     email = clean_email(email)
+    may_send = limits.may_send_mail(email)
     with transaction() as session:
-        outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
+        if may_send:
+            outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
         audit.record(session, actor, Action.PASSWORD_RESET_REQUESTED)
 
 
@@ -67,6 +96,7 @@ def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
     if account is None or account.status != Status.ACTIVE:
         return None
     mail.account_id, mail.language = account.id, account.language
+    mail.address = account.email or mail.address  # as it was proven, not as it was typed
     token = tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
     return Letter("reset", {"token": token})
 
@@ -111,6 +141,9 @@ def lock(actor: Actor, password: str) -> None:
 
 def request_unlock(account_id: int) -> None:
     """Mail the way back once more, to somebody who gave the right password of a locked account."""
+    known = db.session.get(Account, account_id)
+    if known is None or known.email is None or not limits.may_send_mail(known.email):
+        return
     with transaction() as session:
         account = lock_account(session, account_id)
         if account is not None and account.status == Status.LOCKED:

@@ -1,0 +1,63 @@
+"""The caller's own account: read and changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.typing import ResponseReturnValue
+
+from portal.api import body
+from portal.api.answers import answer
+from portal.api.auth import actor, caller
+from portal.api.schemas import AccountAnswer, account_facts
+from portal.http import client_address
+from portal.http.limited import refuse_when_limited
+from portal.models import Consent
+from portal.services import changes, limits, profile
+from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
+
+JWT_ONLY = ("password", "email")
+
+
+def show() -> ResponseReturnValue:
+    """Tell what is known of the account."""
+    return answer(AccountAnswer(account=account_facts(profile.get_account(actor()))))
+
+
+def change() -> ResponseReturnValue:
+    """Change what is given, all of it or nothing."""
+    wanted = read_changes(body.read_object(may_be_empty=True))
+    me = caller()
+    if me.signed is None and (wanted.email is not None or wanted.password is not None):
+        raise Forbidden
+    if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
+        raise ConsentLacking
+    if wanted.password is not None:
+        refuse_when_limited(limits.may_prove(client_address(), me.account_id))
+    if wanted.email is not None:
+        refuse_when_limited(limits.may_sign_up(client_address(), wanted.email))
+    account = changes.change_account(actor(), wanted)
+    if wanted.password is not None:
+        limits.proved(client_address(), me.account_id)
+    return answer(AccountAnswer(account=account_facts(account)))
+
+
+def read_changes(found: dict[str, Any]) -> changes.Changes:
+    """Read the fields that an owner may change; nothing else of the body is looked at."""
+    return changes.Changes(
+        username=body.text(found, "username"),
+        bio=body.text(found, "bio"),
+        language=body.text(found, "language"),
+        consent=read_consent(found) if found.get("consent") is not None else None,
+        email=body.text(found, "email"),
+        password=body.text(found, "password"),
+        current_password=body.text(found, "currentPassword"),
+    )
+
+
+def read_consent(found: dict[str, Any]) -> int:
+    """A consent of 0, 1 or 2; InvalidInput for anything else, and when there is none."""
+    consent = body.number(found, "consent")
+    if not isinstance(consent, int) or consent not in tuple(Consent):
+        raise InvalidInput("consentRequired", "consent")
+    return consent

@@ -1,0 +1,47 @@
+"""Good answers of the API."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from flask import Response
+
+from portal.api.schemas import Wire
+
+JSON = "application/json"
+ACCEPTED = frozenset({"*/*", "application/*", JSON})
+LONGEST_ACCEPT = 1000
+
+
+def answer(body: Wire, status: int = 200) -> Response:
+    """Make a JSON answer of a model."""
+    return Response(body.model_dump_json(by_alias=True).encode(), status, content_type=JSON)
+
+
+def no_content() -> Response:
+    """Make the empty answer of something that is gone."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+@lru_cache(256)
+def is_acceptable(accept: str) -> bool:
+    """Whether a client that sends this ``Accept`` takes JSON (RFC 9110, 12.5.1)."""
+    best, quality = 0, 1.0 if not accept.strip() else 0.0
+    for entry in accept[:LONGEST_ACCEPT].split(","):
+        media, *parameters = (part.strip().lower() for part in entry.split(";"))
+        if media not in ACCEPTED:
+            continue
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        precision = len(media)
+        if precision >= best:
+            best, quality = precision, _quality(weight)
+    return quality > 0
+
+
+def _quality(weight: str) -> float:
+    try:
+        return float(weight)
+    except ValueError:
+        return 0.0

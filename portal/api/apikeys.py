@@ -1,0 +1,129 @@
+"""The caller's keys: made, listed, read, removed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from portal.api import body
+from portal.api.answers import answer, no_content
+from portal.api.auth import Caller, actor, caller
+from portal.api.schemas import (
+    ApiKeyAnswer,
+    ApiKeysAnswer,
+    NewApiKeyAnswer,
+    key_facts,
+    new_key_facts,
+)
+from portal.http.limited import refuse_when_limited
+from portal.models import ApiKey
+from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE, WRITE_ACCOUNT
+from portal.services import key_lists, keys, limits
+from portal.services.errors import Forbidden, InvalidInput, NotFound
+from portal.services.key_lists import KeyStatus
+from portal.services.verification import CANONICAL_UUID
+
+PAGE_SIZE, LARGEST_PAGE = 50, 100
+UNREVOKED = (KeyStatus.LIVE, KeyStatus.EXPIRED)
+
+
+def create() -> ResponseReturnValue:
+    """Make a key. This answer is the only one that ever holds its secret."""
+    name, level, seconds = read_new_key(body.read_object())
+    refuse_when_limited(limits.may_issue_key(caller().account_id))
+    key, secret = keys.create_key(actor(), name=name, level=level, life=timedelta(seconds=seconds))
+    return answer(NewApiKeyAnswer(apikey=new_key_facts(key, secret)), 201)
+
+
+def index() -> ResponseReturnValue:
+    """List keys, page by page, the oldest first."""
+    limit, cursor = _limit(), _cursor()
+    found = key_lists.list_keys_after(
+        caller().account_id, statuses=_statuses(), after=cursor, limit=limit + 1
+    )
+    shown = found[:limit]
+    rest = str(shown[-1].id) if len(found) > limit else None
+    return answer(ApiKeysAnswer(apikeys=[key_facts(key) for key in shown], next=rest))
+
+
+def show(key: str) -> ResponseReturnValue:
+    """Tell what a key is. One that is revoked is not there any more."""
+    return answer(ApiKeyAnswer(apikey=key_facts(_living(caller(), key))))
+
+
+def remove(key: str) -> ResponseReturnValue:
+    """Revoke a key for good. Every key may remove itself; for others it takes the level."""
+    me = caller()
+    if me.level < WRITE_ACCOUNT and key.lower() != me.key_id:
+        raise Forbidden
+    keys.revoke_key(actor(), _living(me, key).id)
+    return no_content()
+
+
+def read_new_key(found: dict[str, Any]) -> tuple[str, int, int]:
+    """Name, level and seconds of life, in the order in which the contract checks them."""
+    name = body.text(found, "name")
+    if name is None or not name.strip():
+        raise InvalidInput("nameMissing", "name")
+    if found.get("level") is None:
+        raise InvalidInput("levelMissing", "level")
+    level = body.number(found, "level")
+    if level is None:
+        raise InvalidInput("levelNotNumeric", "level")
+    if not isinstance(level, int) or not 0 <= level <= HIGHEST_LEVEL:
+        raise InvalidInput("invalidLevel", "level")
+    return name, level, _seconds(found)
+
+
+def _seconds(found: dict[str, Any]) -> int:
+    if found.get("expiresIn") is None:
+        raise InvalidInput("expiresInMissing", "expires")
+    seconds = body.number(found, "expiresIn")
+    if not isinstance(seconds, int) or seconds <= 0:
+        raise InvalidInput("expiresInNotNumeric", "expires")
+    if seconds > LONGEST_LIFE.total_seconds():
+        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
+    return seconds
+
+
+def _living(me: Caller, text: str) -> ApiKey:
+    """The caller's key of this id, unless it is revoked. Raises NotFound."""
+    key_id = _key_id(text)
+    key = key_lists.find_key(me.account_id, key_id) if key_id else None
+    if key is None or key.revoked_at is not None:
+        raise NotFound
+    return key
+
+
+def _key_id(text: str) -> UUID | None:
+    return UUID(text) if CANONICAL_UUID.fullmatch(text.lower()) else None
+
+
+def _limit() -> int:
+    text = request.args.get("limit", str(PAGE_SIZE))
+    if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= LARGEST_PAGE):
+        raise InvalidInput("fieldInvalid", "limit")
+    return int(text)
+
+
+def _cursor() -> UUID | None:
+    text = request.args.get("cursor")
+    if text is None:
+        return None
+    key_id = _key_id(text)
+    if key_id is None:
+        raise InvalidInput("fieldInvalid", "cursor")
+    return key_id
+
+
+def _statuses() -> tuple[KeyStatus, ...]:
+    text = request.args.get("status")
+    if text is None:
+        return UNREVOKED
+    if text not in tuple(KeyStatus):
+        raise InvalidInput("fieldInvalid", "status")
+    return (KeyStatus(text),)

@@ -1,0 +1,176 @@
+"""The description of the API as OpenAPI 3.1, made of its routes and models."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response, current_app
+from flask.typing import ResponseReturnValue
+from pydantic.json_schema import models_json_schema
+
+from portal.api import errors
+from portal.api.answers import JSON
+from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
+from portal.api.route import Door, Route
+from portal.api.schemas import ErrorAnswer
+from portal.messages import SENTENCES
+from portal.permissions import N_, WRITE_ACCOUNT
+from portal.services.key_lists import KeyStatus
+
+VERSION = "1.0.0"
+REFERENCE = "#/components/schemas/{model}"
+ALWAYS = ("badRequest", "credentialsInUrl", "notAcceptable", "internalError", "busy", "unavailable")
+BEHIND = {
+    Door.OPEN: (),
+    Door.JWT: ("authenticationFailed",),
+    Door.KEY: (
+        "authenticationFailed",
+        "apikeyExpired",
+        "apikeyRevoked",
+        "accountBlocked",
+        "accountLocked",
+        "consentLacking",
+        "tooManyRequests",
+    ),
+}
+SLOWED = frozenset({"POST", "PATCH"})
+STATUSES = (
+    {code: status for status, code in errors.CODES.items()}
+    | {kind.code: status for kind, status in errors.STATUSES.items() if kind.code != "error"}
+    | {"apikeyExpired": 401, "apikeyRevoked": 401, "unavailable": 503, "uriTooLong": 414}
+)
+SECURITY = {
+    "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /signin."},
+    "key": {"type": "http", "scheme": "basic", "description": "The key and its secret."},
+}
+REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
+
+
+def show() -> ResponseReturnValue:
+    """Give the description."""
+    text = json.dumps(current_app.extensions["openapi"], ensure_ascii=False)
+    return Response(text, content_type=JSON)
+
+
+ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Make the description of these routes."""
+    every = list(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in every:
+        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Chatelaine",
+            "version": VERSION,
+            "description": "Keys for scripts and services: made, listed, checked, revoked.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": _schemas(every), "securitySchemes": SECURITY},
+    }
+
+
+def path_of(route: Route) -> str:
+    """The path of a route with its parameters in braces."""
+    return "/api" + re.sub(r"<(\w+)>", r"{\1}", route.path)
+
+
+def codes_of(route: Route) -> tuple[str, ...]:
+    """The error codes that a route can answer with."""
+    codes = [*route.errors, *BEHIND[route.door]]
+    if route.level or route.method == "DELETE":
+        codes.append("insufficientAccessLevel")
+    if route.door is Door.JWT and not (route.without_consent and route.method == "GET"):
+        codes.append("consentLacking")
+    if route.method in SLOWED:
+        codes.append("tooManyRequests")
+    return tuple(dict.fromkeys((*codes, *ALWAYS)))
+
+
+def status_of(code: str) -> int:
+    """The status that an error code comes with."""
+    return STATUSES.get(code, 400)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.endpoint.removeprefix("api_").replace(".", "_"),
+        "summary": route.summary,
+        "security": [] if route.door is Door.OPEN else [{route.door.value: []}],
+        "responses": {str(route.status): _success(route), **_failures(route)},
+    }
+    if route.door is not Door.OPEN:
+        operation["x-level"] = WRITE_ACCOUNT if route.method == "DELETE" else route.level
+    if parameters := [*_path_parameters(route), *_query_parameters(route)]:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        schema = {"$ref": REFERENCE.format(model=route.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    return operation
+
+
+def _success(route: Route) -> dict[str, Any]:
+    if route.status == 204:
+        return {"description": "Done; the answer is empty."}
+    schema: dict[str, Any] = {"type": "object"}
+    if route.answer is not None:
+        schema = {"$ref": REFERENCE.format(model=route.answer.__name__)}
+    return {"description": route.summary, "content": {JSON: {"schema": schema}}}
+
+
+def _failures(route: Route) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for code in codes_of(route):
+        by_status.setdefault(status_of(code), []).append(code)
+    found: dict[str, Any] = {
+        str(status): _failure([f"`{code}`: {SENTENCES[code]}" for code in codes])
+        for status, codes in sorted(by_status.items())
+    }
+    for status, reason in REASONS.items():
+        found[str(status)] = _failure([f"`badRequest`: {reason}"])
+    if "401" in found and route.door is not Door.OPEN:
+        found["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    if "429" in found:
+        found["429"]["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}}
+    return found
+
+
+def _failure(lines: list[str]) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE.format(model=ErrorAnswer.__name__)}
+    return {"description": "\n\n".join(lines), "content": {JSON: {"schema": schema}}}
+
+
+def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
+    for name in re.findall(r"<(\w+)>", route.path):
+        schema = {"type": "string", "format": "uuid"} if name == "key" else {"type": "string"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
+    if route.view.__name__ != "index":
+        return
+    limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
+    statuses = {"type": "string", "enum": [status.value for status in KeyStatus]}
+    for name, schema, meaning in (
+        ("limit", limit, "How many keys at most."),
+        ("cursor", {"type": "string", "format": "uuid"}, "What the answer before this one named as next."),
+        ("status", statuses, "Without it, every key that is not revoked."),
+    ):
+        yield {"name": name, "in": "query", "schema": schema, "description": meaning}
+
+
+def _schemas(routes: list[Route]) -> dict[str, Any]:
+    received = {route.body for route in routes if route.body is not None}
+    sent = {route.answer for route in routes if route.answer is not None} | {ErrorAnswer}
+    wanted: list[tuple[Any, Any]] = [(model, "validation") for model in sorted(received, key=str)]
+    wanted += [(model, "serialization") for model in sorted(sent, key=str)]
+    _names, definitions = models_json_schema(wanted, ref_template=REFERENCE)
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas

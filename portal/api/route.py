@@ -1,0 +1,58 @@
+"""A route of the API as data: blueprints, OpenAPI, documentation and tests are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask import current_app
+from flask.typing import ResponseReturnValue
+
+from portal.api.schemas import Request, Wire
+
+
+class Door(StrEnum):
+    """How a caller proves who they are."""
+
+    OPEN = "open"
+    JWT = "jwt"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path behind one door. ``path`` is a rule of Flask, without ``/api``."""
+
+    method: str
+    path: str
+    door: Door
+    view: Callable[..., ResponseReturnValue]
+    summary: str
+    status: int = 200
+    level: int = 0
+    answer: type[Wire] | None = None
+    body: type[Request] | None = None
+    errors: tuple[str, ...] = ()
+    without_consent: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name within the blueprint of its door."""
+        return f"{self.view.__module__.rpartition('.')[2]}_{self.view.__name__}"
+
+    @property
+    def endpoint(self) -> str:
+        """Its name in Flask's URL map."""
+        return f"{blueprint_name(self.door)}.{self.name}"
+
+
+def blueprint_name(door: Door) -> str:
+    """The name of the blueprint behind a door."""
+    return f"api_{door}"
+
+
+def route_of(endpoint: str | None) -> Route:
+    """The route that is being answered."""
+    route: Route = current_app.extensions["api_routes"][endpoint]
+    return route

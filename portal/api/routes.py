@@ -1,0 +1,177 @@
+"""Every route of the API, in one table. What is not in it does not exist."""
+
+from __future__ import annotations
+
+from portal.api import accounts, apikeys, signing, whoami
+from portal.api.route import Door, Route
+from portal.api.schemas import (
+    AccountAnswer,
+    AccountChanges,
+    ApiKeyAnswer,
+    ApiKeysAnswer,
+    Confirmation,
+    NewApiKeyAnswer,
+    NewKey,
+    OwnAccountChanges,
+    SignedInAnswer,
+    SignIn,
+    SignUp,
+    SignUpAnswer,
+)
+from portal.permissions import N_, READ_ACCOUNT, WRITE_ACCOUNT
+
+BODY = ("postBodyMissing", "bodyNotJson", "fieldInvalid", "unsupportedMediaType", "bodyTooLarge")
+SIGN_UP = ("emailMissing", "emailInvalid", "languageMissing", "unsupportedLanguage")
+SIGN_IN = ("usernameMissing", "passwordMissing")
+SIGN_IN_REFUSED = ("signInFailed", "accountBlocked", "accountLocked")
+CREATION = (
+    "nameMissing",
+    "nameTooLong",
+    "nameNotPrintable",
+    "levelMissing",
+    "levelNotNumeric",
+    "invalidLevel",
+    "expiresInMissing",
+    "expiresInNotNumeric",
+    "expiresInHigherThanMaximum",
+    "keyLevelExceedsRoleLevel",
+)
+PROFILE = (
+    "usernameMissing",
+    "usernameInvalid",
+    "usernameTaken",
+    "bioTooLong",
+    *SIGN_UP[2:],
+    "consentRequired",
+)
+PASSWORD = (
+    "emailMissing",
+    "emailInvalid",
+    "passwordWrong",
+    "passwordTooShort",
+    "passwordTooLong",
+    "passwordTooCommon",
+    "passwordHasContext",
+    "passwordTooSimple",
+)
+
+
+def _routes_of(door: Door) -> tuple[Route, ...]:
+    """What a JWT and a key open alike."""
+    return (
+        Route(
+            "GET",
+            f"/account/{door}",
+            door,
+            accounts.show,
+            N_("Read the account"),
+            level=READ_ACCOUNT,
+            answer=AccountAnswer,
+        ),
+        Route(
+            "PATCH",
+            f"/account/{door}",
+            door,
+            accounts.change,
+            N_("Change the account"),
+            level=WRITE_ACCOUNT,
+            answer=AccountAnswer,
+            body=OwnAccountChanges if door is Door.JWT else AccountChanges,
+            errors=(*BODY, *PROFILE, *(PASSWORD if door is Door.JWT else ())),
+            without_consent=True,
+        ),
+        Route(
+            "POST",
+            f"/apikeys/{door}",
+            door,
+            apikeys.create,
+            N_("Make a key"),
+            status=201,
+            level=WRITE_ACCOUNT,
+            answer=NewApiKeyAnswer,
+            body=NewKey,
+            errors=(*BODY, *CREATION),
+        ),
+        Route(
+            "GET",
+            f"/apikeys/{door}",
+            door,
+            apikeys.index,
+            N_("List the keys"),
+            answer=ApiKeysAnswer,
+            errors=("fieldInvalid",),
+        ),
+        Route(
+            "GET",
+            f"/apikeys/<key>/{door}",
+            door,
+            apikeys.show,
+            N_("Read a key"),
+            level=WRITE_ACCOUNT,
+            answer=ApiKeyAnswer,
+            errors=("notFound",),
+        ),
+        Route(
+            "DELETE",
+            f"/apikeys/<key>/{door}",
+            door,
+            apikeys.remove,
+            N_("Revoke a key; any key may revoke itself"),
+            status=204,
+            errors=("notFound",),
+        ),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/signup",
+        Door.OPEN,
+        signing.sign_up,
+        N_("Ask for an account"),
+        status=201,
+        answer=SignUpAnswer,
+        body=SignUp,
+        errors=(*BODY, *SIGN_UP),
+    ),
+    Route(
+        "POST",
+        "/confirm/signup/<token>",
+        Door.OPEN,
+        signing.confirm,
+        N_("Confirm the address, with the token of the mailed link"),
+        answer=SignedInAnswer,
+        body=Confirmation,
+        errors=(*BODY, "consentRequired", "tokenInvalid"),
+    ),
+    Route(
+        "POST",
+        "/signin",
+        Door.OPEN,
+        signing.sign_in,
+        N_("Sign in"),
+        answer=SignedInAnswer,
+        body=SignIn,
+        errors=(*BODY, *SIGN_IN, *SIGN_IN_REFUSED),
+    ),
+    Route(
+        "GET",
+        "/whoami/jwt",
+        Door.JWT,
+        whoami.show_account,
+        N_("Whose JWT is it?"),
+        answer=AccountAnswer,
+        without_consent=True,
+    ),
+    Route(
+        "GET",
+        "/whoami/key",
+        Door.KEY,
+        whoami.show_key,
+        N_("Is this key good, and for what?"),
+        answer=ApiKeyAnswer,
+    ),
+    *_routes_of(Door.JWT),
+    *_routes_of(Door.KEY),
+)

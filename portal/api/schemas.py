@@ -1,0 +1,224 @@
+"""What goes over the wire: names in camelCase, times in UTC as ISO 8601 with Z."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from portal import clock
+from portal.models import LANGUAGES, Account, ApiKey
+from portal.models.key import NAME_LENGTH
+from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE, Role
+from portal.services.fields import BIO_LENGTH
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(clock.iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T19:00:00.000Z"]}),
+]
+Language = Annotated[str, WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})]
+RoleName = Annotated[str, WithJsonSchema({"type": "string", "enum": [role.value for role in Role]})]
+LevelNumber = Annotated[int, Field(ge=0, le=HIGHEST_LEVEL)]
+
+
+class Wire(BaseModel):
+    """The base of everything that is sent or received."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
+
+
+class Request(Wire):
+    """The base of what is received. Fields that nobody asked for are ignored."""
+
+
+class SignUp(Request):
+    """An address, and the language to write to it in."""
+
+    email: str = Field(examples=["alice@example.org"], json_schema_extra={"format": "email"})
+    language: Language
+
+
+class Confirmation(Request):
+    """The consent that an account begins with: 1 processing, 2 open data too."""
+
+    consent: Literal[1, 2]
+
+
+class SignIn(Request):
+    """Name, address or number in any case; password; the code of a second factor, if there is one."""
+
+    username: str | int = Field(examples=["alice"])
+    password: str = Field(repr=False)
+    token: str | None = Field(default=None, repr=False)
+
+
+class AccountChanges(Request):
+    """What of the account shall change. What is not given stays."""
+
+    username: str | None = Field(default=None, min_length=2, max_length=40)
+    bio: str | None = Field(default=None, max_length=BIO_LENGTH)
+    language: Language | None = None
+    consent: Literal[0, 1, 2] | None = Field(
+        default=None, description="0 withdraws it and revokes every key."
+    )
+
+
+class OwnAccountChanges(AccountChanges):
+    """What of the account shall change, with a JWT: address and password too."""
+
+    email: str | None = Field(
+        default=None,
+        description="The new address; it counts once the mail that goes there is answered.",
+        json_schema_extra={"format": "email"},
+    )
+    password: str | None = Field(default=None, repr=False)
+    current_password: str | None = Field(
+        default=None, repr=False, description="Asked for with password, when there is one already."
+    )
+
+
+class NewKey(Request):
+    """The key that shall be made. Nothing of it can be changed later."""
+
+    name: str = Field(min_length=1, max_length=NAME_LENGTH, examples=["ci"])
+    level: LevelNumber = Field(examples=[3])
+    expires_in: int = Field(
+        ge=1,
+        le=int(LONGEST_LIFE.total_seconds()),
+        description="Seconds that the key shall live.",
+        examples=[86_400],
+    )
+
+
+class AccountFacts(Wire):
+    """An account, as its owner sees it."""
+
+    id: int
+    username: str
+    lusername: str
+    email: str
+    bio: str
+    role: RoleName
+    status: Literal[1, 0, -1, -2] = Field(description="1 active, 0 inactive, -1 locked, -2 blocked.")
+    consent: Literal[0, 1, 2]
+    language: Language
+    mfa_enabled: bool
+    created_at: Time
+    updated_at: Time
+    last_seen: Time | None
+
+
+class ApiKeyFacts(Wire):
+    """A key, without its secret."""
+
+    key: UUID
+    level: LevelNumber
+    name: str
+    created_at: Time
+    expires_at: Time
+    user_id: int
+
+
+class NewApiKeyFacts(ApiKeyFacts):
+    """A key that was made just now, with its secret, which is shown this once."""
+
+    secret: str = Field(repr=False)
+
+
+class Success(Wire):
+    """The base of good answers."""
+
+    result: Literal["success"] = "success"
+
+
+class SignUpAnswer(Success):
+    """The same for a taken address; the mail tells the difference."""
+
+    email: str
+
+
+class AccountAnswer(Success):
+    """One account."""
+
+    account: AccountFacts
+
+
+class SignedInAnswer(AccountAnswer):
+    """A JWT, to be sent as ``Authorization: Bearer``, and whose it is."""
+
+    token: str = Field(repr=False)
+
+
+class ApiKeyAnswer(Success):
+    """One key."""
+
+    apikey: ApiKeyFacts
+
+
+class ApiKeysAnswer(Success):
+    """Some keys, the oldest first; ``next`` is the cursor of the rest, or null."""
+
+    apikeys: list[ApiKeyFacts]
+    next: str | None
+
+
+class NewApiKeyAnswer(Wire):
+    """The key that was made."""
+
+    result: Literal["created"] = "created"
+    apikey: NewApiKeyFacts
+
+
+class ErrorAnswer(Wire):
+    """What went wrong: a code for programs, a sentence for people, an id to ask about."""
+
+    result: Literal["error"] = "error"
+    error: str
+    message: str
+    request_id: str
+
+
+def account_facts(account: Account) -> AccountFacts:
+    """What an owner sees of an account: these fields and no others."""
+    return AccountFacts.model_validate(
+        {
+            "id": account.id,
+            "username": account.username,
+            "lusername": account.lusername,
+            "email": account.email or "",
+            "bio": account.bio,
+            "role": account.role.value,
+            "status": account.status,
+            "consent": account.consent,
+            "language": account.language,
+            "mfa_enabled": account.mfa_enabled,
+            "created_at": account.created_at,
+            "updated_at": account.updated_at,
+            "last_seen": account.last_seen_at,
+        }
+    )
+
+
+def key_facts(key: ApiKey) -> ApiKeyFacts:
+    """What is told of a key."""
+    return ApiKeyFacts.model_validate(_key_values(key))
+
+
+def new_key_facts(key: ApiKey, secret: str) -> NewApiKeyFacts:
+    """What is told of a key in the one answer that holds its secret."""
+    return NewApiKeyFacts.model_validate(_key_values(key) | {"secret": secret})
+
+
+def _key_values(key: ApiKey) -> dict[str, Any]:
+    return {
+        "key": key.id,
+        "level": key.level,
+        "name": key.name,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "user_id": key.account_id,
+    }

@@ -1,0 +1,60 @@
+"""Several changes of one's own account at once: all of them, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import IntegrityError
+
+from portal.models import Account, Consent, Status
+from portal.services import profile, recovery
+from portal.services.actor import Actor
+from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.fields import clean_email
+from portal.services.transaction import lock_account, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What shall change; None is what shall stay."""
+
+    username: str | None = None
+    bio: str | None = None
+    language: str | None = None
+    consent: int | None = None
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    current_password: str | None = field(default=None, repr=False)
+
+
+def change_account(actor: Actor, changes: Changes) -> Account:
+    """Change the actor's own account in one transaction, after everything was checked.
+
+    The address changes when its mail is answered. Without consent nothing can be changed
+    unless consent is among the changes. Raises InvalidInput, ConsentLacking, Forbidden.
+    """
+    wanted = profile.clean_wishes(username=changes.username, bio=changes.bio, language=changes.language)
+    if changes.consent is not None and changes.consent not in tuple(Consent):
+        raise InvalidInput("consentRequired", "consent")
+    email = None if changes.email is None else clean_email(changes.email)
+    prepared = None
+    if changes.password is not None:
+        prepared = recovery.prepare_change(actor, changes.password, current=changes.current_password)
+    try:
+        with transaction() as session:
+            account = lock_account(session, actor.account_id or 0)
+            if account is None or account.status != Status.ACTIVE:
+                raise Forbidden
+            if account.consent == Consent.NONE and changes.consent is None:
+                raise ConsentLacking
+            profile.update_in(session, actor, account, wanted)
+            session.flush()
+            if prepared is not None:
+                recovery.change_password_in(session, actor, account, prepared)
+            if email is not None:
+                profile.request_email_in(session, actor, account, email)
+            if changes.consent is not None:
+                profile.set_consent_in(session, actor, account, Consent(changes.consent))
+    except IntegrityError as error:
+        raise InvalidInput("usernameTaken", "username") from error
+    return account
