@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.cli import jobs, serve
+from portal.cli import accounts, jobs, keys, serve
+
+COMMANDS = (accounts.group, jobs.group, keys.group, serve.serve)
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    app.cli.add_command(jobs.group)
-    app.cli.add_command(serve.serve)
+    for command in COMMANDS:
+        app.cli.add_command(command)

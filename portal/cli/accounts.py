@@ -1,0 +1,113 @@
+"""The commands about accounts."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from portal.cli.speech import plain_errors, row, when
+from portal.models import Account, Status
+from portal.permissions import Role
+from portal.services import listings, operators, signup
+from portal.services.actor import Actor
+
+UNSAID = "By the command line."
+"""The reason that the record keeps when none is given."""
+
+STATUSES = {status.name.lower(): status for status in Status}
+
+group = AppGroup("account", help="Make, list, block and change accounts.")
+a_role = click.Choice([role.value for role in Role])
+reason = click.option("--reason", default=UNSAID, help="Why; the record keeps it.")
+
+
+@group.command("create")
+@click.argument("email")
+@click.option("--role", type=a_role, default=Role.USER.value, show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password as one line from standard input.")
+@plain_errors
+def create(email: str, role: str, password_stdin: bool) -> None:
+    """Make an active account that has given consent. The password is asked for."""
+    password = _password(password_stdin)
+    account = signup.create_account(Actor.command_line(), email, role=Role(role), password=password)
+    _tell(account)
+
+
+@group.command("set-role")
+@click.argument("email")
+@click.argument("role", type=a_role)
+@reason
+@plain_errors
+def set_role(email: str, role: str, reason: str) -> None:
+    """Change a role; a lower level revokes all keys of the account.
+
+    EMAIL may also be the name or the number of the account.
+    """
+    account = listings.get_account(email)
+    _tell(operators.set_role(Actor.command_line(), account.id, Role(role), why=reason))
+
+
+@group.command("block")
+@click.argument("email")
+@reason
+@plain_errors
+def block(email: str, reason: str) -> None:
+    """Block an account: all of its keys are revoked for good, its sessions end.
+
+    EMAIL may also be the name or the number of the account.
+    """
+    account = listings.get_account(email)
+    _tell(operators.block(Actor.command_line(), account.id, why=reason))
+
+
+@group.command("unblock")
+@click.argument("email")
+@reason
+@plain_errors
+def unblock(email: str, reason: str) -> None:
+    """Take a block away; no key comes back.
+
+    EMAIL may also be the name or the number of the account.
+    """
+    account = listings.get_account(email)
+    _tell(operators.unblock(Actor.command_line(), account.id, why=reason))
+
+
+@group.command("list")
+@click.option("--role", type=a_role, help="Only accounts of this role.")
+@click.option("--status", type=click.Choice(list(STATUSES)), help="Only accounts in this state.")
+@plain_errors
+def list_accounts(role: str | None, status: str | None) -> None:
+    """List accounts, one a line, with tabs between.
+
+    Number, address, name, role, status, live keys, made, last seen.
+    """
+    found = listings.list_accounts(
+        Actor.command_line(),
+        role=Role(role) if role else None,
+        status=STATUSES[status] if status else None,
+    )
+    for account, keys in found:
+        row(*_facts(account), keys, when(account.created_at), when(account.last_seen_at))
+
+
+def _facts(account: Account) -> tuple[object, ...]:
+    status = Status(account.status).name.lower()
+    return account.id, account.email, account.username, account.role.value, status
+
+
+def _tell(account: Account) -> None:
+    row(*_facts(account))
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        try:
+            return sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise click.ClickException("The password is not text in UTF-8.") from error
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody is there to type a password. Use --password-stdin.")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -1,0 +1,61 @@
+"""The commands about keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import click
+from flask.cli import AppGroup
+
+from portal import clock
+from portal.cli.accounts import reason
+from portal.cli.speech import plain_errors, row, when
+from portal.models import ApiKey
+from portal.services import listings, operators
+from portal.services.actor import Actor
+
+group = AppGroup("key", help="List and revoke keys.")
+
+
+@group.command("list")
+@click.argument("email", required=False)
+@plain_errors
+def list_keys(email: str | None) -> None:
+    """List the keys of an account, or of all, one a line, with tabs between.
+
+    Key, owner's address, name, level, state, made, expires, last used, from where, calls.
+    EMAIL may also be the name or the number of the account.
+    """
+    account = listings.get_account(email) if email else None
+    now = clock.utcnow()
+    for key in listings.list_keys(Actor.command_line(), account):
+        use = key.usage
+        row(
+            key.id,
+            key.account.email,
+            key.name,
+            key.level,
+            _state(key, now),
+            when(key.created_at),
+            when(key.expires_at),
+            when(use.last_used_at) if use else None,
+            use.last_used_address if use else None,
+            use.calls if use else 0,
+        )
+
+
+@group.command("revoke")
+@click.argument("key_id", type=click.UUID)
+@reason
+@plain_errors
+def revoke(key_id: UUID, reason: str) -> None:
+    """Revoke a key for good."""
+    key = operators.revoke_one(Actor.command_line(), key_id, why=reason)
+    row(key.id, key.name, _state(key, clock.utcnow()))
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked:{key.revoked_reason}"
+    return "expired" if key.is_expired(now) else "live"

@@ -1,0 +1,75 @@
+"""Whole lists of accounts and keys, for the command line. Each look is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, ActorKind, ApiKey, Status
+from portal.permissions import Role
+from portal.services import audit
+from portal.services.actor import Actor
+from portal.services.errors import Forbidden, NotFound
+from portal.services.sessions import find_by_login
+from portal.services.transaction import transaction
+
+AT_ONCE = 500
+"""Rows that are held in memory at a time."""
+
+
+def get_account(login: str) -> Account:
+    """The account of this address, name or number. Raises NotFound."""
+    account = find_by_login(login)
+    if account is None or account.removed_at is not None:
+        raise NotFound
+    return account
+
+
+def list_accounts(
+    actor: Actor, *, role: Role | None = None, status: Status | None = None
+) -> Iterator[tuple[Account, int]]:
+    """Every account that fits, by number, with how many live keys it has. Raises Forbidden."""
+    _note(actor, Action.ACCOUNTS_SEARCHED)
+    live = (
+        select(func.count())
+        .where(
+            ApiKey.account_id == Account.id,
+            ApiKey.revoked_at.is_(None),
+            ApiKey.expires_at > clock.utcnow(),
+        )
+        .scalar_subquery()
+    )
+    query = select(Account, live).where(Account.removed_at.is_(None)).order_by(Account.id).limit(AT_ONCE)
+    if role is not None:
+        query = query.where(Account.role == role)
+    if status is not None:
+        query = query.where(Account.status == status)
+    rows = db.session.execute(query).all()
+    while rows:
+        for account, keys in rows:
+            yield account, int(keys)
+        rows = db.session.execute(query.where(Account.id > rows[-1][0].id)).all()
+
+
+def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
+    """Every key, of one account or of all, the oldest first, with its owner. Raises Forbidden."""
+    account_id = None if account is None else account.id
+    _note(actor, Action.ACCOUNTS_SEARCHED if account is None else Action.ACCOUNT_READ, account_id)
+    query = select(ApiKey).options(joinedload(ApiKey.account)).order_by(ApiKey.id).limit(AT_ONCE)
+    if account_id is not None:
+        query = query.where(ApiKey.account_id == account_id)
+    keys = db.session.scalars(query).all()
+    while keys:
+        yield from keys
+        keys = db.session.scalars(query.where(ApiKey.id > keys[-1].id)).all()
+
+
+def _note(actor: Actor, action: Action, account_id: int | None = None) -> None:
+    if actor.kind is not ActorKind.COMMAND_LINE:
+        raise Forbidden
+    with transaction() as session:
+        audit.record(session, actor, action, account_id=account_id)

@@ -1,0 +1,61 @@
+"""The commands about keys, as an operator types them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Flask
+
+from portal.extensions import db
+from portal.models import Action, ActorKind, ApiKey, Reason
+from portal.services import audit
+from tests.cli.test_accounts import last_event, refused, run
+from tests.conftest import MakeKey
+from tests.support.cast import Cast
+from tests.support.clock import Clock
+
+
+def test_a_line_a_key_with_tabs_between(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> None:
+    mine, other = make_key(cast.alice, name="ci", level=2, days=7), make_key(cast.bob, name="site")
+    clock.forward(days=8)
+    rows = [line.split("\t") for line in run(app, "key", "list").stdout.splitlines()]
+    assert [row[:5] for row in rows] == [
+        [mine.id, cast.alice.email, "ci", "2", "expired"],
+        [other.id, cast.bob.email, "site", "4", "live"],
+    ]
+    assert {len(row) for row in rows} == {10}
+    assert last_event(app, Action.ACCOUNTS_SEARCHED).actor_kind is ActorKind.COMMAND_LINE
+
+
+def test_it_can_be_narrowed_to_one_account(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    make_key(cast.alice)
+    other = make_key(cast.bob)
+    result = run(app, "key", "list", cast.bob.email)
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [other.id]
+    assert last_event(app, Action.ACCOUNT_READ).account_id == cast.bob.account_id
+    assert "nothing here" in refused(run(app, "key", "list", "nobody@example.org"))
+
+
+def test_no_secret_is_listed(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    made = make_key(cast.alice)
+    assert made.secret not in run(app, "key", "list").output
+
+
+def test_revoking_is_for_good_and_keeps_the_reason(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    made = make_key(cast.alice)
+    result = run(app, "key", "revoke", made.id, "--reason", "found in a paste")
+    assert (result.exit_code, result.stdout.split("\t")[0]) == (0, made.id)
+    with app.app_context():
+        key = db.session.get(ApiKey, UUID(made.id))
+        assert key
+        assert key.revoked_reason is Reason.OPERATOR
+    assert last_event(app, Action.KEY_REVOKED).reason == "found in a paste"
+    assert "revoked:operator" in run(app, "key", "list").stdout
+    assert run(app, "key", "revoke", made.id).exit_code == 0
+    with app.app_context():
+        assert len(audit.list_events(action=Action.KEY_REVOKED)) == 1
+
+
+def test_an_unknown_key_is_refused(app: Flask) -> None:
+    assert "nothing here" in refused(run(app, "key", "revoke", "0192f3c1-0000-7000-8000-000000000000"))
+    assert run(app, "key", "revoke", "no-uuid").exit_code == 2
