@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app wsgi
 CODE := portal config.py wsgi.py
-PYTHON_FILES := $(CODE) tests $(wildcard migrations bench)
+PYTHON_FILES := $(CODE) scripts tests $(wildcard migrations bench)
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
         --no-header --no-emit-index-url --no-emit-find-links $(LOCK_OPTIONS)
 
@@ -33,14 +33,12 @@ lint: ## Check the style, the types and the templates
 	@$(BIN)/ruff format --check $(PYTHON_FILES)
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint templates
-	@$(BIN)/djlint --quiet --check templates
 
 .PHONY: format
-format: ## Rewrite the code and the templates in the house style
+format: ## Rewrite the code in the house style
 	@scripts/setup.sh lint
 	@$(BIN)/ruff check --fix $(PYTHON_FILES)
 	@$(BIN)/ruff format $(PYTHON_FILES)
-	@$(BIN)/djlint --quiet --reformat templates
 
 .PHONY: check
 check: lint test ## Lint and test: what has to pass before a change lands
@@ -48,10 +46,14 @@ check: lint test ## Lint and test: what has to pass before a change lands
 .PHONY: audit
 audit: ## Look the locked requirements up among the known vulnerabilities; fails when blind
 	@scripts/setup.sh lint
-	@mkdir -p build
 	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
-	    --requirement requirements.txt --format cyclonedx-json --output build/sbom.json
-	@echo "No known vulnerability; the bill of materials is build/sbom.json."
+	    --requirement requirements.txt
+
+.PHONY: sbom
+sbom: ## Write the bill of materials, build/sbom.json (CycloneDX)
+	@scripts/setup.sh lint
+	@mkdir -p build
+	@$(BIN)/python scripts/sbom.py >build/sbom.json
 
 .PHONY: bench
 bench: ## Measure the verification of keys against four other ways
