@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from contextlib import suppress
+
+from flask import Flask, has_request_context, request
 from flask_login import current_user
+from sqlalchemy.exc import OperationalError
 
 from portal.models import LANGUAGES
-from portal.web import activity, auth, consent, docs, filters, home, keys, profile, security
+from portal.web import activity, auth, consent, docs, filters, health, home, keys, profile, security
 
 BLUEPRINTS = (
     home.blueprint,
+    health.blueprint,
     auth.blueprint,
     profile.blueprint,
     security.blueprint,
@@ -21,10 +25,14 @@ BLUEPRINTS = (
 
 
 def choose_locale() -> str | None:
-    """The language of the account that is signed in, or what the browser likes best."""
-    if current_user and current_user.is_authenticated:
-        return str(current_user.language)
-    return request.accept_languages.best_match(LANGUAGES)
+    """The language of the account that is signed in, or what the browser likes best.
+
+    The pages of errors are written in it too, so it must be found without a database.
+    """
+    with suppress(OperationalError):
+        if has_request_context() and current_user.is_authenticated:
+            return str(current_user.language)
+    return request.accept_languages.best_match(LANGUAGES) if has_request_context() else None
 
 
 def init_app(app: Flask) -> None:

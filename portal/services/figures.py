@@ -1,0 +1,78 @@
+"""What an installation looks like in figures, read from the database when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Select, case, func, select
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, ApiKey, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
+from portal.permissions import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts, by what they are counted by; ages are seconds."""
+
+    accounts: Mapping[tuple[str, str], int]
+    keys: Mapping[str, int]
+    sessions: Mapping[str, int]
+    mails_waiting: int
+    oldest_mail_age: float
+    calls: int
+    refusals: int
+
+
+def read_figures() -> Figures:
+    """Count what there is now: accounts by role and status, keys by state, open sessions, mails."""
+    waiting, oldest = db.session.execute(
+        select(func.count(), func.min(OutboxMail.created_at)).where(OutboxMail.sent_at.is_(None))
+    ).one()
+    calls, refusals = db.session.execute(
+        select(func.coalesce(func.sum(KeyUsage.calls), 0), func.coalesce(func.sum(KeyUsage.refused), 0))
+    ).one()
+    return Figures(
+        accounts=_accounts(),
+        keys={"live": 0, "expired": 0, "revoked": 0, **_counts(_keys())},
+        sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(_sessions())},
+        mails_waiting=waiting,
+        oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if oldest else 0.0,
+        calls=int(calls),
+        refusals=int(refusals),
+    )
+
+
+def _accounts() -> dict[tuple[str, str], int]:
+    found = {(role.value, status.name.lower()): 0 for role in Role for status in Status}
+    query = (
+        select(Account.role, Account.status, func.count())
+        .where(Account.removed_at.is_(None))
+        .group_by(Account.role, Account.status)
+    )
+    for role, status, count in db.session.execute(query):
+        found[role.value, Status(status).name.lower()] = count
+    return found
+
+
+def _keys() -> Select[tuple[str, int]]:
+    state = case(
+        (ApiKey.revoked_at.is_not(None), "revoked"),
+        (ApiKey.expires_at <= clock.utcnow(), "expired"),
+        else_="live",
+    ).label("state")
+    return select(state, func.count()).group_by(state)
+
+
+def _sessions() -> Select[tuple[SessionKind, int]]:
+    return (
+        select(SignedSession.kind, func.count())
+        .where(SignedSession.ended_at.is_(None), SignedSession.expires_at > clock.utcnow())
+        .group_by(SignedSession.kind)
+    )
+
+
+def _counts(query: Select[tuple[str, int]] | Select[tuple[SessionKind, int]]) -> dict[str, int]:
+    return {str(what): count for what, count in db.session.execute(query)}

@@ -1,0 +1,43 @@
+"""Whether the portal can serve: its database answers and has the tables of this version."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from portal.extensions import db
+
+MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+
+
+class Readiness(StrEnum):
+    """What there is to say to a probe."""
+
+    READY = "ready"
+    NO_DATABASE = "database unreachable"
+    OTHER_SCHEMA = "schema not at head"
+
+
+def readiness() -> Readiness:
+    """Ask the database, now."""
+    try:
+        rows = db.session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    except OperationalError as error:
+        missing = "no such table" in str(error.orig)
+        return Readiness.OTHER_SCHEMA if missing else Readiness.NO_DATABASE
+    except DBAPIError:
+        return Readiness.OTHER_SCHEMA
+    finally:
+        db.session.rollback()
+    return Readiness.READY if set(rows) == heads() else Readiness.OTHER_SCHEMA
+
+
+@cache
+def heads() -> frozenset[str]:
+    """The newest revisions of the migrations that came with this code."""
+    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
