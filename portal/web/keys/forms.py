@@ -52,7 +52,7 @@ class NewKeyForm(NonceForm):
         super().__init__()
         self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
         self.expires.choices = [*((str(days), _days(days)) for days in DAYS)]
-        self.expires.choices.append((OWN_DATE, gettext("Own date")))
+        self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))
 
     def life(self) -> timedelta | None:
         """How long the key shall live; None, with an error beside the field, when that's unclear."""

@@ -1,0 +1,379 @@
+"""The pages of keys, as their owner sees them (rules 1 to 7, rows 21, 26 and 39)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from portal.permissions import Role
+from portal.services import keys, operators, profile
+from portal.services.actor import Actor
+from tests.conftest import MakeKey
+from tests.support import pages
+from tests.support.cast import Cast
+from tests.support.client import PageChecker, find_form, form_values
+from tests.support.clock import Clock
+from tests.support.databases import Database
+
+SECRET = re.compile(r"chk_[0-9A-Za-z]{49}")
+
+
+@pytest.fixture
+def alice(client: PageChecker, cast: Cast) -> PageChecker:
+    """Alice, signed in."""
+    cast.alice.sign_in(client)
+    return client
+
+
+def make(client: PageChecker, **fields: str) -> TestResponse:
+    """Fill in the form of a new key and send it."""
+    with client.expecting_secret():
+        return client.submit("/account/keys/new", {"name": "Nightly build", "level": "2", **fields})
+
+
+def key_and_secret(response: TestResponse) -> tuple[str, str]:
+    page = pages.parse(response)
+    key, secret = page.select_one("#key"), page.select_one("#secret")
+    assert key
+    assert secret
+    return key.get_text(strip=True), secret.get_text(strip=True)
+
+
+def text_of(page: BeautifulSoup) -> str:
+    return " ".join(page.get_text(" ", strip=True).split())
+
+
+def test_an_empty_list_says_what_to_do_next(alice: PageChecker) -> None:
+    page = alice.page("/account/keys")
+
+    assert "No keys yet" in text_of(page)
+    assert page.select_one("main .empty a[href='/account/keys/new']")
+
+
+def test_a_key_is_made_and_its_secret_works_at_once(app: Flask, alice: PageChecker) -> None:
+    response = make(alice)
+
+    key, secret = key_and_secret(response)
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert SECRET.fullmatch(secret)
+    assert app.extensions["verifier"].decide(key, secret).outcome == "good"
+    assert f"curl -u {key}:{secret}" in text_of(pages.parse(response))
+
+
+def test_the_secret_is_focused_and_announced(alice: PageChecker) -> None:
+    field = pages.parse(make(alice)).select_one("#secret")
+
+    assert field
+    assert field.has_attr("autofocus")
+    assert field.has_attr("readonly")
+    assert field["aria-describedby"]
+
+
+def test_the_secret_is_nowhere_else(alice: PageChecker, database: Database) -> None:
+    key, secret = key_and_secret(make(alice))
+
+    for path in ("/account/keys", f"/account/keys/{key}", "/account/activity", "/account/keys/new"):
+        assert secret not in alice.get(path).text
+    assert secret not in database.dump()
+    assert all(secret not in str(cookie) for cookie in alice._cookies.values())
+
+
+def test_a_reload_and_a_double_submit_make_no_second_key(alice: PageChecker, database: Database) -> None:
+    form = find_form(alice.page("/account/keys/new"))
+    data = {**form_values(form), "name": "once", "level": "1"}
+    with alice.expecting_secret():
+        first = alice.post("/account/keys/new", data=data)
+    key, _ = key_and_secret(first)
+
+    again = alice.post("/account/keys/new", data=data)
+
+    assert again.status_code == 303
+    assert again.headers["Location"] == f"/account/keys/{key}"
+    shown = alice.page(again.headers["Location"])
+    assert "shown once" in text_of(shown)
+    assert database.execute("SELECT count(*) FROM api_keys") == [(1,)]
+
+
+@pytest.mark.parametrize("nonce", ["", "nonsense"])
+def test_a_form_without_its_number_makes_nothing(alice: PageChecker, database: Database, nonce: str) -> None:
+    response = alice.submit("/account/keys/new", {"name": "x", "level": "1", "nonce": nonce})
+
+    assert response.status_code == 422
+    assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
+
+
+def test_only_levels_that_the_owner_may_give_are_offered(alice: PageChecker) -> None:
+    form = find_form(alice.page("/account/keys/new"))
+
+    assert [str(tag["value"]) for tag in form.select("input[name=level]")] == list("01234")
+    assert "Write all of my account, keys included" in text_of(form)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "field"),
+    [
+        ({"name": ""}, "The name is missing", "name"),
+        ({"name": "x" * 101}, "too long", "name"),
+        ({"level": "9"}, "above what you may give", "level"),
+        ({"level": "-1"}, "no such level", "level"),
+        ({"expires": "date", "expires_on": ""}, "The date is missing", "expires_on"),
+        ({"expires": "date", "expires_on": "2020-01-01"}, "not a date to come", "expires_on"),
+        ({"expires": "date", "expires_on": "2999-01-01"}, "No key lives longer than 365 days", "expires_on"),
+        ({"expires": "forever"}, "time to live is missing", "expires"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(
+    alice: PageChecker, database: Database, fields: dict[str, str], words: str, field: str
+) -> None:
+    response = alice.submit("/account/keys/new", {"name": "Nightly build", "level": "2", **fields})
+
+    page = pages.parse(response)
+    error = page.select_one(f"#{field}-error")
+    assert response.status_code == 422
+    assert error
+    assert words in text_of(error)
+    if field != "name":
+        name = page.select_one("#name")
+        assert name
+        assert name["value"] == "Nightly build"
+    assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
+
+
+def test_a_level_that_is_no_number_is_asked_for_again(alice: PageChecker) -> None:
+    response = alice.submit("/account/keys/new", {"name": "x", "level": "high"})
+
+    assert response.status_code == 422
+
+
+@pytest.mark.parametrize(("days", "shown"), [("7", 7), ("30", 30), ("90", 90), ("365", 365)])
+def test_the_offered_lengths_of_life_are_kept_exactly(
+    alice: PageChecker, database: Database, days: str, shown: int
+) -> None:
+    make(alice, expires=days)
+
+    assert database.execute("SELECT expires_at - created_at FROM api_keys") == [(shown * 86_400_000,)]
+
+
+def test_a_date_of_ones_own_is_the_end_of_that_day(
+    alice: PageChecker, clock: Clock, database: Database
+) -> None:
+    day = (clock.now() + timedelta(days=3)).date()
+
+    make(alice, expires="date", expires_on=day.isoformat())
+
+    [(expires_at,)] = database.execute("SELECT expires_at FROM api_keys")
+    assert (expires_at + 500) // 86_400_000 * 86_400_000 == pytest.approx(expires_at, abs=500)
+    assert clock.now() + timedelta(days=3) < clock.now().fromtimestamp(expires_at / 1000, clock.now().tzinfo)
+
+
+def test_the_last_possible_day_is_possible(alice: PageChecker, clock: Clock, database: Database) -> None:
+    page = alice.page("/account/keys/new")
+    field = page.select_one("#expires_on")
+    assert field
+
+    make(alice, expires="date", expires_on=str(field["max"]))
+
+    assert database.execute("SELECT expires_at - created_at FROM api_keys") == [(31_536_000_000,)]
+
+
+def test_the_list_tells_state_level_and_use(
+    app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    make_key(cast.alice, name="Dead", days=1)
+    clock.forward(days=2)
+    live = make_key(cast.alice, name="Nightly build", level=2, days=30)
+    make_key(cast.alice, name="Soon over", days=3)
+    gone = make_key(cast.alice, name="Old exporter")
+    app.extensions["usage"].note_call(live.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    app.extensions["usage"].flush()
+    with app.app_context():
+        keys.revoke_key(cast.alice.actor, UUID(gone.id))
+
+    rows = [text_of(row) for row in alice.page("/account/keys").select("tbody tr")]  # type: ignore[arg-type]
+
+    by_name = {name: next(row for row in rows if name in row) for name in ("Nightly", "Soon", "Old", "Dead")}
+    assert "Live" in by_name["Nightly"]
+    assert "Read all of my account" in by_name["Nightly"]
+    assert "203.0.113.7" in by_name["Nightly"]
+    assert "1 in all" in by_name["Nightly"]
+    assert "Expires soon" in by_name["Soon"]
+    assert "never" in by_name["Soon"]
+    assert "Revoked by you" in by_name["Old"]
+    assert "Expired" in by_name["Dead"]
+    assert {rows.index(by_name["Nightly"]), rows.index(by_name["Soon"])} == {0, 1}, "the living first"
+
+
+def test_the_list_is_filtered_and_searched(
+    alice: PageChecker, cast: Cast, make_key: MakeKey, app: Flask
+) -> None:
+    make_key(cast.alice, name="Importer")
+    gone = make_key(cast.alice, name="Exporter")
+    with app.app_context():
+        keys.revoke_key(cast.alice.actor, UUID(gone.id))
+
+    def names(query: str) -> list[str]:
+        return [link.get_text() for link in alice.page(f"/account/keys{query}").select("tbody th a")]
+
+    assert names("?status=revoked") == ["Exporter"]
+    assert names("?status=live") == ["Importer"]
+    assert names("?status=nonsense") == ["Importer", "Exporter"]
+    assert names("?query=import") == ["Importer"]
+    assert names(f"?query={gone.id}") == ["Exporter"]
+    assert "No key matches" in text_of(alice.page("/account/keys?query=zzz"))
+
+
+def test_many_keys_come_in_pages(alice: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    for number in range(26):
+        make_key(cast.alice, name=f"key {number}")
+
+    first = alice.page("/account/keys")
+    link = first.select_one("nav a[rel=next]")
+    assert link
+    second = alice.page(str(link["href"]))
+
+    assert len(first.select("tbody tr")) == 25
+    assert [a.get_text() for a in second.select("tbody th a")] == ["key 0"]
+    assert alice.get("/account/keys?page=nonsense").status_code == 200
+
+
+def test_revoking_asks_first_and_says_what_will_happen(
+    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice, name="Importer")
+    path = f"/account/keys/{made.id}/revoke"
+
+    page = alice.page(path)
+    assert "This is final" in text_of(page)
+    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "good"
+
+    response = alice.submit(path)
+    assert response.status_code == 303
+    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "apikeyRevoked"
+    assert "Nothing accepts it any more" in text_of(alice.page(response.headers["Location"]))
+    assert alice.get(path).status_code == 302, "what is revoked is not revoked again"
+
+
+@pytest.mark.parametrize(("hours", "warned"), [(1, True), (23, True), (25, False)])
+def test_revoking_a_key_that_is_in_use_warns(
+    app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, hours: int, warned: bool
+) -> None:
+    made = make_key(cast.alice)
+    app.extensions["usage"].note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    app.extensions["usage"].flush()
+    clock.forward(hours=hours)
+
+    page = alice.page(f"/account/keys/{made.id}/revoke")
+
+    assert ("This key is in use" in text_of(page)) is warned
+
+
+def test_replacing_shows_a_new_secret_once(
+    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    old = make_key(cast.alice, name="Importer", level=3)
+    form = find_form(alice.page(f"/account/keys/{old.id}/replace"))
+    data = form_values(form)
+
+    with alice.expecting_secret():
+        key, secret = key_and_secret(alice.post(str(form["action"]), data=data))
+
+    decide = app.extensions["verifier"].decide
+    assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
+    assert decide(old.id, old.secret).outcome == "apikeyRevoked"
+    again = alice.post(str(form["action"]), data=data)
+    assert again.headers["Location"] == f"/account/keys/{key}"
+    detail = alice.page(f"/account/keys/{old.id}")
+    assert detail.select_one(f"a[href='/account/keys/{key}']"), "the old one names its successor"
+    assert alice.get(f"/account/keys/{old.id}/replace").headers["Location"] == f"/account/keys/{key}"
+
+
+def test_what_can_not_be_replaced_any_more_says_why(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    high = make_key(cast.sue, level=8)
+    with app.app_context():
+        operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
+    cast.sue.sign_in(client)
+
+    response = client.submit(f"/account/keys/{high.id}/replace")
+
+    assert response.status_code == 422
+    assert "Choose level 4 or lower" in text_of(pages.parse(response))
+
+
+def test_the_detail_shows_the_whole_id_and_the_days(
+    app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice)
+    app.extensions["usage"].note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    app.extensions["usage"].flush()
+
+    page = alice.page(f"/account/keys/{made.id}")
+
+    assert made.id in text_of(page)
+    assert len(page.select("figure + details tbody tr")) == 30
+    assert "203.0.113.7" in text_of(page)
+
+
+@pytest.mark.parametrize("page", ["", "/revoke", "/replace"])
+def test_a_strangers_key_looks_like_a_missing_one(
+    client: PageChecker, cast: Cast, make_key: MakeKey, page: str
+) -> None:
+    made = make_key(cast.alice)
+    cast.bob.sign_in(client)
+
+    hers = client.get(f"/account/keys/{made.id}{page}")
+    missing = client.get(f"/account/keys/{made.id[:-4]}0000{page}")
+
+    assert hers.status_code == missing.status_code == 404
+    strip = re.compile(r'[0-9a-f]{16}|nonce="[^"]+"')
+    assert strip.sub("", hers.text) == strip.sub("", missing.text)
+
+
+@pytest.mark.parametrize("act", ["revoke", "replace"])
+def test_a_stranger_can_not_end_a_key(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, act: str
+) -> None:
+    made = make_key(cast.alice)
+    cast.bob.sign_in(client)
+    data = form_values(find_form(client.page("/account/keys/new")))
+
+    response = client.post(f"/account/keys/{made.id}/{act}", data=data)
+
+    assert response.status_code == 404
+    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "good"
+
+
+def test_without_consent_the_keys_are_out_of_reach(app: Flask, alice: PageChecker, cast: Cast) -> None:
+    with app.app_context():
+        profile.set_consent(cast.alice.actor, 0)
+
+    response = alice.get("/account/keys")
+
+    assert response.headers["Location"] == "/account/consent"
+
+
+def test_signed_out_people_are_led_to_the_sign_in_and_back(client: PageChecker) -> None:
+    response = client.get("/account/keys?status=live")
+
+    assert response.headers["Location"] == "/signin?next=/account/keys?status%3Dlive"
+
+
+def test_too_many_keys_in_an_hour_are_refused(alice: PageChecker, make_key: MakeKey, cast: Cast) -> None:
+    from portal.services import limits
+
+    data = form_values(find_form(alice.page("/account/keys/new")))
+    ask: Callable[[], TestResponse] = lambda: alice.post("/account/keys/new", data={**data, "name": ""})  # noqa: E731
+    for _ in range(limits.ISSUE_ACCOUNT.amount):
+        assert ask().status_code == 422
+
+    assert ask().status_code == 429
+    assert int(ask().headers["Retry-After"]) > 0
