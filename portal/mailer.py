@@ -100,6 +100,7 @@ def _environments() -> tuple[Environment, Environment]:
             current_app.jinja_env.overlay(
                 autoescape=autoescape,
                 undefined=StrictUndefined,
+                bytecode_cache=None,  # it would hand the text to the HTML and the other way round
                 trim_blocks=True,
                 lstrip_blocks=True,
             )

@@ -50,13 +50,13 @@ class FileTransport:
     eight_bit: bool = True
 
     def deliver(self, message: EmailMessage, name: str) -> None:
-        """Write ``<name>.eml``, readable only to the portal's own user."""
+        """Write ``<name>.eml``, readable only to the portal's own user, its lines ended as here."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{name}-")
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(message.as_bytes())
+                    file.write(message.as_bytes(policy=message.policy.clone(linesep="\n")))
                     file.flush()
                     os.fsync(file.fileno())
                 Path(temporary).replace(self.folder / f"{name}.eml")
@@ -130,15 +130,18 @@ def make_transport(settings: Settings) -> Transport:
         port = parts.port
     except ValueError:
         port = 0
+    credentials = [unquote(part) if part else None for part in (parts.username, parts.password)]
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
         raise ConfigurationError("PORTAL_MAIL_URL must be file:, smtp://user:password@host:port or smtps://…")
+    if any(part and not part.isascii() for part in credentials):
+        raise ConfigurationError("The user and password in PORTAL_MAIL_URL must be ASCII.")
     usual = SUBMISSION_PORT if parts.username else SMTP_PORT
     return SmtpTransport(
         host=parts.hostname,
         port=port or (SMTPS_PORT if parts.scheme == "smtps" else usual),
         greeting=_greeting(settings.base_url),
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
+        user=credentials[0],
+        password=credentials[1],
         implicit_tls=parts.scheme == "smtps",
     )
 
@@ -151,10 +154,10 @@ def describe(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return _plain(f"The server answered {error.smtp_code}: {_text(error.smtp_error)}")
     if isinstance(error, ssl.SSLError):
-        return _plain(f"TLS failed: {error.reason or 'no reason given'}")
+        return _plain(f"TLS failed: {getattr(error, 'reason', None) or 'no reason given'}")
     if isinstance(error, OSError) and error.strerror:
         return _plain(f"The server can't be reached: {error.strerror}")
-    return _plain(f"The server can't be reached: {type(error).__name__}")
+    return f"The server can't be reached: {type(error).__name__}"
 
 
 def _text(words: bytes | str) -> str:

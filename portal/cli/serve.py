@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import flask_migrate
 import structlog
 from flask import current_app
 from flask.cli import with_appcontext
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
@@ -30,7 +29,8 @@ from portal.services import signup
 from portal.transports import make_transport
 
 BACKLOG = 1024
-BLOCKING_THREADS = 16
+BLOCKING_THREADS = 32
+"""For each worker. A body that drips in holds one, so a few of them must not be all."""
 LARGEST_HEAD = 64 * 1024
 """Bytes of request line and headers together; more is answered with 431."""
 HEADER_MILLISECONDS = 15_000
@@ -45,11 +45,13 @@ log = structlog.get_logger(__name__)
 @with_appcontext
 def serve() -> None:
     """Bring the database up to date, then serve the portal and run the jobs."""
+    from flask_migrate import upgrade  # noqa: PLC0415  # heavy, and no worker needs it
+
     settings: Settings = current_app.config["PORTAL"]
     try:
         make_transport(settings)
         require_free_port(settings.host, settings.port)
-        flask_migrate.upgrade()
+        upgrade()
         link = signup.first_admin_link()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
@@ -96,6 +98,7 @@ def make_server(settings: Settings) -> AbstractServer[Any]:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
+        runtime_mode=RuntimeModes.st,
         blocking_threads=BLOCKING_THREADS,
         backlog=BACKLOG,
         http=HTTPModes.http1,

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from flask import Flask
+
+from portal.models import MailKind, Purpose, SessionKind
+from portal.services import cleaning, outbox, sessions, signup, tokens
+from portal.services.actor import Actor
+from portal.services.transaction import transaction
+from tests.support.cast import Cast
+from tests.support.clock import Clock
+from tests.support.databases import Database
+from tests.support.outbox import enqueue
+
+
+def clean(app: Flask) -> dict[str, int]:
+    with app.app_context():
+        return cleaning.clean()
+
+
+def count(database: Database, table: str) -> int:
+    return int(database.execute(f"SELECT count(*) FROM {table}")[0][0])
+
+
+def test_a_lease_is_given_to_one_only(app: Flask) -> None:
+    def take(_worker: int) -> bool:
+        with app.app_context():
+            return cleaning.take_lease("trial", timedelta(hours=1))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(take, range(12))) == [False] * 11 + [True]
+
+
+def test_a_lease_that_is_over_is_given_to_one_only(app: Flask, clock: Clock) -> None:
+    def take(_worker: int) -> bool:
+        with app.app_context():
+            return cleaning.take_lease("trial", timedelta(hours=1))
+
+    assert take(0)
+    clock.forward(minutes=61)
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(take, range(12))) == [False] * 11 + [True]
+
+
+def test_mail_tokens_go_when_they_are_used_or_too_old(app: Flask, database: Database, clock: Clock) -> None:
+    with app.app_context(), transaction() as session:
+        used = tokens.mint(session, Purpose.CONFIRM, account_id=None, address="a@example.org")
+        tokens.mint(session, Purpose.EMAIL, account_id=None, address="b@example.org")
+        session.flush()
+        tokens.redeem(session, used, Purpose.CONFIRM)
+
+    assert clean(app)["mail_tokens"] == 1
+    clock.forward(hours=23)
+    assert clean(app)["mail_tokens"] == 0
+    clock.forward(hours=2)
+    assert clean(app)["mail_tokens"] == 1
+    assert count(database, "mail_tokens") == 0
+
+
+def test_rows_of_sent_mails_go_after_thirty_days_and_others_never(
+    app: Flask, database: Database, clock: Clock
+) -> None:
+    for number in range(3):
+        enqueue(app, address=f"reader-{number}@example.org")
+    with app.app_context():
+        for _ in range(2):
+            mine = outbox.claim_next()
+            assert mine
+            outbox.mark_sent(mine)
+
+    clock.forward(days=29)
+    assert clean(app)["outbox"] == 0
+    clock.forward(days=2)
+    assert clean(app)["outbox"] == 2
+    assert database.execute("SELECT address FROM outbox") == [("reader-2@example.org",)]
+
+
+def test_the_newest_row_stays_so_that_no_number_is_given_twice(
+    app: Flask, database: Database, clock: Clock
+) -> None:
+    enqueue(app)
+    with app.app_context():
+        mine = outbox.claim_next()
+        assert mine
+        outbox.mark_sent(mine)
+
+    clock.forward(days=400)
+    clean(app)
+
+    assert count(database, "outbox") == 1
+
+
+def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Database, cast: Cast) -> None:
+    enqueue(app, MailKind.ROLE_CHANGED, account_id=cast.bob.account_id, address=cast.bob.email, role="user")
+    enqueue(
+        app, MailKind.ROLE_CHANGED, account_id=cast.alice.account_id, address=cast.alice.email, role="user"
+    )
+    with app.app_context():
+        while mine := outbox.claim_next():
+            outbox.mark_sent(mine)
+        with transaction() as session:
+            bob = session.get_one(signup.Account, cast.bob.account_id)
+            signup.empty(session, Actor.system(), bob)
+
+    assert clean(app)["addresses"] >= 1
+
+    addresses = {row[0] for row in database.execute("SELECT address FROM outbox")}
+    assert cast.bob.email not in addresses
+    assert cast.alice.email in addresses
+
+
+def test_sessions_go_thirty_days_after_their_end(
+    app: Flask, database: Database, clock: Clock, cast: Cast
+) -> None:
+    before = count(database, "sessions")
+    with app.app_context(), transaction() as session:
+        account = session.get_one(signup.Account, cast.alice.account_id)
+        sessions.start(session, cast.alice.actor, account, SessionKind.BROWSER)
+    assert count(database, "sessions") == before + 1
+
+    clock.forward(days=10)
+    assert clean(app)["sessions"] == 0
+    clock.forward(days=400)
+    assert clean(app)["sessions"] == before + 1
+
+
+def test_accounts_that_nobody_confirmed_are_emptied_after_a_week(
+    app: Flask, database: Database, clock: Clock
+) -> None:
+    with app.app_context():
+        signup.request_sign_up(Actor.system(), "late@example.org", "en")
+        mine = outbox.claim_next()
+        assert mine
+        outbox.prepare(mine, signup.prepare_sign_up_mail)
+        outbox.mark_sent(mine)
+    clock.forward(days=6)
+    with app.app_context():
+        assert signup.forget_unconfirmed() == 0
+    clock.forward(days=2)
+    with app.app_context():
+        assert signup.forget_unconfirmed() == 1
+        cleaning.clean()
+
+    assert "late@example.org" not in database.dump()
