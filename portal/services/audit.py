@@ -14,6 +14,7 @@ from portal.models import Action, AuditEvent
 from portal.services.actor import Actor
 
 PAGE_SIZE = 50
+_LARGEST_ID = 2**63 - 1
 
 
 def record(
@@ -60,5 +61,5 @@ def list_events(
     if action is not None:
         query = query.where(AuditEvent.action == action)
     if before is not None:
-        query = query.where(AuditEvent.id < before)
+        query = query.where(AuditEvent.id < max(0, min(before, _LARGEST_ID)))
     return list(db.session.scalars(query))

@@ -39,7 +39,7 @@ def read_figures() -> Figures:
         keys={"live": 0, "expired": 0, "revoked": 0, **_counts(_keys())},
         sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(_sessions())},
         mails_waiting=waiting,
-        oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if oldest else 0.0,
+        oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if waiting else 0.0,
         calls=int(calls),
         refusals=int(refusals),
     )
@@ -57,7 +57,7 @@ def _accounts() -> dict[tuple[str, str], int]:
     return found
 
 
-def _keys() -> Select[tuple[str, int]]:
+def _keys() -> Select[str, int]:
     state = case(
         (ApiKey.revoked_at.is_not(None), "revoked"),
         (ApiKey.expires_at <= clock.utcnow(), "expired"),
@@ -66,7 +66,7 @@ def _keys() -> Select[tuple[str, int]]:
     return select(state, func.count()).group_by(state)
 
 
-def _sessions() -> Select[tuple[SessionKind, int]]:
+def _sessions() -> Select[SessionKind, int]:
     return (
         select(SignedSession.kind, func.count())
         .where(SignedSession.ended_at.is_(None), SignedSession.expires_at > clock.utcnow())
@@ -74,5 +74,5 @@ def _sessions() -> Select[tuple[SessionKind, int]]:
     )
 
 
-def _counts(query: Select[tuple[str, int]] | Select[tuple[SessionKind, int]]) -> dict[str, int]:
+def _counts(query: Select[str, int] | Select[SessionKind, int]) -> dict[str, int]:
     return {str(what): count for what, count in db.session.execute(query)}

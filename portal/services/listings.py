@@ -1,8 +1,8 @@
-"""Whole lists of accounts and keys, for the command line. Each look is recorded."""
+"""Lists for operators: whole ones for the command line, and what stands beside a page of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
@@ -66,6 +66,27 @@ def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
     while keys:
         yield from keys
         keys = db.session.scalars(query.where(ApiKey.id > keys[-1].id)).all()
+
+
+def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:
+    """How many live keys each of these accounts has."""
+    wanted = set(account_ids)
+    query = (
+        select(ApiKey.account_id, func.count())
+        .where(
+            ApiKey.account_id.in_(wanted),
+            ApiKey.revoked_at.is_(None),
+            ApiKey.expires_at > clock.utcnow(),
+        )
+        .group_by(ApiKey.account_id)
+    )
+    return dict.fromkeys(wanted, 0) | dict(db.session.execute(query).all())
+
+
+def names_of(account_ids: Iterable[int | None]) -> dict[int, str]:
+    """The names of these accounts, as they are now."""
+    query = select(Account.id, Account.username).where(Account.id.in_(set(account_ids) - {None}))
+    return dict(db.session.execute(query).all())
 
 
 def _note(actor: Actor, action: Action, account_id: int | None = None) -> None:

@@ -86,11 +86,11 @@ def read_account(actor: Actor, account_id: int) -> Account:
     return account
 
 
-def note_record_read(actor: Actor) -> None:
-    """Record that an operator looks at the record of all."""
+def note_record_read(actor: Actor, account_id: int | None = None) -> None:
+    """Record that an operator looks at the record, of all or of one account. Raises Forbidden."""
     _require(actor, SUPPORT)
     with transaction() as session:
-        audit.record(session, actor, Action.RECORD_READ)
+        audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
 
 
 def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Account:

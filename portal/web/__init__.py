@@ -9,7 +9,7 @@ from flask_login import current_user
 from sqlalchemy.exc import OperationalError
 
 from portal.models import LANGUAGES
-from portal.web import activity, auth, consent, docs, filters, health, home, keys, profile, security
+from portal.web import activity, admin, auth, consent, docs, filters, health, home, keys, profile, security
 
 BLUEPRINTS = (
     home.blueprint,
@@ -20,6 +20,7 @@ BLUEPRINTS = (
     consent.blueprint,
     activity.blueprint,
     docs.blueprint,
+    admin.blueprint,
     keys.blueprint,
 )
 

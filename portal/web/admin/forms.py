@@ -1,0 +1,112 @@
+"""The forms of operators."""
+
+from __future__ import annotations
+
+from flask import request
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from wtforms import IntegerField, RadioField, SearchField, SelectField, TextAreaField
+from wtforms.validators import Optional
+
+from portal.messages import sentence
+from portal.models import Action, Status
+from portal.permissions import Role
+from portal.services.operators import REASON_LENGTH
+from portal.web.forms import Form, choices
+from portal.words import ACTIONS, ROLES, STATUSES
+
+LONGEST_QUERY = 100
+LARGEST_NUMBER = 2**63 - 1
+
+
+class ReasonForm(Form):
+    """Why something is done; the record keeps it."""
+
+    reason = TextAreaField(_l("Reason"), render_kw={"rows": 3, "maxlength": REASON_LENGTH})
+
+
+class RoleForm(ReasonForm):
+    """Another role."""
+
+    role = RadioField(_l("Role"), validate_choice=False)
+
+    def __init__(self, current: Role) -> None:
+        super().__init__(role=current.value)
+        self.role.choices = choices((role.value, gettext(ROLES[role])) for role in Role)
+
+    def chosen(self) -> Role | None:
+        """The role that was chosen; None, with an error beside the field, when there is no such role."""
+        if self.role.data in set(Role):
+            return Role(self.role.data)
+        self.role.errors = [sentence("roleInvalid")]
+        return None
+
+
+class LookForm(Form):
+    """What a list is narrowed by; it stands in the address, so it carries no token.
+
+    What makes no sense there is left out, as if it had not been said.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(formdata=request.args, meta={"csrf": False})
+        self._narrow()
+        if not self.validate():
+            for field in self:
+                if field.errors:
+                    field.data, field.errors = None, []
+
+    def _narrow(self) -> None:
+        """Set the choices."""
+
+
+class SearchForm(LookForm):
+    """Find accounts."""
+
+    query = SearchField(_l("Name, address, number or key"), render_kw={"maxlength": LONGEST_QUERY})
+    role = SelectField(_l("Role"), validate_choice=False)
+    status = SelectField(_l("State"), validate_choice=False)
+
+    def _narrow(self) -> None:
+        self.query.data = (self.query.data or "")[:LONGEST_QUERY]
+        self.role.choices = choices(
+            [("", gettext("Every role")), *((role.value, gettext(ROLES[role])) for role in Role)]
+        )
+        self.status.choices = choices(
+            [
+                ("", gettext("Every state")),
+                *((status.name.lower(), gettext(STATUSES[status])) for status in Status),
+            ]
+        )
+
+    @property
+    def chosen_role(self) -> Role | None:
+        """The role to narrow to."""
+        return Role(self.role.data) if self.role.data in set(Role) else None
+
+    @property
+    def chosen_status(self) -> Status | None:
+        """The state to narrow to."""
+        return next((status for status in Status if status.name.lower() == self.status.data), None)
+
+
+class RecordForm(LookForm):
+    """Narrow the record."""
+
+    account = IntegerField(
+        _l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric", "maxlength": 19}
+    )
+    action = SelectField(_l("Act"), validate_choice=False)
+
+    def _narrow(self) -> None:
+        if self.account.data is not None and not 0 <= self.account.data <= LARGEST_NUMBER:
+            self.account.data = None
+        acts = sorted((gettext(words), action.value) for action, words in ACTIONS.items())
+        self.action.choices = choices(
+            [("", gettext("Every act")), *((value, words) for words, value in acts)]
+        )
+
+    @property
+    def chosen_action(self) -> Action | None:
+        """The act to narrow to."""
+        return Action(self.action.data) if self.action.data in set(Action) else None

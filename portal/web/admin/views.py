@@ -1,0 +1,195 @@
+"""Look at accounts and at the record; block, unblock, revoke, and change roles."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from portal.models import Account, Status
+from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
+from portal.services import audit, key_lists, listings, operators
+from portal.services.errors import Forbidden, NotFound
+from portal.services.key_lists import KeyStatus
+from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
+from portal.web.admin.rows import rows
+from portal.web.forms import shown, text
+from portal.web.identity import actor, me, require
+from portal.web.keys.rows import row as key_row
+from portal.web.keys.rows import rows as key_rows
+from portal.words import ROLES
+
+BOTH = ("GET", "POST")
+NEWEST = 10
+ACCOUNT = "/accounts/<int(max=9223372036854775807):account_id>"
+
+blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+require(blueprint, level=SUPPORT)
+
+
+@blueprint.app_template_filter("role")
+def role_in_words(role: str) -> str:
+    """A role, in words."""
+    return str(_(ROLES[Role(role)]))
+
+
+@blueprint.get("/accounts")
+def index() -> ResponseReturnValue:
+    """The accounts, the newest first."""
+    form = SearchForm()
+    page = operators.search_accounts(
+        actor(),
+        query=text(form.query),
+        role=form.chosen_role,
+        status=form.chosen_status,
+        page=request.args.get("page", 1, int),
+    )
+    return render_template(
+        "admin/index.html",
+        form=form,
+        page=page,
+        live=listings.count_live_keys(account.id for account in page.items),
+        narrowed=any((form.query.data, form.chosen_role, form.chosen_status is not None)),
+        query={name: form[name].data or None for name in ("query", "role", "status")},
+    )
+
+
+@blueprint.get(ACCOUNT)
+def account(account_id: int) -> ResponseReturnValue:
+    """One account: facts, keys, and what was done."""
+    found = operators.read_account(actor(), account_id)
+    page = key_lists.list_keys(account_id, page=request.args.get("page", 1, int))
+    return render_template(
+        "admin/account.html",
+        account=found,
+        page=page,
+        keys=key_rows(page.items),
+        counts=key_lists.count_keys(account_id),
+        record=rows(audit.list_events(account_id=account_id, limit=NEWEST)),
+        may_act=_may(found, SUPPORT),
+        may_change_role=_may(found, ADMINISTER),
+    )
+
+
+@blueprint.route(f"{ACCOUNT}/role", methods=BOTH)
+def role(account_id: int) -> ResponseReturnValue:
+    """Change the role."""
+    found = _target(account_id, ADMINISTER)
+    form = RoleForm(found.role)
+    if form.validate_on_submit() and (chosen := form.chosen()):
+        with form.refusals():
+            operators.set_role(actor(), account_id, chosen, why=text(form.reason))
+            flash(_("The role is now: %(role)s.", role=_(ROLES[chosen])), "success")
+            return _back(account_id)
+    return _show("admin/role.html", form, found, highest=found.role.level, levels=ROLE_LEVELS)
+
+
+@blueprint.route(f"{ACCOUNT}/block", methods=BOTH)
+def block(account_id: int) -> ResponseReturnValue:
+    """Block the account: its keys are revoked, its sessions end."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            operators.block(actor(), account_id, why=text(form.reason))
+            flash(_("The account is blocked. Nothing accepts its keys any more."), "success")
+            return _back(account_id)
+    found = _target(account_id, SUPPORT)
+    if found.status == Status.BLOCKED:
+        return _back(account_id)
+    return _show("admin/block.html", form, found)
+
+
+@blueprint.route(f"{ACCOUNT}/unblock", methods=BOTH)
+def unblock(account_id: int) -> ResponseReturnValue:
+    """Take the block away; no key comes back."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            operators.unblock(actor(), account_id, why=text(form.reason))
+            flash(_("The account is no longer blocked."), "success")
+            return _back(account_id)
+    found = _target(account_id, SUPPORT)
+    if found.status != Status.BLOCKED:
+        return _back(account_id)
+    return _show("admin/unblock.html", form, found)
+
+
+@blueprint.route(f"{ACCOUNT}/revoke-keys", methods=BOTH)
+def revoke_keys(account_id: int) -> ResponseReturnValue:
+    """Revoke every key of the account, because its use is excessive."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            ended = operators.revoke_excessive(actor(), account_id, why=text(form.reason))
+            flash(ngettext("%(num)d key is revoked.", "%(num)d keys are revoked.", ended), "success")
+            return _back(account_id)
+    return _show("admin/revoke_keys.html", form, _target(account_id, SUPPORT))
+
+
+@blueprint.route(f"{ACCOUNT}/keys/<uuid:key_id>/revoke", methods=BOTH)
+def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
+    """Revoke one key of the account."""
+    key = key_lists.get_key(account_id, key_id)
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            operators.revoke_one(actor(), key.id, why=text(form.reason))
+            flash(_("The key is revoked. Nothing accepts it any more."), "success")
+            return _back(account_id)
+    found = _target(account_id, SUPPORT)
+    shown_key = key_row(key_lists.get_key(account_id, key_id))
+    if shown_key.state == "revoked":
+        return _back(account_id)
+    return _show("admin/revoke_key.html", form, found, key=shown_key)
+
+
+@blueprint.get("/record")
+def record() -> ResponseReturnValue:
+    """The whole record, the newest acts first."""
+    form = RecordForm()
+    account_id = form.account.data
+    operators.note_record_read(actor(), account_id)
+    before = request.args.get("before", type=int)
+    events = audit.list_events(
+        account_id=account_id, action=form.chosen_action, before=before, limit=audit.PAGE_SIZE + 1
+    )
+    page = events[: audit.PAGE_SIZE]
+    return render_template(
+        "admin/record.html",
+        form=form,
+        rows=rows(page),
+        older=page[-1].id if len(events) > len(page) else None,
+        begins=before is None,
+        query={"account": account_id, "action": form.action.data or None},
+    )
+
+
+def _may(account: Account, level: int) -> bool:
+    """Whether who is signed in may do to the account what asks for ``level``."""
+    known = me()
+    return account.removed_at is None and operators.may_act_on(
+        known.role, account, actor_id=known.id, level=level
+    )
+
+
+def _target(account_id: int, level: int) -> Account:
+    """The account of a page that acts. Raises NotFound, and Forbidden where the act would be refused."""
+    found = operators.read_account(actor(), account_id)
+    if found.removed_at is not None:
+        raise NotFound
+    if not _may(found, level):
+        raise Forbidden
+    return found
+
+
+def _show(template: str, form: ReasonForm, account: Account, **values: Any) -> ResponseReturnValue:
+    live = key_lists.count_keys(account.id)[KeyStatus.LIVE]
+    return shown(template, form, account=account, live=live, **values)
+
+
+def _back(account_id: int) -> ResponseReturnValue:
+    return redirect(url_for(".account", account_id=account_id), 303)

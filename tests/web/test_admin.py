@@ -1,0 +1,341 @@
+"""The operators' pages, as Sue (support) and Ada (admin) see them; to others they are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from portal.extensions import db
+from portal.models import Account, Action, ApiKey, Reason, Status
+from portal.permissions import Role
+from portal.services import audit, operators, removal
+from portal.services.actor import Actor
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, MadeKey, Person, make_person
+from tests.support.client import PageChecker
+from tests.support.mailbox import Mailbox
+from tests.support.pages import parse
+
+
+@pytest.fixture
+def sue(cast: Cast, client: PageChecker) -> PageChecker:
+    """A browser in which support has signed in."""
+    cast.sue.sign_in(client)
+    return client
+
+
+@pytest.fixture
+def ada(cast: Cast, new_client: Callable[[], PageChecker]) -> PageChecker:
+    """A browser in which an admin has signed in."""
+    browser = new_client()
+    cast.ada.sign_in(browser)
+    return browser
+
+
+def path(person: Person, act: str = "") -> str:
+    return f"/admin/accounts/{person.account_id}{act and f'/{act}'}"
+
+
+def key_path(owner: Person, made: MadeKey) -> str:
+    return path(owner, f"keys/{made.id}/revoke")
+
+
+def account_of(app: Flask, person: Person) -> Account:
+    with app.app_context():
+        account = db.session.get(Account, person.account_id)
+        assert account
+        db.session.expunge(account)
+        return account
+
+
+def key_of(app: Flask, made: MadeKey) -> ApiKey:
+    with app.app_context():
+        key = db.session.get(ApiKey, UUID(made.id))
+        assert key
+        db.session.expunge(key)
+        return key
+
+
+def actions(app: Flask) -> list[Action]:
+    with app.app_context():
+        return [event.action for event in audit.list_events()]
+
+
+def words(answer: TestResponse) -> str:
+    return " ".join(parse(answer).get_text(" ").split())
+
+
+class TestWhoMayCome:
+    @pytest.mark.parametrize("where", ["/admin/accounts", "/admin/record", "/admin/accounts/1"])
+    def test_to_owners_there_is_nothing_here(self, cast: Cast, client: PageChecker, where: str) -> None:
+        cast.alice.sign_in(client)
+        assert client.get(where).status_code == 404
+
+    def test_who_is_not_signed_in_is_led_to_the_door(self, client: PageChecker) -> None:
+        answer = client.get("/admin/accounts")
+        assert answer.status_code == 302
+        assert "/signin" in answer.headers["Location"]
+
+    def test_an_operator_who_is_demoted_is_out_at_the_next_request(
+        self, app: Flask, cast: Cast, sue: PageChecker
+    ) -> None:
+        assert sue.get("/admin/accounts").status_code == 200
+        with app.app_context():
+            operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
+        assert sue.get("/admin/accounts").status_code == 404
+
+
+class TestFinding:
+    def names(self, client: PageChecker, query: str) -> list[str]:
+        return [tag.get_text() for tag in client.page(f"/admin/accounts?{query}").select("th[scope=row] a")]
+
+    def test_it_lists_everybody_the_newest_first(self, cast: Cast, sue: PageChecker) -> None:
+        assert self.names(sue, "") == ["ada", "sue", "bobby", "alice"]
+
+    def test_it_finds_by_name_address_number_and_key(
+        self, cast: Cast, sue: PageChecker, make_key: MakeKey
+    ) -> None:
+        made = make_key(cast.bob)
+        for query in ("bobby", "BOBBY@example", str(cast.bob.account_id), made.id):
+            assert self.names(sue, f"query={query}") == ["bobby"], query
+
+    def test_it_filters_by_role_and_state(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
+        with app.app_context():
+            operators.block(Actor.command_line(), cast.bob.account_id, why="spam")
+        assert self.names(sue, "role=admin") == ["ada"]
+        assert self.names(sue, "status=blocked") == ["bobby"]
+        assert self.names(sue, "role=user&status=active") == ["alice"]
+
+    @pytest.mark.parametrize("query", ["role=king", "status=happy", "page=none", "page=-4", f"page={10**30}"])
+    def test_what_makes_no_sense_is_left_out(self, cast: Cast, sue: PageChecker, query: str) -> None:
+        assert len(self.names(sue, query)) == 4
+
+    def test_nothing_found_says_what_to_do(self, sue: PageChecker) -> None:
+        page = sue.page("/admin/accounts?query=nobody-at-all")
+        assert "No account matches" in page.get_text()
+        assert page.select_one("a.button[href='/admin/accounts']")
+
+    def test_many_come_in_pages_that_keep_the_filter(self, app: Flask, sue: PageChecker) -> None:
+        for number in range(operators.PAGE_SIZE + 1):
+            make_person(app, f"tester{number}", Role.TESTER)
+        page = sue.page("/admin/accounts?role=tester")
+        following = page.select_one("nav.pages a[rel=next]")
+        assert following
+        assert "role=tester" in str(following["href"])
+        assert len(sue.page(str(following["href"])).select("tbody tr")) == 1
+
+
+class TestTheAccount:
+    def test_it_shows_facts_keys_and_record(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
+        make_key(cast.alice, name="nightly build", level=3)
+        text = words(sue.get(path(cast.alice)))
+        for word in (cast.alice.email, "nightly build", "Write my resources", "Key made", "1 live"):
+            assert word in text, word
+
+    def test_there_is_no_such_account(self, sue: PageChecker) -> None:
+        for number in ("4000000", "0", str(2**63 - 1), str(2**63), "x"):
+            assert sue.get(f"/admin/accounts/{number}").status_code == 404
+
+    def test_looking_is_recorded(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
+        sue.get("/admin/accounts?query=alice")
+        sue.get(path(cast.alice))
+        sue.get("/admin/record")
+        assert actions(app)[:3] == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
+
+    def test_the_buttons_are_those_that_work(self, cast: Cast, sue: PageChecker, ada: PageChecker) -> None:
+        def acts(client: PageChecker, whom: Person) -> set[str]:
+            prefix = f"{path(whom)}/"
+            links = client.page(path(whom)).select(f"a[href^='{prefix}']")
+            return {str(link["href"]).removeprefix(prefix) for link in links}
+
+        assert acts(sue, cast.alice) == {"block"}
+        assert acts(ada, cast.alice) == {"block", "role"}
+        assert acts(sue, cast.ada) == set()
+        assert acts(sue, cast.sue) == set()
+        assert acts(ada, cast.ada) == set()
+
+    def test_a_removed_account_is_shown_and_can_not_be_acted_on(
+        self, app: Flask, cast: Cast, ada: PageChecker
+    ) -> None:
+        with app.app_context():
+            removal.remove_account(cast.bob.actor, cast.bob.password)
+        assert "removed" in words(ada.get(path(cast.bob)))
+        assert ada.get(path(cast.bob, "block")).status_code == 404
+
+
+class TestBlocking:
+    def test_it_says_what_will_happen_and_changes_nothing(
+        self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
+    ) -> None:
+        make_key(cast.alice)
+        make_key(cast.alice)
+        text = words(sue.get(path(cast.alice, "block")))
+        assert "2 live keys are revoked at once, for good" in text
+        assert account_of(app, cast.alice).status == Status.ACTIVE
+
+    def test_it_blocks_and_the_key_and_the_session_end(
+        self,
+        app: Flask,
+        cast: Cast,
+        sue: PageChecker,
+        new_client: Callable[[], PageChecker],
+        make_key: MakeKey,
+        mailbox: Mailbox,
+    ) -> None:
+        made = make_key(cast.alice)
+        alice = new_client()
+        cast.alice.sign_in(alice)
+        answer = sue.submit(path(cast.alice, "block"), {"reason": "sells patterns of others"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, path(cast.alice))
+        assert "The account is blocked" in words(sue.get(path(cast.alice)))
+        assert account_of(app, cast.alice).status == Status.BLOCKED
+        assert new_client().get("/api/whoami/key", headers=made.headers).status_code == 401
+        assert alice.get("/account/keys").status_code == 302
+        assert "sells patterns of others" in words(sue.get("/admin/record"))
+        assert "revoked" in mailbox.last(to=cast.alice.email).text
+
+    def test_without_a_reason_it_asks_again_and_keeps_what_was_typed(
+        self, app: Flask, cast: Cast, sue: PageChecker
+    ) -> None:
+        answer = sue.submit(path(cast.alice, "block"), {"reason": "  "})
+        assert answer.status_code == 422
+        assert "The reason is missing" in words(answer)
+        long = sue.submit(path(cast.alice, "block"), {"reason": "x" * 501})
+        assert long.status_code == 422
+        assert "x" * 501 in long.text
+        assert account_of(app, cast.alice).status == Status.ACTIVE
+
+    def test_unblocking(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
+        sue.submit(path(cast.alice, "block"), {"reason": "spam"})
+        assert sue.get(path(cast.alice, "block")).status_code == 303
+        assert sue.submit(path(cast.alice, "unblock"), {"reason": ""}).status_code == 422
+        assert sue.submit(path(cast.alice, "unblock"), {"reason": "a mistake"}).status_code == 303
+        assert account_of(app, cast.alice).status == Status.ACTIVE
+        assert sue.get(path(cast.alice, "unblock")).status_code == 303
+
+
+class TestRevoking:
+    def test_all_keys_because_their_use_is_excessive(
+        self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
+    ) -> None:
+        made = [make_key(cast.alice), make_key(cast.alice)]
+        assert "This is final" in words(sue.get(path(cast.alice, "revoke-keys")))
+        assert sue.submit(path(cast.alice, "revoke-keys"), {"reason": ""}).status_code == 422
+        sue.submit(path(cast.alice, "revoke-keys"), {"reason": "9 million calls"})
+        assert "2 keys are revoked" in words(sue.get(path(cast.alice)))
+        assert {key_of(app, key).revoked_reason for key in made} == {Reason.EXCESSIVE}
+        assert account_of(app, cast.alice).status == Status.ACTIVE
+
+    def test_one_key(self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
+        made, other = make_key(cast.alice, name="leaky"), make_key(cast.alice)
+        assert "Revoke leaky?" in words(sue.get(key_path(cast.alice, made)))
+        assert sue.submit(key_path(cast.alice, made), {"reason": " "}).status_code == 422
+        assert sue.submit(key_path(cast.alice, made), {"reason": "in a paste"}).status_code == 303
+        assert key_of(app, made).revoked_reason is Reason.OPERATOR
+        assert key_of(app, other).revoked_at is None
+        assert sue.get(key_path(cast.alice, made)).status_code == 303
+
+    def test_a_key_in_use_is_warned_of(
+        self,
+        app: Flask,
+        cast: Cast,
+        sue: PageChecker,
+        new_client: Callable[[], PageChecker],
+        make_key: MakeKey,
+    ) -> None:
+        made = make_key(cast.alice)
+        new_client().get("/api/whoami/key", headers=made.headers)
+        with app.app_context():
+            app.extensions["usage"].flush()
+        assert "This key is in use" in words(sue.get(key_path(cast.alice, made)))
+
+    def test_the_key_has_to_be_that_accounts(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
+        made = make_key(cast.alice)
+        assert sue.get(key_path(cast.bob, made)).status_code == 404
+        assert sue.get(key_path(cast.bob, MadeKey(str(uuid4()), ""))).status_code == 404
+
+
+class TestRoles:
+    def test_an_admin_changes_a_role(
+        self, app: Flask, cast: Cast, ada: PageChecker, mailbox: Mailbox
+    ) -> None:
+        answer = ada.submit(path(cast.alice, "role"), {"role": "curator", "reason": ""})
+        assert answer.status_code == 303
+        assert account_of(app, cast.alice).role is Role.CURATOR
+        assert "curator" in mailbox.last(to=cast.alice.email).text.lower()
+
+    def test_it_says_which_roles_end_keys(self, cast: Cast, ada: PageChecker, make_key: MakeKey) -> None:
+        make_key(cast.sue)
+        text = words(ada.get(path(cast.sue, "role")))
+        assert "revokes the one live key at once, for good" in text
+        assert text.count("revokes 1 key") == 4
+
+    def test_a_role_that_is_not_there(self, app: Flask, cast: Cast, ada: PageChecker) -> None:
+        answer = ada.submit(path(cast.alice, "role"), {"role": "king", "reason": "because I can"})
+        assert answer.status_code == 422
+        assert "There is no such role" in words(answer)
+        assert "because I can" in answer.text
+        long = ada.submit(path(cast.alice, "role"), {"role": "curator", "reason": "x" * 501})
+        assert long.status_code == 422
+        assert account_of(app, cast.alice).role is Role.USER
+
+    def test_support_changes_none(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
+        assert sue.get(path(cast.alice, "role")).status_code == 403
+        token = sue.page(path(cast.alice, "block")).select_one("main input[name=csrf_token]")
+        assert token
+        data = {"role": "admin", "reason": "why not", "csrf_token": str(token["value"])}
+        assert sue.post(path(cast.alice, "role"), data=data).status_code == 403
+        assert account_of(app, cast.alice).role is Role.USER
+
+
+class TestAboveOneself:
+    @pytest.mark.parametrize("act", ["block", "unblock", "revoke-keys"])
+    def test_nobody_acts_on_someone_above_or_on_themselves(
+        self, app: Flask, cast: Cast, sue: PageChecker, act: str
+    ) -> None:
+        token = sue.page(path(cast.alice, "block")).select_one("main input[name=csrf_token]")
+        assert token
+        data = {"reason": "mutiny", "csrf_token": str(token["value"])}
+        for whom in (cast.ada, cast.sue):
+            assert sue.get(path(whom, act)).status_code == 403
+            answer = sue.post(path(whom, act), data=data)
+            assert answer.status_code == 403
+            assert account_of(app, whom).status == Status.ACTIVE
+
+
+class TestTheRecord:
+    def test_it_names_who_did_what_to_whom_and_why(self, cast: Cast, sue: PageChecker) -> None:
+        sue.submit(path(cast.bob, "block"), {"reason": "spam & <b>worse</b>"})
+        row = next(
+            row for row in sue.page("/admin/record").select("tbody tr") if "Account blocked" in row.get_text()
+        )
+        text = " ".join(row.get_text(" ").split())
+        for word in ("bobby", "sue", "in the browser", "127.0.0.1", "Reason: spam & <b>worse</b>"):
+            assert word in text, word
+
+    def test_it_can_be_narrowed(self, cast: Cast, sue: PageChecker) -> None:
+        sue.submit(path(cast.bob, "block"), {"reason": "spam"})
+        page = sue.page(f"/admin/record?account={cast.bob.account_id}&action=account:blocked")
+        assert len(page.select("tbody tr")) == 1
+        assert "Nothing matches" in sue.page("/admin/record?account=4000000&action=key:created").get_text()
+
+    @pytest.mark.parametrize(
+        "query", ["account=x", f"account={10**30}", "action=nothing", f"before={10**30}", "before=x"]
+    )
+    def test_what_makes_no_sense_is_left_out(self, cast: Cast, sue: PageChecker, query: str) -> None:
+        assert sue.page(f"/admin/record?{query}").select("tbody tr")
+
+    def test_it_comes_in_pages_that_keep_the_filter(self, cast: Cast, sue: PageChecker) -> None:
+        for _ in range(audit.PAGE_SIZE + 1):
+            sue.get(path(cast.alice))
+        page = sue.page(f"/admin/record?account={cast.alice.account_id}&action=account:read-by-operator")
+        assert len(page.select("tbody tr")) == audit.PAGE_SIZE
+        following = page.select_one("nav.pages a[rel=next]")
+        assert following
+        last = sue.page(str(following["href"]))
+        assert len(last.select("tbody tr")) == 1
+        assert last.select_one("nav.pages a[rel=first]")
