@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
 from config import ConfigurationError
+from portal.cli.parents import end_with
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport
 
@@ -16,7 +17,8 @@ group = AppGroup("jobs", help="Send mails and clean up.")
 
 @group.command("run")
 @click.option("--once", is_flag=True, help="Do all that is due now, and end.")
-def run_jobs(once: bool) -> None:
+@click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
+def run_jobs(once: bool, parent: int | None) -> None:
     """Send what waits in the outbox, and clean once an hour, until told to stop."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
     try:
@@ -27,6 +29,8 @@ def run_jobs(once: bool) -> None:
         _run_once(app, transport)
         return
     with Stop().listening() as stop:
+        if parent is not None:
+            end_with(parent)
         run(app, transport, stop)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from granian.server.common import AbstractServer
 from sqlalchemy.exc import DBAPIError
 
 from config import ConfigurationError, Settings
+from portal.cli.parents import load_worker
 from portal.extensions import db
 from portal.services import signup
 from portal.transports import make_transport
@@ -37,6 +39,7 @@ HEADER_MILLISECONDS = 15_000
 GRACE = 15
 """Seconds that workers and jobs get to end what they are at."""
 PAUSE_BEFORE_RESTART = 3.0
+JOBS = (sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run")
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +67,7 @@ def serve() -> None:
         click.echo(f"There is no account yet. Make the first admin here, within a day:\n{link}")
     click.echo(f"Chatelaine is at {settings.base_url} (Ctrl-C ends it).")
     with JobsProcess().running():
-        make_server(settings).serve()
+        make_server(settings).serve(target_loader=load_worker)
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -116,7 +119,7 @@ class JobsProcess:
     """Runs ``jobs run`` beside the server, and again when it ends by itself."""
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
-        self._command = command or (sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run")
+        self._command = command or (*JOBS, "--parent", str(os.getpid()))
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
