@@ -47,7 +47,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     http.init_app(app)
     csrf.init_app(app)
     login_manager.init_app(app)
-    babel.init_app(app, locale_selector=web.choose_locale)
+    babel.init_app(app, default_locale=web.ENGLISH, locale_selector=web.choose_locale)
     with app.app_context():
         prepare_engine(db.engine)
         app.extensions["usage"] = UsageCollector(db.engine)

@@ -11,6 +11,9 @@ from sqlalchemy.exc import OperationalError
 from portal.models import LANGUAGES
 from portal.web import activity, admin, auth, consent, docs, filters, health, home, keys, profile, security
 
+ENGLISH = "en_GB"
+"""English dates have the day before the month, as nearly everywhere."""
+
 BLUEPRINTS = (
     home.blueprint,
     health.blueprint,
@@ -25,15 +28,18 @@ BLUEPRINTS = (
 )
 
 
-def choose_locale() -> str | None:
+def choose_locale() -> str:
     """The language of the account that is signed in, or what the browser likes best.
 
     The pages of errors are written in it too, so it must be found without a database.
     """
-    with suppress(OperationalError):
-        if has_request_context() and current_user.is_authenticated:
-            return str(current_user.language)
-    return request.accept_languages.best_match(LANGUAGES) if has_request_context() else None
+    language = None
+    if has_request_context():
+        language = request.accept_languages.best_match(LANGUAGES)
+        with suppress(OperationalError):
+            if current_user.is_authenticated:
+                language = str(current_user.language)
+    return ENGLISH if language in {None, "en"} else language
 
 
 def init_app(app: Flask) -> None:

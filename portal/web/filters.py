@@ -11,6 +11,10 @@ from flask_babel import gettext as _
 from portal import clock
 
 MINUTE = 60
+DAY = 24 * 60 * MINUTE
+LAST_DAYS = 60
+"""Up to here days are counted, not weeks: an end "in 29 days" is what people plan with."""
+
 _THRESHOLD = 2
 """A larger unit is used from two of it on: 36 hours, 2 days; it says more than "1 day"."""
 
@@ -20,7 +24,9 @@ def ago(moment: datetime) -> str:
     delta = moment - clock.utcnow()
     if abs(delta.total_seconds()) < MINUTE:
         return str(_("in a moment") if delta.total_seconds() > 0 else _("just now"))
-    words = format_timedelta(delta, granularity="minute", threshold=_THRESHOLD, add_direction=True)
+    days = abs(delta.total_seconds()) / DAY
+    threshold = days / 7 + 1 if _THRESHOLD <= days < LAST_DAYS else _THRESHOLD
+    words = format_timedelta(delta, granularity="minute", threshold=threshold, add_direction=True)
     return str(words)
 
 

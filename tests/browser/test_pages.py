@@ -1,0 +1,142 @@
+"""Every page at 390 and 1280 pixels, light and dark: axe and the HTML checker find nothing (row 43)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from portal import clock
+from portal.permissions import Role
+from portal.services import keys, signup
+from portal.services.actor import Actor
+from portal.services.errors import RuleError
+from tests.conftest import MakeApp
+from tests.support.browser import SCHEMES, WIDTHS, Visit
+from tests.support.cast import Person, make_person
+from tests.support.html_checker import check_html
+from tests.support.server import Server
+
+pytestmark = [
+    pytest.mark.sqlite_only(reason="a page looks the same whatever database it was read from"),
+    pytest.mark.timeout(300),
+]
+OpenWindow = Callable[..., Visit]
+Pages = dict[str, list[tuple[str, str]]]
+Furnished = tuple[Person, Person, Pages]
+
+
+def furnish(app: Flask, owner: Person) -> dict[str, str]:
+    """Give an owner the keys of the pictures; return the ids by name."""
+    wanted = [
+        ("Old exporter", 3, 60),
+        ("Laptop, curl", 1, 250),
+        ("Pattern importer", 4, 5),
+        ("Nightly build", 2, 29),
+    ]
+    made: dict[str, str] = {}
+    with app.app_context():
+        for name, level, days in wanted:
+            key, _ = keys.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
+            made[name] = str(key.id)
+        now, day = clock.now_ms(), 86_400_000
+        usage = app.extensions["usage"]
+        for ago, calls in enumerate([9, 7, 8, 6, 2, 1, 7, 9, 8, 7, 5, 6, 5, 4]):
+            for _ in range(calls):
+                usage.note_call(made["Nightly build"], "203.0.113.7", now - ago * day - 240_000)
+        for ago, calls in ((0, 2), (1, 2), (4, 6), (9, 3)):
+            for _ in range(calls):
+                usage.note_call(made["Pattern importer"], "198.51.100.24", now - ago * day - 7_200_000)
+        usage.note_refusal(made["Nightly build"], now)
+        usage.flush()
+        keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
+        with suppress(RuleError):
+            signup.request_sign_up(Actor.system(), "new@example.org", "en")
+    return made
+
+
+def sign_in(window: Visit, person: Person) -> None:
+    window.open("/signin")
+    window.page.locator("[name=username]").fill(person.email)
+    window.page.locator("[name=password]").fill(person.password)
+    window.page.locator("main form button[type=submit]").last.click()
+    window.page.wait_for_url("**/account/keys")
+
+
+def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
+    """The pages by who looks at them: a name for the picture, and the path."""
+    nightly, importer, old = made["Nightly build"], made["Pattern importer"], made["Old exporter"]
+    account = f"/admin/accounts/{owner.account_id}"
+    confirm = server.mailbox.last(to="new@example.org").path("/confirm/")
+    return {
+        "nobody": [
+            ("home", "/"), ("sign-up", "/signup"), ("sign-up-sent", "/signup/sent"),
+            ("sign-in", "/signin"),
+            ("forgot", "/password/forgot"), ("stale-link", "/password/reset/wrong"), ("confirm", confirm),
+            ("docs", "/docs"), ("not-found", "/nothing/here"),
+        ],
+        "owner": [
+            ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),
+            ("key-new", "/account/keys/new"),
+            ("key-live", f"/account/keys/{nightly}"), ("key-soon", f"/account/keys/{importer}"),
+            ("key-revoked", f"/account/keys/{old}"), ("key-revoke", f"/account/keys/{nightly}/revoke"),
+            ("key-replace", f"/account/keys/{nightly}/replace"), ("profile", "/account/profile"),
+            ("security", "/account/security"), ("lock", "/account/security/lock"),
+            ("remove", "/account/security/remove"), ("consent", "/account/consent"),
+            ("withdraw", "/account/consent/withdraw"), ("activity", "/account/activity"),
+        ],
+        "admin": [
+            ("admin-accounts", "/admin/accounts"), ("admin-account", account),
+            ("admin-record", "/admin/record"),
+            ("admin-none", "/admin/accounts?query=zzz"),
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def furnished(server: Server, make_app: MakeApp) -> Furnished:
+    app = make_app()
+    owner, admin = make_person(app, "ola"), make_person(app, "ada", Role.ADMIN)
+    made = furnish(app, owner)
+    return owner, admin, addresses(server, made, owner)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_on_any_page(
+    furnished: Furnished,
+    visit: OpenWindow,
+    width: int,
+    scheme: str,
+) -> None:
+    owner, admin, pages = furnished
+    for who, person in (("nobody", None), ("owner", owner), ("admin", admin)):
+        window = visit(width=width, scheme=scheme)
+        if person:
+            sign_in(window, person)
+        for name, path in pages[who]:
+            window.open(path)
+            window.shoot(f"page-{name}")
+            window.check()
+
+
+def test_the_html_checker_finds_nothing_on_any_page(
+    furnished: Furnished, visit: OpenWindow, tmp_path: Path
+) -> None:
+    owner, admin, pages = furnished
+    texts: dict[str, str] = {}
+    for who, person in (("nobody", None), ("owner", owner), ("admin", admin)):
+        window = visit(javascript=False)
+        if person:
+            sign_in(window, person)
+        for name, path in pages[who]:
+            texts[name] = window.context.request.get(path).text()
+    folder = tmp_path / "pages"
+    folder.mkdir()
+
+    assert check_html(texts, folder) == []
