@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,7 @@ def list_events(
     *,
     account_id: int | None = None,
     action: Action | None = None,
+    without: Sequence[Action] = (),
     before: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> list[AuditEvent]:
@@ -60,6 +62,8 @@ def list_events(
         )
     if action is not None:
         query = query.where(AuditEvent.action == action)
+    if without:
+        query = query.where(AuditEvent.action.not_in(without))
     if before is not None:
         query = query.where(AuditEvent.id < max(0, min(before, _LARGEST_ID)))
     return list(db.session.scalars(query))

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
+from flask_babel import gettext as _
 
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Reason, Status
+from portal.permissions import N_
 from portal.services import listings
-from portal.words import ACTIONS, ACTOR_KINDS
+from portal.web.filters import day
+from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
+
+OPERATORS_REASONS = REASONS | {Reason.OWNER: N_("by its owner")}
+"""Why a key was revoked, to somebody who is not its owner."""
+
+STATES = {status.name.lower(): STATUSES[status] for status in Status}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,9 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
         address=event.address,
         request_id=event.request_id,
         reason=event.reason,
-        details=", ".join(f"{name}: {_plain(value)}" for name, value in event.details.items() if value != ""),
+        details=", ".join(
+            _detail(name, value) for name, value in event.details.items() if value not in ("", None)
+        ),
     )
 
 
@@ -68,5 +79,18 @@ def _party(account_id: int | None, names: dict[int, str]) -> Party | None:
     return None if account_id is None else Party(account_id, names.get(account_id, ""))
 
 
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _detail(name: str, value: Any) -> str:
+    """One detail in words; one that has none yet as ``name: value``."""
+    if name in ("before", "after"):
+        known = {role.value: words for role, words in ROLES.items()} | STATES
+        shown = gettext(known.get(value, value))
+        return str(_("from %(what)s", what=shown) if name == "before" else _("to %(what)s", what=shown))
+    if name == "cause":
+        return str(gettext(OPERATORS_REASONS[value]))
+    if name == "keys":
+        return str(ngettext("%(num)d key", "%(num)d keys", value))
+    if name == "level":
+        return str(_("level %(level)s", level=value))
+    if name == "expires_at":
+        return str(_("expires %(day)s", day=day(datetime.fromisoformat(value))))
+    return f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"

@@ -10,13 +10,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from portal.models import Account, Status
+from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
 from portal.services import audit, key_lists, listings, operators
 from portal.services.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
-from portal.web.admin.rows import rows
+from portal.web.admin.rows import OPERATORS_REASONS, rows
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.keys.rows import row as key_row
@@ -25,6 +25,9 @@ from portal.words import ROLES
 
 BOTH = ("GET", "POST")
 NEWEST = 10
+LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ)
+"""Left out beside an account, where they would hide what was done; the whole record has them."""
+
 ACCOUNT = "/accounts/<int(max=9223372036854775807):account_id>"
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
@@ -68,8 +71,9 @@ def account(account_id: int) -> ResponseReturnValue:
         account=found,
         page=page,
         keys=key_rows(page.items),
+        why=OPERATORS_REASONS,
         counts=key_lists.count_keys(account_id),
-        record=rows(audit.list_events(account_id=account_id, limit=NEWEST)),
+        record=rows(audit.list_events(account_id=account_id, without=LOOKS, limit=NEWEST)),
         may_act=_may(found, SUPPORT),
         may_change_role=_may(found, ADMINISTER),
     )
