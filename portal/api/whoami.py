@@ -27,7 +27,8 @@ def show_key() -> ResponseReturnValue:
     caller: Caller = g.caller
     key = caller.key
     assert key is not None
-    body = _key_body(caller.key_id, caller.level, key.name, key.created_at, key.expires_at, key.account_id)
+    life = (key.created_at, key.expires_at)
+    body = _key_body(caller.key_id, caller.level, key.account_id, key.name, life)
     return Response(body, content_type=JSON)
 
 
