@@ -26,7 +26,7 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
-from portal.services import audit, outbox, passwords, sessions, tokens
+from portal.services import audit, limits, outbox, passwords, sessions, tokens
 from portal.services.actor import Actor
 from portal.services.errors import InvalidInput, TokenInvalid
 from portal.services.fields import (
@@ -49,8 +49,10 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     Returns the address as it is kept. Raises InvalidInput.
     """
     email, language = clean_email(email), clean_language(language)
+    may_send = limits.may_send_mail(email)
     with transaction() as session:
-        outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)
+        if may_send:
+            outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)
         audit.record(session, actor, Action.ACCOUNT_SIGN_UP_REQUESTED)
     return email
 
@@ -63,6 +65,8 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter:
     if account is None:
         account = _make(session, mail.address, mail.language, Role.USER)
         audit.record(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)
+    mail.account_id = account.id
+    mail.address = account.email or mail.address  # as it was given first, not as it was typed
     if account.status != Status.INACTIVE:
         return Letter("taken", {})
     token = tokens.mint(session, Purpose.CONFIRM, account_id=account.id, address=account.email)
