@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import multiprocessing
 import os
 import re
 import signal
@@ -17,10 +18,11 @@ import psutil
 import pytest
 
 from config import ConfigurationError
-from portal.cli import serve
-from tests.conftest import MakeKey, StartServer
+from portal.cli import parents, serve
+from tests.conftest import MakeApp, MakeKey, StartServer
 from tests.support.cast import Cast
 from tests.support.databases import ROOT, Database, Databases, Kind
+from tests.support.ports import free_port
 from tests.support.server import Server, make_server, wait_until
 
 SETUP_LINK = re.compile(r"http://127\.0\.0\.1:\d+/setup/([\w-]{43})")
@@ -243,6 +245,67 @@ def test_jobs_that_do_not_end_when_asked_are_ended(monkeypatch: pytest.MonkeyPat
         wait_until(ready.exists, 10, "the jobs did not start")
 
     assert time.monotonic() - started < 15
+
+
+class FakeServer:
+    """Takes the place of the server, so that the command can be watched from inside."""
+
+    def __init__(self) -> None:
+        self.loader: object = None
+
+    def serve(self, *, target_loader: object) -> None:
+        self.loader = target_loader
+
+
+@pytest.mark.sqlite_only(reason="the same on both")
+def test_the_server_is_started_beside_the_jobs(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake, ran = FakeServer(), tmp_path / "ran"
+    app = make_app(PORTAL_PORT=str(free_port()))
+    program = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    monkeypatch.setattr(serve, "JOBS", (sys.executable, "-c", program, str(ran)))
+    monkeypatch.setattr(serve, "make_server", lambda _settings: fake)
+
+    result = app.test_cli_runner().invoke(args=["serve"])
+
+    assert result.exit_code == 0, result.output
+    assert SETUP_LINK.search(result.stdout)
+    assert fake.loader is parents.load_worker
+
+
+@pytest.mark.sqlite_only(reason="nothing of this asks the database")
+def test_the_server_has_its_limits(make_app: MakeApp) -> None:
+    settings = make_app(PORTAL_WORKERS="3").config["PORTAL"]
+    before = multiprocessing.get_start_method()
+    try:
+        made = serve.make_server(settings)
+
+        assert (made.workers, made.bind_addr, made.log_access) == (3, "127.0.0.1", False)
+        assert made.blocking_threads == serve.BLOCKING_THREADS
+        assert multiprocessing.get_start_method() == "spawn"
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+def test_a_worker_that_was_not_spawned_loads_the_application_too(
+    instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTAL_INSTANCE_PATH", str(instance))
+    monkeypatch.delitem(sys.modules, "wsgi", raising=False)
+
+    assert parents.load_worker("wsgi:app").name == "portal"
+
+    sys.modules.pop("wsgi")
+
+
+def test_a_command_that_ends_is_run_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serve, "PAUSE_BEFORE_RESTART", 0.05)
+    log = tmp_path / "log"
+    program = "import sys; open(sys.argv[1], 'a').write('x')"
+
+    with serve.JobsProcess((sys.executable, "-c", program, str(log))).running():
+        wait_until(lambda: log.exists() and len(log.read_text()) >= 3, 20, "it did not come again")
 
 
 def run_serve(instance: Path, **settings: str) -> subprocess.CompletedProcess[str]:
