@@ -81,8 +81,8 @@ class Envelope:
         ) -> Callable[[bytes], object]:
             if path.startswith(API):
                 headers.extend(self._api)
-            elif path.startswith(STATIC):
-                self._dress_static(environ, status, headers)
+            elif path.startswith(STATIC) and status[0] < "4":
+                self._dress_static(environ, headers)
             else:
                 self._dress_page(environ, headers)
             headers.append(("X-Request-Id", request_id))
@@ -101,12 +101,10 @@ class Envelope:
         if not any(name.lower() == "cache-control" for name, _value in headers):
             headers.append(_NO_STORE)
 
-    def _dress_static(self, environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]]) -> None:
+    def _dress_static(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> None:
         headers[:] = [each for each in headers if each[0].lower() != "cache-control"]
         headers.extend(self._static)
-        if status[0] > "3":
-            headers.append(_NO_STORE)
-        elif environ.get("QUERY_STRING", "").startswith(f"{_VERSION}="):
+        if environ.get("QUERY_STRING", "").startswith(f"{_VERSION}="):
             headers.append(_FOR_A_YEAR)
         else:
             headers.append(_FOR_A_WHILE)

@@ -84,6 +84,7 @@ def test_static_files_are_versioned_and_then_kept_for_a_year(guard: Guard) -> No
     assert client.get("/static/app.css", buffered=True).headers["Cache-Control"] == "public, max-age=300"
     assert missing == "/static/missing.css"
     assert client.get(f"{missing}?v=1").headers["Cache-Control"] == "no-store"
+    assert client.get(missing).headers["X-Frame-Options"] == "DENY", "what tells of an error is a page"
 
 
 def test_each_request_has_an_id_of_ours(guard: Guard) -> None:
