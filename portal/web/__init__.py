@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from flask import Flask, has_request_context, request
+from flask_babel import get_babel
 from flask_login import current_user
 from sqlalchemy.exc import OperationalError
 
@@ -31,15 +32,22 @@ BLUEPRINTS = (
 def choose_locale() -> str:
     """The language of the account that is signed in, or what the browser likes best.
 
-    The pages of errors are written in it too, so it must be found without a database.
+    Only languages that there is a catalogue for: a page must not say that it is German when
+    its sentences are English. The pages of errors are written in it too, so it must be found
+    without a database.
     """
-    language = None
+    language, written = None, _written()
     if has_request_context():
-        language = request.accept_languages.best_match(LANGUAGES)
+        language = request.accept_languages.best_match(written)
         with suppress(OperationalError):
             if current_user.is_authenticated:
                 language = str(current_user.language)
-    return ENGLISH if language in {None, "en"} else language
+    return language if language in written and language != "en" else ENGLISH
+
+
+def _written() -> list[str]:
+    catalogues = {locale.language for locale in get_babel().instance.list_translations()}
+    return [language for language in LANGUAGES if language == "en" or language in catalogues]
 
 
 def init_app(app: Flask) -> None:

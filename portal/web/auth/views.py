@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import MailToken, Purpose, SessionKind, SignedSession
+from portal.models import LANGUAGES, MailToken, Purpose, SessionKind, SignedSession
 from portal.services import limits, profile, recovery, sessions, signup, tokens
 from portal.services.errors import AccountBlocked, AccountLocked, SignInFailed, TokenInvalid
 from portal.web.auth.forms import (
@@ -41,7 +40,7 @@ def sign_up() -> ResponseReturnValue:
     """Ask for an account. The answer is the same whether the address is known or not."""
     if current_user.is_authenticated:
         return redirect(url_for("keys.index"))
-    form = SignUpForm(language=get_locale().language if get_locale() else "en")
+    form = SignUpForm(language=request.accept_languages.best_match(LANGUAGES, "en"))
     if form.validate_on_submit():
         with form.refusals():
             email = signup.request_sign_up(actor(), text(form.email), text(form.language))
