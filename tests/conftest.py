@@ -127,6 +127,7 @@ def make_app(
 
     yield make
     for app in made:
+        app.extensions["usage"].close()
         app.extensions["verifier"].close()
         with app.app_context():
             for engine in db.engines.values():

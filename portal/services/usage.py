@@ -69,6 +69,14 @@ class UsageCollector:
             log.warning("use of keys could not be written, kept for later: %s", type(error))
             self._take_back(counts, last)
 
+    def close(self) -> None:
+        """Write what is left, and end the thread; a collector that is closed isn't used again."""
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.flush()
+        atexit.unregister(self.flush)
+
     def _count(self, key_id: str, now_ms: int) -> list[int]:
         slot = (key_id, now_ms - now_ms % HOUR_MS)
         count = self._counts.get(slot)
