@@ -189,14 +189,15 @@ def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
 def test_what_a_process_remembers_is_bounded(context: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_MOST_REMEMBERED", 5)
     monkeypatch.setattr(limits, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
-    for number in range(12):
+    for number in range(10):
         limits.failed_key_check(far_away(number))
         limits.failed_key_check(far_away(number))
 
-    assert len(limits._slowed[db.engine]) <= 5
+    assert len(limits._slowed[db.engine]) == 5
     context.forward(seconds=61)
     limits.failed_key_check(HERE)
     assert not limits.failed_key_check(HERE)
+    assert len(limits._slowed[db.engine]) == 1
 
 
 def test_the_table_tells_no_name_and_no_address(context: Clock, database: Database) -> None:
