@@ -37,14 +37,17 @@ def upgrade() -> None:
         sa.Column("last_seen_at", TIME, nullable=True),
         sa.Column("removed_at", TIME, nullable=True),
         sa.CheckConstraint(
-            "role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin')", name="ck_accounts_role"
+            "role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin')",
+            name=op.f("ck_accounts_role"),
         ),
         sa.CheckConstraint(
-            "(email IS NULL) = (removed_at IS NOT NULL)", name="ck_accounts_email_until_removed"
+            "(email IS NULL) = (removed_at IS NOT NULL)", name=op.f("ck_accounts_email_until_removed")
         ),
-        sa.CheckConstraint("consent IN (0, 1, 2)", name="ck_accounts_consent"),
-        sa.CheckConstraint("status <> 1 OR removed_at IS NULL", name="ck_accounts_removed_is_not_active"),
-        sa.CheckConstraint("status IN (1, 0, -1, -2)", name="ck_accounts_status"),
+        sa.CheckConstraint("consent IN (0, 1, 2)", name=op.f("ck_accounts_consent")),
+        sa.CheckConstraint(
+            "status <> 1 OR removed_at IS NULL", name=op.f("ck_accounts_removed_is_not_active")
+        ),
+        sa.CheckConstraint("status IN (1, 0, -1, -2)", name=op.f("ck_accounts_status")),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
         sa.UniqueConstraint("lemail", name="uq_accounts_lemail"),
         sa.UniqueConstraint("lusername", name="uq_accounts_lusername"),
@@ -99,13 +102,13 @@ def upgrade() -> None:
         sa.Column("revoked_at", TIME, nullable=True),
         sa.Column("revoked_reason", WORD, nullable=True),
         sa.CheckConstraint(
-            "(revoked_at IS NULL) = (revoked_reason IS NULL)", name="ck_api_keys_revoked_with_reason"
+            "(revoked_at IS NULL) = (revoked_reason IS NULL)", name=op.f("ck_api_keys_revoked_with_reason")
         ),
-        sa.CheckConstraint("expires_at <= created_at + 31536000000", name="ck_api_keys_longest_life"),
-        sa.CheckConstraint("expires_at > created_at", name="ck_api_keys_lives"),
-        sa.CheckConstraint("length(digest) = 32", name="ck_api_keys_digest"),
-        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="ck_api_keys_name"),
-        sa.CheckConstraint("level BETWEEN 0 AND 9", name="ck_api_keys_level"),
+        sa.CheckConstraint("expires_at <= created_at + 31536000000", name=op.f("ck_api_keys_longest_life")),
+        sa.CheckConstraint("expires_at > created_at", name=op.f("ck_api_keys_lives")),
+        sa.CheckConstraint("length(digest) = 32", name=op.f("ck_api_keys_digest")),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name=op.f("ck_api_keys_name")),
+        sa.CheckConstraint("level BETWEEN 0 AND 9", name=op.f("ck_api_keys_level")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_api_keys_account_id"),
         sa.ForeignKeyConstraint(["made_by_key_id"], ["api_keys.id"], name="fk_api_keys_made_by_key_id"),
         sa.ForeignKeyConstraint(["replaces_id"], ["api_keys.id"], name="fk_api_keys_replaces_id"),
@@ -123,7 +126,7 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
         sa.Column("used_at", TIME, nullable=True),
-        sa.CheckConstraint("length(token_hash) = 32", name="ck_mail_tokens_token_hash"),
+        sa.CheckConstraint("length(token_hash) = 32", name=op.f("ck_mail_tokens_token_hash")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_mail_tokens_account_id"),
         sa.PrimaryKeyConstraint("token_hash", name="pk_mail_tokens"),
     )
@@ -160,7 +163,9 @@ def upgrade() -> None:
         sa.Column("ended_at", TIME, nullable=True),
         sa.Column("address", sa.String(length=45), nullable=True),
         sa.Column("user_agent", sa.String(length=200), nullable=False),
-        sa.CheckConstraint("kind = 'jwt' OR length(token_hash) = 32", name="ck_sessions_browser_has_token"),
+        sa.CheckConstraint(
+            "kind = 'jwt' OR length(token_hash) = 32", name=op.f("ck_sessions_browser_has_token")
+        ),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_sessions_account_id"),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.UniqueConstraint("token_hash", name="uq_sessions_token_hash"),

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from bs4 import BeautifulSoup
@@ -50,7 +50,7 @@ class Wire:
         self.headers = headers or {}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

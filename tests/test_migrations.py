@@ -1,0 +1,152 @@
+"""Migrations go up and down, with data, and leave nothing over, on both databases (row 47)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+import portal.models  # noqa: F401  # fills the metadata
+from portal.extensions import Base
+from tests.support.databases import KINDS, MIGRATIONS, Database, Databases, downgrade, upgrade
+
+REVISIONS = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+NOW = 1_790_000_000_000
+KEY = "01980000000070008000000000000001"
+ACCOUNT = (
+    "INSERT INTO accounts (id, email, lemail, username, lusername, bio, language, role, status, consent,"
+    " mfa_enabled, created_at, updated_at) VALUES (1, 'a@example.org', 'a@example.org', 'Ann', 'ann', '',"
+    f" 'en', 'user', 1, 1, false, {NOW}, {NOW})"
+)
+AN_API_KEY = (
+    "INSERT INTO api_keys (id, account_id, name, level, digest, pepper_id, created_at, expires_at)"
+    f" VALUES ('{KEY}', 1, 'ci', 4, {{digest}}, 'p1', {NOW}, {NOW + 1000})"
+)
+AUDIT_EVENT = (
+    "INSERT INTO audit_events (at, action, actor_kind, account_id, details)"
+    f" VALUES ({NOW}, 'account:created', 'system', 1, '{{}}')"
+)
+DATA = (ACCOUNT, AN_API_KEY, AUDIT_EVENT)
+
+
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Database]:
+    """A database without a table."""
+    with databases.empty(request.param) as made:
+        yield made
+
+
+def fill(database: Database) -> None:
+    digest = f"X'{'ab' * 32}'" if database.kind == "sqlite" else f"'\\x{'ab' * 32}'"
+    with database.connect() as connection:
+        for statement in DATA:
+            connection.exec_driver_sql(statement.replace("{digest}", digest))
+
+
+def shape(database: Database) -> dict[str, object]:
+    """Tables, columns, constraints, indexes and triggers, as the database tells them."""
+    with database.connect() as connection:
+        look = sa.inspect(connection)
+        triggers = (
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            if database.kind == "sqlite"
+            else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        )
+        found: dict[str, object] = {
+            table: (
+                [(column["name"], str(column["type"]), column["nullable"]) for column in look.get_columns(table)],
+                sorted(str(each) for each in look.get_check_constraints(table)),
+                sorted(str(each) for each in look.get_foreign_keys(table)),
+                sorted(str(each) for each in look.get_unique_constraints(table)),
+                sorted(str(each) for each in look.get_indexes(table)),
+            )
+            for table in look.get_table_names()
+            if table != "alembic_version"
+        }
+        return {**found, "triggers": sorted(row[0] for row in connection.exec_driver_sql(triggers))}
+
+
+def test_each_revision_goes_up_and_down_and_up_again(empty: Database, tmp_path: Path) -> None:
+    shapes = [shape(empty)]
+    for revision in REVISIONS:
+        upgrade(empty.url, tmp_path, revision)
+        shapes.append(shape(empty))
+    assert all(before != after for before, after in zip(shapes, shapes[1:], strict=False))
+
+    for below in range(len(REVISIONS) - 1, -1, -1):
+        downgrade(empty.url, tmp_path, REVISIONS[below - 1] if below else "base")
+        assert shape(empty) == shapes[below]
+
+    upgrade(empty.url, tmp_path)
+    assert shape(empty) == shapes[-1]
+
+
+def test_data_goes_along_from_each_revision_to_the_newest_and_back(empty: Database, tmp_path: Path) -> None:
+    upgrade(empty.url, tmp_path, REVISIONS[0])
+    fill(empty)
+    before = {name: rows for name, rows in empty.rows().items() if rows and name != "alembic_version"}
+    assert set(before) == {"accounts", "api_keys", "audit_events"}
+
+    for revision in REVISIONS[1:]:
+        upgrade(empty.url, tmp_path, revision)
+        after = empty.rows()
+        assert {name: after[name] for name in before} == before, revision
+    for revision in REVISIONS[-2::-1]:
+        downgrade(empty.url, tmp_path, revision)
+        after = empty.rows()
+        assert {name: after[name] for name in before} == before, revision
+
+
+def test_the_newest_tables_are_those_of_the_models(empty: Database, tmp_path: Path) -> None:
+    upgrade(empty.url, tmp_path)
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        drift = compare_metadata(context, Base.metadata)
+        checks = {
+            check["name"]
+            for table in Base.metadata.tables
+            for check in sa.inspect(connection).get_check_constraints(table)
+        }
+
+    assert drift == []
+    assert checks == {
+        str(constraint.name)
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, sa.CheckConstraint)
+    }
+
+
+def test_upgrading_twice_changes_nothing(empty: Database, tmp_path: Path) -> None:
+    upgrade(empty.url, tmp_path)
+    fill(empty)
+    before = empty.rows()
+
+    upgrade(empty.url, tmp_path)
+
+    assert empty.rows() == before
+
+
+def test_the_guards_are_there_after_the_way_down_and_up(empty: Database, tmp_path: Path) -> None:
+    upgrade(empty.url, tmp_path)
+    fill(empty)
+    for revision in REVISIONS[-2::-1]:
+        downgrade(empty.url, tmp_path, revision)
+    upgrade(empty.url, tmp_path)
+
+    for statement in (
+        "UPDATE api_keys SET level = 9",
+        "DELETE FROM api_keys",
+        "DELETE FROM accounts",
+        "UPDATE accounts SET role = 'user', status = -2",
+        "UPDATE audit_events SET at = 0",
+        "DELETE FROM audit_events",
+    ):
+        with pytest.raises(DBAPIError):
+            empty.execute(statement)
