@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from portal.extensions import db
 
-MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+_OWN = re.compile(r'^revision = "(\w+)"', re.MULTILINE)
+_DOWN = re.compile(r'^down_revision = "(\w+)"', re.MULTILINE)
 
 
 class Readiness(StrEnum):
@@ -39,5 +41,10 @@ def readiness() -> Readiness:
 
 @cache
 def heads() -> frozenset[str]:
-    """The newest revisions of the migrations that came with this code."""
-    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    """The newest revisions of the migrations that came with this code.
+
+    Read from the files: Alembic would cost each worker eight megabytes for this one word.
+    """
+    texts = [path.read_text("utf-8") for path in VERSIONS.glob("*.py")]
+    made, followed = ({word for text in texts for word in named.findall(text)} for named in (_OWN, _DOWN))
+    return frozenset(made - followed)
