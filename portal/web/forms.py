@@ -24,8 +24,12 @@ from portal.services.passwords import SHORTEST
 
 ON_PAGES: dict[str, str] = {
     "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
+    "accountLocked": N_(
+        "This account is locked. We have sent a mail to its address: "
+        "follow its link to open the account again."
+    ),
 }
-"""Where the sentence for the wire speaks of numbers that a page does not show."""
+"""Where a page knows more than the wire, or the wire speaks of what a page does not show."""
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types

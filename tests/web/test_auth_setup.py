@@ -6,6 +6,7 @@ import pytest
 
 from portal.services import signup
 from tests.support.cast import make_person
+from tests.support.pages import parse
 
 FIELDS = {"email": "ada@example.org", "password": "lantern gravel otter sixty", "consent": "1"}
 
@@ -66,3 +67,9 @@ def test_opening_the_link_changes_nothing(client, path, database):
     before = database.rows()
     client.page(path)
     assert database.rows() == before
+
+
+def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_page(client, path):
+    page = parse(client.submit(path, {"email": "ada", "password": "short"}))
+    targets = [link["href"] for link in page.select("#errors a")]
+    assert targets == ["#email", "#password", "#consent-0"]

@@ -192,3 +192,9 @@ def test_the_same_source_is_slowed_and_told_until_when(client, clock):
     assert answer.status_code == 429
     clock.forward(seconds=int(answer.headers["Retry-After"]))
     assert sign_up(client).status_code == 303
+
+
+def test_where_mails_are_files_the_page_says_where_they_lie(client, make_app):
+    assert "instance/mail" in client.page("/signup/sent").text
+    elsewhere = make_app(PORTAL_MAIL_URL="smtp://mail.example.org").test_client()
+    assert "instance/mail" not in elsewhere.get("/signup/sent").text

@@ -113,11 +113,11 @@ def test_the_fields_suit_a_password_manager(alice, cast):
 def test_the_sessions_are_listed_with_program_and_address(alice, phone):
     rows = alice.page(PAGE).select("table tbody tr")
     texts = [" ".join(row.get_text(" ").split()) for row in rows]
-    assert len(texts) == 2
-    [own] = [text for text in texts if "This one" in text]
+    own, other = texts
+    assert "This one" in own
+    assert "This one" not in other
     assert "Firefox on Linux" in own
     assert "127.0.0.1" in own
-    [other] = [text for text in texts if "This one" not in text]
     assert "Safari on iPhone" in other
     assert "192.0.2.7" in other
 

@@ -13,6 +13,18 @@ from portal.models import Action, ActorKind, AuditEvent
 from portal.permissions import Role
 from portal.words import ACTIONS, REASONS, ROLES
 
+BY_LINK = frozenset(
+    {
+        Action.ACCOUNT_CONFIRMED,
+        Action.ACCOUNT_EMAIL_CHANGED,
+        Action.ACCOUNT_UNLOCKED,
+        Action.CONSENT_GIVEN,
+        Action.PASSWORD_RESET,
+        Action.SESSIONS_ENDED,
+    }
+)
+"""What somebody who is not signed in can only do with a mailed link."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
@@ -46,6 +58,10 @@ def _by(event: AuditEvent, own: bool) -> str:
         by = _("The portal")
     elif event.actor_kind is ActorKind.COMMAND_LINE:
         by = _("An operator, on the command line")
+    elif event.actor_account_id is None and event.action is Action.SESSION_STARTED:
+        by = _("You")
+    elif event.actor_account_id is None and event.action in BY_LINK:
+        by = _("Whoever had the link from the mail")
     elif event.actor_account_id is None:
         by = _("Somebody not signed in")
     elif own and event.actor_kind is ActorKind.KEY:

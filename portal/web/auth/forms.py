@@ -11,9 +11,10 @@ from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import ValidationError
 
 from portal.services.errors import InvalidInput
+from portal.services.fields import clean_email
 from portal.services.passwords import check_password
 from portal.web.auth.target import safe_target
-from portal.web.consent.forms import ConsentForm
+from portal.web.consent.forms import ConsentForm, consent_choice
 from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text
 
 LANGUAGES = (
@@ -58,11 +59,23 @@ class ResetForm(NewPasswordForm):
 class ConfirmForm(NewPasswordForm, ConsentForm):
     """A password, and consent as a decision of its own."""
 
+    password = new_password(_l("Password"))
+    consent = consent_choice()
+
 
 class SetupForm(ConfirmForm):
     """The first admin."""
 
     email = EmailField(_l("Mail address"), default="", render_kw={**EMAIL, "autocomplete": "username"})
+    password = new_password(_l("Password"))
+    consent = consent_choice()
+
+    def validate_email(self, field: Field) -> None:
+        """Tell what is wrong with the address together with everything else."""
+        try:
+            clean_email(text(field))
+        except InvalidInput as error:
+            raise ValidationError(on_page(error)) from error
 
 
 class SignInForm(Form):

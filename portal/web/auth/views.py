@@ -52,7 +52,7 @@ def sign_up() -> ResponseReturnValue:
 @blueprint.get("/signup/sent")
 def sign_up_sent() -> ResponseReturnValue:
     """Say what comes next."""
-    return render_template("auth/sent.html", again=url_for(".sign_up"), files=_mail_stays_here())
+    return render_template("auth/sent.html", again=url_for(".sign_up"), files=_mail_folder())
 
 
 @blueprint.route("/confirm/<token>", methods=BOTH)
@@ -142,7 +142,7 @@ def forgot() -> ResponseReturnValue:
 @blueprint.get("/password/sent")
 def forgot_sent() -> ResponseReturnValue:
     """Say what comes next."""
-    return render_template("auth/sent.html", again=url_for(".forgot"), files=_mail_stays_here())
+    return render_template("auth/sent.html", again=url_for(".forgot"), files=_mail_folder())
 
 
 @blueprint.route("/password/reset/<token>", methods=BOTH)
@@ -230,6 +230,8 @@ def _usable(token: str, purpose: Purpose) -> MailToken:
     return found
 
 
-def _mail_stays_here() -> bool:
-    """Whether mails are files on this machine, so that the reader looks in the right place."""
-    return settings.mail_url.startswith("file:") and not settings.is_public
+def _mail_folder() -> str | None:
+    """Where mails lie when they are files on this machine, so that the reader looks there."""
+    if not settings.mail_url.startswith("file:") or settings.is_public:
+        return None
+    return f"{settings.instance_path.name}/mail"

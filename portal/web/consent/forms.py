@@ -17,10 +17,15 @@ CHOICES = (
 )
 
 
-class ConsentForm(Form):
+def consent_choice() -> RadioField:
     """A decision of its own; nothing is chosen beforehand."""
+    return RadioField(_l("Your consent"), choices=choices(CHOICES), validate_choice=False)
 
-    consent = RadioField(_l("Your consent"), choices=choices(CHOICES), validate_choice=False)
+
+class ConsentForm(Form):
+    """The decision alone."""
+
+    consent = consent_choice()
 
     @property
     def given(self) -> int:

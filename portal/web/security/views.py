@@ -42,7 +42,8 @@ def index() -> ResponseReturnValue:
             )
             flash(_("Your password is changed. A mail tells you so, too."), "success")
             return redirect(url_for(".index"), 303)
-    return shown("security/index.html", form, account=me(), sessions=sessions.list_sessions(me().id))
+    listed = sorted(sessions.list_sessions(me().id), key=lambda each: each.id != current_user.session_id)
+    return shown("security/index.html", form, account=me(), sessions=listed)
 
 
 @blueprint.post("/sessions/<uuid:session_id>/end")
