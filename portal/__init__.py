@@ -9,6 +9,7 @@ from flask import Flask
 
 from config import load_settings
 from portal import api, cli, failures, http, web
+from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, migrate, prepare_engine
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
@@ -44,6 +45,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    fast_lane.init_app(app)
     http.init_app(app)
     csrf.init_app(app)
     login_manager.init_app(app)

@@ -12,6 +12,9 @@ JSON = "application/json"
 ACCEPTED = frozenset({"*/*", "application/*", JSON})
 LONGEST_ACCEPT = 1000
 
+PLAIN_ACCEPTS = frozenset({None, "", "*/*", JSON, "application/json, text/plain, */*"})
+"""What clients send most; nothing else has to be read closely."""
+
 
 def answer(body: Wire, status: int = 200) -> Response:
     """Make a JSON answer of a model."""

@@ -58,7 +58,8 @@ def show(key: str) -> ResponseReturnValue:
 def remove(key: str) -> ResponseReturnValue:
     """Revoke a key for good. Every key may remove itself; for others it takes the level."""
     me = caller()
-    if me.level < WRITE_ACCOUNT and key.lower() != me.key_id:
+    is_itself = me.key is not None and key.lower() == me.key.id
+    if me.level < WRITE_ACCOUNT and not is_itself:
         raise Forbidden
     keys.revoke_key(actor(), _living(me, key).id)
     return no_content()

@@ -13,7 +13,7 @@ from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
 from portal import clock
-from portal.api.answers import JSON, is_acceptable
+from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
 from portal.api.errors import failure
 from portal.api.route import route_of
 from portal.http import client_address, request_id
@@ -34,7 +34,6 @@ TOLD_WITH = {
     Outcome.CONSENT_LACKING: 451,
 }
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
-_PLAIN_ACCEPT = frozenset({"*/*", JSON, "application/json, text/plain, */*"})
 
 
 class Caller(NamedTuple):
@@ -42,7 +41,6 @@ class Caller(NamedTuple):
 
     account_id: int
     level: int
-    key_id: str = ""
     key: KeyFacts | None = None
     signed: SignedSession | None = None
 
@@ -71,7 +69,7 @@ def admit_key() -> Response | None:
         app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms())
         raise Forbidden
     app.extensions["usage"].note_call(decision.key_id, environ["REMOTE_ADDR"], clock.now_ms())
-    g.caller = Caller(decision.key.account_id, decision.level, decision.key_id, decision.key)
+    g.caller = Caller(decision.key.account_id, decision.level, decision.key)
     return None
 
 
@@ -105,14 +103,14 @@ def caller() -> Caller:
 def actor() -> Actor:
     """Who asks, for the rules."""
     known: Caller | None = g.get("caller")
-    key_id = known.key_id if known else ""
+    key = known.key if known else None
     signed = known.signed if known else None
-    kind = ActorKind.KEY if key_id else ActorKind.JWT if signed else ActorKind.ANONYMOUS
+    kind = ActorKind.KEY if key else ActorKind.JWT if signed else ActorKind.ANONYMOUS
     return Actor(
         kind=kind,
         account_id=known.account_id if known else None,
-        key_id=UUID(key_id) if key_id else None,
-        key_level=known.level if known and key_id else None,
+        key_id=UUID(key.id) if key else None,
+        key_level=known.level if known and key else None,
         session_id=signed.id if signed else None,
         address=client_address(),
         user_agent=request.user_agent.string,
@@ -133,7 +131,7 @@ def refuse_unfit() -> None:
     """Raise NotAcceptable for who takes no JSON, InvalidInput for credentials in the URL."""
     environ = request.environ
     accept = environ.get("HTTP_ACCEPT")
-    if accept and accept not in _PLAIN_ACCEPT and not is_acceptable(accept):
+    if accept not in PLAIN_ACCEPTS and not is_acceptable(accept):
         raise NotAcceptable
     if environ.get("QUERY_STRING") and not IN_URL.isdisjoint(name.lower() for name in request.args):
         raise InvalidInput("credentialsInUrl", "")

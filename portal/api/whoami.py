@@ -13,6 +13,7 @@ from portal.api.answers import JSON, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.services import profile
+from portal.services.verification import KeyFacts
 
 KEPT_BODIES = 4096
 
@@ -23,17 +24,19 @@ def show_account() -> ResponseReturnValue:
 
 
 def show_key() -> ResponseReturnValue:
-    """Tell what the key is, with the level that counts. Of all answers this is asked for most."""
-    caller: Caller = g.caller
-    key = caller.key
-    assert key is not None
-    life = (key.created_at, key.expires_at)
-    body = _key_body(caller.key_id, caller.level, key.account_id, key.name, life)
-    return Response(body, content_type=JSON)
+    """Tell what the key is, with the level that counts."""
+    me: Caller = g.caller
+    assert me.key is not None
+    return Response(key_body(me.key, me.level), content_type=JSON)
+
+
+def key_body(key: KeyFacts, level: int) -> bytes:
+    """The answer of :func:`show_key`, which is asked for most; ``level`` is the one that counts."""
+    return _written(key.id, level, key.account_id, key.name, (key.created_at, key.expires_at))
 
 
 @lru_cache(KEPT_BODIES)
-def _key_body(key_id: str, level: int, account_id: int, name: str, life: tuple[int, int]) -> bytes:
+def _written(key_id: str, level: int, account_id: int, name: str, life: tuple[int, int]) -> bytes:
     """Write the answer. It can be kept: nothing in it ever changes for these arguments."""
     facts = {
         "key": key_id,
@@ -43,6 +46,5 @@ def _key_body(key_id: str, level: int, account_id: int, name: str, life: tuple[i
         "expiresAt": clock.iso(clock.from_ms(life[1])),
         "userId": account_id,
     }
-    return json.dumps(
-        {"result": "success", "apikey": facts}, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    wire = {"result": "success", "apikey": facts}
+    return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()

@@ -20,20 +20,22 @@ from weakref import WeakSet
 
 import psycopg
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from config import Settings
 from portal import clock
 from portal.extensions import SQLITE_BUSY_MS
 from portal.models import Consent, Status
-from portal.permissions import ROLE_LEVELS, Role
+from portal.permissions import ROLE_LEVELS
 from portal.services import secrets
 
 CACHED_KEYS = 10_000
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-LONGEST_KEY_ID = 36
+LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
+NO_DIGEST = bytes(32)
 
 QUERY = """
-SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
+SELECT k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
        k.revoked_at, a.role, a.status, a.consent
 FROM api_keys k JOIN accounts a ON a.id = k.account_id
 WHERE k.id = {}
@@ -55,7 +57,7 @@ class Outcome(StrEnum):
 class KeyFacts(NamedTuple):
     """What a check reads of a key and its owner; times are milliseconds since the epoch."""
 
-    id: UUID | str
+    id: str
     name: str
     level: int
     digest: bytes
@@ -99,21 +101,36 @@ class Verifier:
         """Decide about a key and its secret, at this moment.
 
         ``key_id`` is a UUID in its canonical form, in any case. Whoever lacks the secret gets
-        ``UNKNOWN`` after the same work, whether there is such a key or not.
+        ``UNKNOWN`` after the same work, one read and one digest, whether there is such a key
+        or not. Raises OperationalError when the database can't be read.
         """
-        if not secrets.is_well_formed(secret, self._prefix):
-            return UNKNOWN
         canonical = key_id.lower()
-        if not CANONICAL_UUID.fullmatch(canonical):
+        if not (secrets.is_well_formed(secret, self._prefix) and CANONICAL_UUID.fullmatch(canonical)):
             return UNKNOWN
-        facts = self._reader().read(canonical)
+        try:
+            facts = self._find(canonical, secret)
+        except (sqlite3.Error, psycopg.Error) as error:
+            self._readers = threading.local()
+            raise OperationalError(None, None, error) from error
         if facts is None:
-            secrets.matches(self._peppers, self._dummy_pepper, bytes(32), secret)
             return UNKNOWN
-        if not secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
-            return UNKNOWN
-        level = min(facts.level, ROLE_LEVELS[Role(facts.role)])
-        return Decision(outcome_of(facts, clock.now_ms()), level, facts, canonical)
+        level = min(facts.level, LEVELS_BY_ROLE[facts.role])
+        return Decision(outcome_of(facts, clock.now_ms()), level, facts, facts.id)
+
+    def _find(self, key_id: str, secret: str) -> KeyFacts | None:
+        """The key that this is the secret of."""
+        reader = self._reader()
+        facts = reader.kept(key_id)
+        if facts is not None:
+            if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
+                return facts
+            reader.read(key_id)
+            return None
+        facts = reader.read(key_id)
+        if facts is None:
+            secrets.matches(self._peppers, self._dummy_pepper, NO_DIGEST, secret)
+            return None
+        return facts if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret) else None
 
     def _reader(self) -> SqliteReader | PostgresReader:
         reader: SqliteReader | PostgresReader | None = getattr(self._readers, "reader", None)
@@ -155,29 +172,36 @@ def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader
 
 
 class SqliteReader:
-    """Reads through a connection of its own, which never writes, and keeps what it read
-    until another connection has committed anything.
+    """Reads through a connection of its own, which never writes.
+
+    What it has read it keeps until another connection has committed anything.
     """
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         self._connection.execute("PRAGMA query_only = ON")
-        self._cursor = self._connection.cursor()
+        self._execute = self._connection.cursor().execute
         self._query = QUERY.format("?")
         self._version = -1
-        self._kept: dict[str, KeyFacts | None] = {}
+        self._kept: dict[str, KeyFacts] = {}
 
-    def read(self, key_id: str) -> KeyFacts | None:
-        """The facts, or None for a key that is not there."""
-        version = self._cursor.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version or len(self._kept) >= CACHED_KEYS:
+    def kept(self, key_id: str) -> KeyFacts | None:
+        """The facts that were read before, if nobody has written since."""
+        version = self._execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
             self._kept.clear()
             self._version = version
-        if key_id in self._kept:
-            return self._kept[key_id]
-        row = self._cursor.execute(self._query, (key_id.replace("-", ""),)).fetchone()
-        facts = self._kept[key_id] = KeyFacts(*row) if row else None
+        return self._kept.get(key_id)
+
+    def read(self, key_id: str) -> KeyFacts | None:
+        """The facts, read now, or None for a key that is not there."""
+        row = self._execute(self._query, (key_id.replace("-", ""),)).fetchone()
+        if row is None:
+            return None
+        if len(self._kept) >= CACHED_KEYS:
+            self._kept.clear()
+        facts = self._kept[key_id] = KeyFacts(key_id, *row)
         return facts
 
     def close(self) -> None:
@@ -193,8 +217,12 @@ class PostgresReader:
         self._query = QUERY.format("%s")
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
+    def kept(self, _key_id: str) -> KeyFacts | None:
+        """Nothing: every check reads."""
+        return None
+
     def read(self, key_id: str) -> KeyFacts | None:
-        """The facts, or None for a key that is not there."""
+        """The facts, read now, or None for a key that is not there."""
         try:
             return self._read(key_id)
         except psycopg.OperationalError:
@@ -215,4 +243,4 @@ class PostgresReader:
                 self._conninfo, autocommit=True, connect_timeout=5, prepare_threshold=0
             )
         row = self._connection.execute(self._query, (UUID(key_id),), prepare=True, binary=True).fetchone()
-        return KeyFacts(*row) if row else None  # type: ignore[arg-type]  # as QUERY has them
+        return KeyFacts(key_id, *row) if row else None  # type: ignore[arg-type]  # as QUERY has them
