@@ -57,8 +57,8 @@ sbom: ## Write the bill of materials, build/sbom.json (CycloneDX)
 
 .PHONY: bench
 bench: ## Measure the verification of keys against four other ways
-	@scripts/setup.sh lint
-	@$(BIN)/python -m bench $(BENCH_OPTIONS)
+	@scripts/setup.sh bench
+	@.venv-bench/bin/python -m bench $(BENCH_OPTIONS)
 
 .PHONY: messages
 messages: ## Extract every sentence of the pages and mails into the catalogue
@@ -74,7 +74,8 @@ lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for n
 	@scripts/setup.sh lint
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) bench/requirements-bench.in --output-file bench/requirements-bench.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and everything that was built; keeps instance/
-	@rm -rf .venv node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-bench node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Set this machine up for the portal: scripts/setup.sh run|lint|test
+# Set this machine up for the portal: scripts/setup.sh run|lint|test|bench
 #
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
 #          Chromium, a Java runtime and the Nu HTML checker
+#   bench  the same as run, and besides wrk, and a virtual environment in
+#          .venv-bench with what the portal is measured against
 #
 # A second call does nothing. What can't be installed ends with one sentence
 # that says what to do, and with exit code 1.
@@ -108,6 +110,21 @@ install_html_checker() {
     cp package-lock.json node_modules/.installed
 }
 
+install_load_generator() {
+    command -v wrk >/dev/null || system_install "the load generator" wrk wrk
+}
+
+install_peers() {
+    local lock=bench/requirements-bench.txt stamp=.venv-bench/.installed
+    sha256sum --check --status "$stamp" 2>/dev/null && return
+    echo "setup: installing $lock"
+    .venv/bin/python -m venv --clear .venv-bench || die "could not make a virtual environment in .venv-bench."
+    .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        --require-hashes --requirement "$lock" ||
+        die "pip could not install $lock: is the package index reachable?"
+    sha256sum "$lock" >"$stamp"
+}
+
 case ${1:-} in
 run)
     make_venv
@@ -124,7 +141,13 @@ test)
     install_java
     install_html_checker
     ;;
+bench)
+    make_venv
+    install_locked requirements.txt
+    install_load_generator
+    install_peers
+    ;;
 *)
-    die "say 'run', 'lint' or 'test'."
+    die "say 'run', 'lint', 'test' or 'bench'."
     ;;
 esac

@@ -1,0 +1,1 @@
+"""`make bench`: the verification of keys, side by side with four other ways."""
