@@ -1,0 +1,278 @@
+"""Every act has its record, and every look of an operator (row 46): a table of routes and acts.
+
+The table is held to the URL map: a route that acts and is not in it fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from portal.models import Action, Purpose
+from portal.permissions import Role
+from portal.services import audit, operators, recovery, sessions, tokens
+from portal.services.actor import Actor
+from portal.services.transaction import transaction
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import MadeKey, Person, make_person
+from tests.support.client import PageChecker
+from tests.support.crawl import stops
+from tests.support.databases import Database
+from tests.support.mailbox import Mailbox
+
+NEW_PASSWORD = "lantern-orchard-quiet-58"
+FIRST, NEW = {"consent": "1", "password": NEW_PASSWORD}, {"password": NEW_PASSWORD}
+
+
+@dataclass
+class Scene:
+    """What an act may need: its people, a key, and a way to make links."""
+
+    app: Flask
+    alice: Person
+    sue: Person
+    ada: Person
+    made: MadeKey
+    mailbox: Mailbox
+    new_client: Callable[[], PageChecker]
+
+    def token(self, purpose: Purpose, address: str | None = None) -> str:
+        """A link for Alice."""
+        with self.app.app_context(), transaction() as session:
+            address = address or self.alice.email
+            return tokens.mint(session, purpose, account_id=self.alice.account_id, address=address)
+
+    def sign_up(self) -> str:
+        """The path of a link that confirms a new account."""
+        self.new_client().post("/signup", data={"email": "new@example.org", "language": "en"})
+        return self.mailbox.last(to="new@example.org").path("/confirm/")
+
+    def locked(self) -> str:
+        """The path of a link that opens Alice's locked account."""
+        with self.app.app_context():
+            recovery.lock(self.alice.actor, self.alice.password)
+        return f"/unlock/{self.token(Purpose.UNLOCK)}"
+
+    def blocked(self) -> str:
+        """The path that takes the block from Alice's account."""
+        with self.app.app_context():
+            operators.block(Actor.command_line(), self.alice.account_id, why="spam")
+        return f"/admin/accounts/{self.alice.account_id}/unblock"
+
+    def session(self) -> str:
+        """The path that ends another session of Alice's."""
+        other = self.new_client()
+        self.alice.sign_in(other)
+        with self.app.app_context():
+            return f"/account/security/sessions/{sessions.list_sessions(self.alice.account_id)[0].id}/end"
+
+    def admin(self, act: str) -> str:
+        """An operator's page about Alice."""
+        return f"/admin/accounts/{self.alice.account_id}/{act}"
+
+
+Path = Callable[[Scene], str]
+Body = Callable[[Scene], dict[str, Any]]
+
+
+@dataclass
+class Act:
+    """Who sends what where, and what the record says then."""
+
+    endpoint: str
+    actions: set[Action]
+    path: Path
+    body: Body = field(default=lambda _scene: {})
+    who: str = "alice"
+    method: str = "POST"
+
+
+def own_password(scene: Scene) -> dict[str, Any]:
+    return {"current_password": scene.alice.password}
+
+
+def reason(_scene: Scene) -> dict[str, Any]:
+    return {"reason": "because"}
+
+
+def nonce(_scene: Scene) -> dict[str, Any]:
+    return {"nonce": str(uuid4())}
+
+
+def credentials(scene: Scene) -> dict[str, Any]:
+    return {"username": "alice", "password": scene.alice.password}
+
+
+A = Action
+REVOKED_ALL = {A.KEYS_REVOKED, A.SESSIONS_ENDED}
+PAGES = [
+    Act("auth.sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/signup",
+        lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
+    Act("auth.confirm", {A.ACCOUNT_CONFIRMED, A.CONSENT_GIVEN, A.SESSION_STARTED}, Scene.sign_up,
+        lambda _: FIRST, "nobody"),
+    Act("auth.sign_in", {A.SESSION_STARTED}, lambda _: "/signin", credentials, "nobody"),
+    Act("auth.sign_in", {A.SESSION_REFUSED}, lambda _: "/signin",
+        lambda _: {"username": "alice", "password": "wrong"}, "nobody"),
+    Act("auth.sign_out", {A.SESSION_ENDED}, lambda _: "/signout"),
+    Act("auth.forgot", {A.PASSWORD_RESET_REQUESTED}, lambda _: "/password/forgot",
+        lambda s: {"email": s.alice.email}, "nobody"),
+    Act("auth.reset", {A.PASSWORD_RESET, A.SESSIONS_ENDED},
+        lambda s: f"/password/reset/{s.token(Purpose.RESET)}", lambda _: NEW, "nobody"),
+    Act("auth.unlock", {A.ACCOUNT_UNLOCKED}, Scene.locked, who="nobody"),
+    Act("auth.confirm_email", {A.ACCOUNT_EMAIL_CHANGED},
+        lambda s: f"/confirm-email/{s.token(Purpose.EMAIL, 'al@example.org')}"),
+    Act("consent.index", {A.CONSENT_GIVEN}, lambda _: "/account/consent", lambda _: {"consent": "2"}),
+    Act("consent.withdraw", {A.CONSENT_WITHDRAWN, A.KEYS_REVOKED}, lambda _: "/account/consent/withdraw"),
+    Act("profile.index", {A.ACCOUNT_UPDATED}, lambda _: "/account/profile",
+        lambda _: {"username": "alicia", "bio": "", "language": "en"}),
+    Act("profile.email", {A.ACCOUNT_EMAIL_CHANGE_REQUESTED}, lambda _: "/account/profile/email",
+        lambda s: {"email": "al@example.org", **own_password(s)}),
+    Act("security.index", {A.PASSWORD_CHANGED, A.SESSIONS_ENDED}, lambda _: "/account/security",
+        lambda s: {**own_password(s), **NEW, "end_others": "y"}),
+    Act("security.lock", {A.ACCOUNT_LOCKED, *REVOKED_ALL}, lambda _: "/account/security/lock", own_password),
+    Act("security.remove", {A.ACCOUNT_REMOVED, *REVOKED_ALL}, lambda _: "/account/security/remove",
+        own_password),
+    Act("security.end_session", {A.SESSION_ENDED}, Scene.session),
+    Act("security.end_others", {A.SESSIONS_ENDED}, lambda _: "/account/security/sessions/end-others"),
+    Act("keys.create", {A.KEY_CREATED}, lambda _: "/account/keys/new",
+        lambda s: {"name": "ci", "level": "1", "expires": "30", **nonce(s)}),
+    Act("keys.replace_now", {A.KEY_CREATED, A.KEY_REVOKED},
+        lambda s: f"/account/keys/{s.made.id}/replace", nonce),
+    Act("keys.revoke_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/{s.made.id}/revoke"),
+    Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
+    Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),
+    Act("admin.revoke_keys", {A.KEYS_REVOKED}, lambda s: s.admin("revoke-keys"), reason, "sue"),
+    Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), reason, "sue"),
+    Act("admin.role", {A.ACCOUNT_ROLE_CHANGED, A.SESSIONS_ENDED, A.ACCOUNT_READ}, lambda s: s.admin("role"),
+        lambda _: {"role": "curator"}, "ada"),
+    Act("admin.index", {A.ACCOUNTS_SEARCHED}, lambda _: "/admin/accounts", who="sue", method="GET"),
+    Act("admin.account", {A.ACCOUNT_READ}, lambda s: s.admin("").rstrip("/"), who="sue", method="GET"),
+    Act("admin.record", {A.RECORD_READ}, lambda _: "/admin/record", who="sue", method="GET"),
+    *(
+        Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")
+        for name, act in (("block", "block"), ("revoke_keys", "revoke-keys"), ("role", "role"))
+    ),
+    Act("admin.unblock", {A.ACCOUNT_READ}, Scene.blocked, who="sue", method="GET"),
+    Act("admin.revoke_key", {A.ACCOUNT_READ}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), who="sue",
+        method="GET"),
+]  # fmt: skip
+CHANGE = {"bio": "Sews at night."}
+ISSUE = {"name": "ci", "level": 1, "expiresIn": 3600}
+API = [
+    Act("api_open.signing_sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/api/signup",
+        lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
+    Act("api_open.signing_confirm", {A.ACCOUNT_CONFIRMED, A.CONSENT_GIVEN, A.SESSION_STARTED},
+        lambda s: s.sign_up().replace("/confirm/", "/api/confirm/signup/"), lambda _: {"consent": 1},
+        "nobody"),
+    Act("api_open.signing_sign_in", {A.SESSION_STARTED}, lambda _: "/api/signin", credentials, "nobody"),
+    Act("api_open.signing_sign_in", {A.SESSION_REFUSED}, lambda _: "/api/signin",
+        lambda _: {"username": "alice", "password": "wrong"}, "nobody"),
+    *(
+        act
+        for door in ("jwt", "key")
+        for act in (
+            Act(f"api_{door}.accounts_change", {A.ACCOUNT_UPDATED}, lambda _, d=door: f"/api/account/{d}",
+                lambda _: CHANGE, door, "PATCH"),
+            Act(f"api_{door}.apikeys_create", {A.KEY_CREATED}, lambda _, d=door: f"/api/apikeys/{d}",
+                lambda _: ISSUE, door),
+            Act(f"api_{door}.apikeys_remove", {A.KEY_REVOKED},
+                lambda s, d=door: f"/api/apikeys/{s.made.id}/{d}", who=door, method="DELETE"),
+        )
+    ),
+]  # fmt: skip
+ACTS = [*PAGES, *API]
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The application without asking for CSRF tokens, which have tests of their own."""
+    app = make_app(PORTAL_LIMITS_ENABLED="false")
+    app.config["WTF_CSRF_ENABLED"] = False
+    return app
+
+
+@pytest.fixture
+def scene(app: Flask, make_key: MakeKey, mailbox: Mailbox, new_client: Callable[[], PageChecker]) -> Scene:
+    alice = make_person(app, "alice")
+    sue, ada = make_person(app, "sue", Role.SUPPORT), make_person(app, "ada", Role.ADMIN)
+
+    def client() -> PageChecker:
+        made = new_client()
+        made.checks_pages = False
+        return made
+
+    return Scene(app, alice, sue, ada, make_key(alice), mailbox, client)
+
+
+def send(scene: Scene, act: Act, path: str, body: dict[str, Any]) -> int:
+    client = scene.new_client()
+    headers: dict[str, str] = {}
+    if act.who in {"alice", "sue", "ada"}:
+        getattr(scene, act.who).sign_in(client)
+    elif act.who == "key":
+        headers = scene.made.headers
+    elif act.who == "jwt":
+        token = client.post("/api/signin", json=credentials(scene)).get_json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+    before = newest(scene.app)
+    what = {"json": body} if path.startswith("/api/") and act.method != "DELETE" else {"data": body}
+    status = client.open(path, method=act.method, headers=headers, **(what if act.method != "GET" else {}))
+    assert status.status_code < 500
+    return before
+
+
+def newest(app: Flask) -> int:
+    with app.app_context():
+        return audit.list_events(limit=1)[0].id
+
+
+@pytest.mark.sqlite_only(reason="one code writes it on both; its triggers are proved on both")
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: f"{act.method} {act.endpoint}")
+def test_each_act_has_its_record(scene: Scene, act: Act) -> None:
+    path, body = act.path(scene), act.body(scene)
+    before = send(scene, act, path, body)
+    with scene.app.app_context():
+        events = [event for event in audit.list_events() if event.id > before]
+    assert {event.action for event in events} == act.actions
+    for event in events:
+        assert event.address == "127.0.0.1"
+        assert event.request_id
+        if act.who in {"alice", "sue", "ada"}:
+            assert event.actor_account_id == getattr(scene, act.who).account_id
+        if act.who == "key":
+            assert str(event.actor_key_id) == scene.made.id
+        assert NEW_PASSWORD not in str(event.details)
+
+
+@pytest.mark.sqlite_only(reason="the routes have nothing to do with the database")
+def test_every_route_that_acts_is_in_the_table(app: Flask) -> None:
+    acting = {stop.endpoint for stop in stops(app) if stop.methods & {"POST", "PUT", "PATCH", "DELETE"}}
+    assert acting == {act.endpoint for act in ACTS if act.method != "GET"} | {"auth.setup"}
+
+
+@pytest.mark.sqlite_only(reason="the routes have nothing to do with the database")
+def test_every_look_of_an_operator_is_in_the_table(app: Flask) -> None:
+    looks = {stop.endpoint for stop in stops(app) if stop.endpoint.startswith("admin.")}
+    told = {act.endpoint for act in ACTS if act.method == "GET"}
+    assert looks == told
+
+
+def test_the_first_admin_is_recorded_and_a_fresh_database_is_empty(
+    app: Flask, database: Database, new_client: Callable[[], PageChecker]
+) -> None:
+    """Row 5: there is no default account."""
+    assert database.execute("SELECT count(*) FROM accounts") == [(0,)]
+    assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
+    with app.app_context(), transaction() as session:
+        token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+    client = new_client()
+    client.checks_pages = False
+    client.post(f"/setup/{token}", data={"email": "ada@example.org", **FIRST})
+    with app.app_context():
+        found = {event.action for event in audit.list_events()}
+    assert found == {A.ACCOUNT_CREATED, A.CONSENT_GIVEN, A.SESSION_STARTED}
