@@ -22,6 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.support.children import ending_with_us
 from tests.support.ports import free_port
 
 SUPERUSER = "portal"
@@ -66,7 +67,9 @@ class Postgres:
         options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
         with (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                self._words([programs / "postgres", "-D", data, "-p", self.port, *options]),
+                self._words(
+                    [*ending_with_us("QUIT"), programs / "postgres", "-D", data, "-p", self.port, *options]
+                ),
                 stdout=log,
                 stderr=log,
                 user=self._user,

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.children import ending_with_us
 from tests.support.databases import ROOT, Database
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
@@ -50,7 +51,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+                [*ending_with_us("TERM"), sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
                 cwd=ROOT,
                 env={**environment, **self.settings},
                 stdin=subprocess.DEVNULL,
