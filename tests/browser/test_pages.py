@@ -94,6 +94,9 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),
             ("admin-record", "/admin/record"),
             ("admin-none", "/admin/accounts?query=zzz"),
+            ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
+            ("admin-revoke-keys", f"{account}/revoke-keys"),
+            ("admin-revoke-key", f"{account}/keys/{nightly}/revoke"),
         ],
     }  # fmt: skip
 

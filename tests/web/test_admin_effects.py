@@ -1,0 +1,74 @@
+"""What operators do acts by the next request, on sessions and JWTs that are open (row 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from portal.permissions import Role
+from portal.services import operators
+from portal.services.actor import Actor
+from tests.support.cast import Cast, Person
+from tests.support.client import PageChecker
+
+SHELL = Actor.command_line()
+
+
+@pytest.fixture
+def alice(cast: Cast, new_client: Callable[[], PageChecker]) -> PageChecker:
+    """A browser in which Alice has signed in."""
+    client = new_client()
+    cast.alice.sign_in(client)
+    return client
+
+
+def token(client: PageChecker, person: Person) -> dict[str, str]:
+    answer = client.post("/api/signin", json={"username": person.email, "password": person.password})
+    return {"Authorization": f"Bearer {answer.get_json()['token']}"}
+
+
+def test_a_block_ends_session_and_jwt_and_unblocking_does_not_bring_them_back(
+    app: Flask, cast: Cast, client: PageChecker, alice: PageChecker
+) -> None:
+    jwt = token(client, cast.alice)
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 200
+    assert alice.get("/account/keys").status_code == 200
+    with app.app_context():
+        operators.block(SHELL, cast.alice.account_id, why="spam")
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
+    assert alice.get("/account/keys").status_code == 302
+    with app.app_context():
+        operators.unblock(SHELL, cast.alice.account_id, why="a mistake")
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
+    assert alice.get("/account/keys").status_code == 302
+
+
+def test_a_fall_acts_on_the_open_session_and_jwt(
+    app: Flask, cast: Cast, client: PageChecker, new_client: Callable[[], PageChecker]
+) -> None:
+    browser = new_client()
+    cast.sue.sign_in(browser)
+    jwt = token(client, cast.sue)
+    wanted = {"name": "too high", "level": 8, "expiresIn": 60}
+    assert client.post("/api/apikeys/jwt", headers=jwt, json=wanted).status_code == 201
+    with app.app_context():
+        operators.set_role(SHELL, cast.sue.account_id, Role.USER)
+    refused = client.post("/api/apikeys/jwt", headers=jwt, json=wanted)
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "keyLevelExceedsRoleLevel")
+    assert client.get("/api/whoami/jwt", headers=jwt).get_json()["account"]["role"] == "user"
+    assert browser.get("/admin/accounts").status_code == 404
+    assert browser.get("/account/keys").status_code == 200
+
+
+def test_a_rise_asks_for_a_new_sign_in(
+    app: Flask, cast: Cast, client: PageChecker, alice: PageChecker
+) -> None:
+    jwt = token(client, cast.alice)
+    with app.app_context():
+        operators.set_role(SHELL, cast.alice.account_id, Role.SUPPORT)
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
+    assert alice.get("/admin/accounts").status_code == 302
+    cast.alice.sign_in(alice)
+    assert alice.get("/admin/accounts").status_code == 200
