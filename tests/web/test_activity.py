@@ -93,9 +93,9 @@ def test_a_long_record_comes_in_pages(app, alice, cast):
     assert page.select_one("a[rel=first]")["href"] == PAGE
 
 
-@pytest.mark.parametrize("before", ["1", "0", "-5", "x", "9" * 40, ""])
-def test_odd_ends_of_pages_are_no_error(alice, before):
-    alice.page(f"{PAGE}?before={before}")
+def test_odd_ends_of_pages_are_no_error(alice):
+    for before in ("1", "0", "-5", "x", "9" * 40, ""):
+        alice.page(f"{PAGE}?before={before}")
 
 
 def test_behind_the_end_there_is_a_way_back(alice):
