@@ -53,15 +53,16 @@ class FileTransport:
         """Write ``<name>.eml``, readable only to the portal's own user, its lines ended as here."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{name}-")
+            handle, name_until_whole = tempfile.mkstemp(dir=self.folder, prefix=f".{name}-")
+            temporary = Path(name_until_whole)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(message.as_bytes(policy=message.policy.clone(linesep="\n")))
-                    file.flush()
+                with temporary.open("rb") as file:
                     os.fsync(file.fileno())
-                Path(temporary).replace(self.folder / f"{name}.eml")
+                temporary.replace(self.folder / f"{name}.eml")
             except BaseException:
-                Path(temporary).unlink()
+                temporary.unlink()
                 raise
         except OSError as error:
             raise DeliveryFailed(f"The file can't be written: {error.strerror}.") from error

@@ -298,18 +298,9 @@ def test_a_mail_is_not_lost_when_its_process_is_killed_in_the_middle(
     assert waiting(database) == 0
 
 
-def test_once_does_what_is_due_and_ends(app: Flask, database: Database, instance: Path) -> None:
-    enqueue(app)
-    with jobs_process(database, instance, "file:", "--once") as process:
-        assert process.wait(60) == 0
-
-    assert len(list((instance / "mail").glob("*.eml"))) == 1
-
-
-def test_a_database_that_is_not_there_is_told_and_waited_for(
-    app: Flask, database: Database, instance: Path
-) -> None:
-    gone = Database(database.kind, f"postgresql+psycopg://portal@127.0.0.1:{free_port()}/gone")
+@pytest.mark.sqlite_only(reason="the database that is away is always the same")
+def test_a_database_that_is_not_there_is_told_and_waited_for(database: Database, instance: Path) -> None:
+    gone = Database("postgresql", f"postgresql+psycopg://portal@127.0.0.1:{free_port()}/gone")
     with jobs_process(gone, instance, "file:") as process:
         assert process.stderr
         line = next(line for line in process.stderr if "jobs.database-away" in line)
