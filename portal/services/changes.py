@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import IntegrityError
 
 from portal.models import Account, Consent, Status
-from portal.services import profile, recovery
+from portal.services import limits, profile, recovery
 from portal.services.actor import Actor
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
 from portal.services.fields import clean_email
@@ -37,6 +37,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
     if changes.consent is not None and changes.consent not in tuple(Consent):
         raise InvalidInput("consentRequired", "consent")
     email = None if changes.email is None else clean_email(changes.email)
+    may_send = email is not None and bool(limits.may_send_mail(email))
     prepared = None
     if changes.password is not None:
         prepared = recovery.prepare_change(actor, changes.password, current=changes.current_password)
@@ -52,7 +53,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
             if prepared is not None:
                 recovery.change_password_in(session, actor, account, prepared)
             if email is not None:
-                profile.request_email_in(session, actor, account, email)
+                profile.request_email_in(session, actor, account, email, may_send=may_send)
             if changes.consent is not None:
                 profile.set_consent_in(session, actor, account, Consent(changes.consent))
     except IntegrityError as error:

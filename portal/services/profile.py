@@ -112,9 +112,7 @@ def request_email_change(actor: Actor, email: str) -> str:
     return email
 
 
-def request_email_in(
-    session: Session, actor: Actor, account: Account, email: str, *, may_send: bool = True
-) -> None:
+def request_email_in(session: Session, actor: Actor, account: Account, email: str, *, may_send: bool) -> None:
     """Write down a new, clean address for a locked account in the caller's transaction.
 
     ``may_send`` is the answer of ``limits.may_send_mail``, asked before the transaction.

@@ -103,6 +103,6 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
     if current_user.level < level:
         abort(404)
     if consent and me().consent == Consent.NONE:
-        flash(_("Your consent is needed before you can go on."), "warn")
+        flash(_("Your consent is needed before you can go on."), "warning")
         return redirect(url_for("consent.index"))
     return None
