@@ -58,7 +58,7 @@ def read(token: str) -> SignedSession | None:
         if not claims["nbf"] <= clock.now_ms() / 1000 < claims["exp"]:
             return None
         signed = sessions.resume_by_id(UUID(claims["jti"]))
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     if signed is None or str(signed.account_id) != claims["sub"]:
         return None

@@ -1,0 +1,31 @@
+"""What the tests of the API share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from portal.models import SessionKind
+from portal.services import jwt, sessions
+from portal.services.transaction import lock_account, transaction
+from tests.support.cast import Person
+
+Headers = dict[str, str]
+Bearer = Callable[[Person], Headers]
+
+
+@pytest.fixture
+def bearer(app: Flask) -> Bearer:
+    """Sign somebody in without the cost of a password: ``headers=bearer(cast.alice)``."""
+
+    def sign_in(person: Person) -> Headers:
+        with app.app_context():
+            with transaction() as session:
+                account = lock_account(session, person.account_id)
+                assert account
+                signed, _token = sessions.start(session, person.actor, account, SessionKind.JWT)
+            return {"Authorization": f"Bearer {jwt.issue(signed)}"}
+
+    return sign_in

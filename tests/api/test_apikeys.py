@@ -1,0 +1,262 @@
+"""Keys through the API: made, listed, read, removed, with a JWT and with a key."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from portal.services.secrets import is_well_formed
+from tests.api.conftest import Bearer, Headers
+from tests.conftest import MakeKey
+from tests.support.cast import Cast
+from tests.support.client import PageChecker
+from tests.support.clock import Clock
+from tests.support.databases import Database
+
+A_YEAR = 365 * 24 * 60 * 60
+WANTED = {"name": "ci", "level": 3, "expiresIn": 3600}
+FACTS = {"key", "level", "name", "createdAt", "expiresAt", "userId"}
+only_once = pytest.mark.sqlite_only(reason="what is wrong with a body has nothing to do with the database")
+
+
+@pytest.fixture(params=["jwt", "key"])
+def door(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def alices(door: str, cast: Cast, make_key: MakeKey, bearer: Bearer) -> Headers:
+    """Alice at this door, with all that she may."""
+    return bearer(cast.alice) if door == "jwt" else make_key(cast.alice, level=4, days=100).headers
+
+
+def test_a_key_is_made_and_works_at_once(client: PageChecker, cast: Cast, door: str, alices: Headers) -> None:
+    response = client.post(f"/api/apikeys/{door}", json=WANTED, headers=alices)
+
+    assert response.status_code == 201
+    assert response.json
+    assert response.json["result"] == "created"
+    made = response.json["apikey"]
+    assert set(made) == FACTS | {"secret"}
+    assert (made["name"], made["level"], made["userId"]) == ("ci", 3, cast.alice.account_id)
+    assert is_well_formed(made["secret"], "chk")
+    assert response.headers["Cache-Control"] == "no-store"
+    who = client.get("/api/whoami/key", auth=(made["key"], made["secret"]))
+    assert who.json
+    assert who.json["apikey"] == {name: value for name, value in made.items() if name != "secret"}
+
+
+@pytest.mark.parametrize("level", range(5))
+def test_every_level_up_to_the_role_can_be_given(
+    client: PageChecker, alices: Headers, door: str, level: int
+) -> None:
+    response = client.post(f"/api/apikeys/{door}", json=WANTED | {"level": level}, headers=alices)
+
+    assert response.status_code == 201
+    assert response.json
+    assert response.json["apikey"]["level"] == level
+
+
+@only_once
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (None, "postBodyMissing"),
+        ({}, "postBodyMissing"),
+        ({"level": "x"}, "nameMissing"),
+        ({"name": "  "}, "nameMissing"),
+        ({"name": 5}, "fieldInvalid"),
+        ({"name": "ci"}, "levelMissing"),
+        ({"name": "ci", "level": None}, "levelMissing"),
+        ({"name": "ci", "level": "3"}, "levelNotNumeric"),
+        ({"name": "ci", "level": True}, "levelNotNumeric"),
+        ({"name": "ci", "level": [3]}, "levelNotNumeric"),
+        ({"name": "ci", "level": 10}, "invalidLevel"),
+        ({"name": "ci", "level": -1}, "invalidLevel"),
+        ({"name": "ci", "level": 3.5}, "invalidLevel"),
+        ({"name": "ci", "level": 9}, "expiresInMissing"),
+        ({"name": "ci", "level": 9, "expiresIn": "60"}, "expiresInNotNumeric"),
+        ({"name": "ci", "level": 9, "expiresIn": True}, "expiresInNotNumeric"),
+        ({"name": "ci", "level": 9, "expiresIn": 0}, "expiresInNotNumeric"),
+        ({"name": "ci", "level": 9, "expiresIn": -60}, "expiresInNotNumeric"),
+        ({"name": "ci", "level": 9, "expiresIn": 1.5}, "expiresInNotNumeric"),
+        ({"name": "ci", "level": 9, "expiresIn": A_YEAR + 1}, "expiresInHigherThanMaximum"),
+        ({"name": "ci", "level": 9, "expiresIn": 1e300}, "expiresInHigherThanMaximum"),
+        ({"name": "ci", "level": 5, "expiresIn": 60}, "keyLevelExceedsRoleLevel"),
+        ({"name": "x" * 101, "level": 4, "expiresIn": 60}, "nameTooLong"),
+        ({"name": "a\nb", "level": 4, "expiresIn": 60}, "nameNotPrintable"),
+    ],
+)
+def test_what_is_wrong_with_a_wish_is_told_in_the_contracts_order(
+    client: PageChecker, door: str, alices: Headers, body: Any, code: str
+) -> None:
+    sent = {} if body is None else {"json": body}
+    response = client.post(f"/api/apikeys/{door}", headers=alices, **sent)
+
+    assert response.status_code == 400
+    assert response.json
+    assert response.json["error"] == code
+    assert set(response.json) == {"result", "error", "message", "requestId"}
+
+
+def test_a_year_is_the_longest_life(client: PageChecker, cast: Cast, bearer: Bearer) -> None:
+    response = client.post(
+        "/api/apikeys/jwt", json=WANTED | {"expiresIn": A_YEAR}, headers=bearer(cast.alice)
+    )
+
+    assert response.status_code == 201
+
+
+def test_a_key_makes_none_above_itself(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    key = make_key(cast.ada, level=4)
+    response = client.post("/api/apikeys/key", json=WANTED | {"level": 5}, headers=key.headers)
+
+    assert response.status_code == 400
+    assert response.json
+    assert response.json["error"] == "keyLevelExceedsRoleLevel"
+
+
+def test_a_key_makes_none_that_outlives_it_and_the_answer_tells(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    key = make_key(cast.alice, days=1)
+    parent = client.get("/api/whoami/key", headers=key.headers).json
+    child = client.post("/api/apikeys/key", json=WANTED | {"expiresIn": A_YEAR}, headers=key.headers).json
+
+    assert parent
+    assert child
+    assert child["apikey"]["expiresAt"] == parent["apikey"]["expiresAt"]
+
+
+def test_keys_are_listed_page_by_page(
+    client: PageChecker, cast: Cast, make_key: MakeKey, bearer: Bearer
+) -> None:
+    made = [make_key(cast.alice, name=f"key {number}").id for number in range(5)]
+    make_key(cast.bob)
+    headers, found, cursor = bearer(cast.alice), [], None
+    for _page in range(3):
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        answer = client.get("/api/apikeys/jwt", query_string=query, headers=headers).json
+        assert answer
+        assert answer["result"] == "success"
+        assert all(set(key) == FACTS for key in answer["apikeys"])
+        found += [key["key"] for key in answer["apikeys"]]
+        cursor = answer["next"]
+
+    assert found == made
+    assert cursor is None
+
+
+def test_the_list_is_narrowed_by_state(
+    client: PageChecker, cast: Cast, make_key: MakeKey, bearer: Bearer, clock: Clock
+) -> None:
+    short, revoked, live = (make_key(cast.alice, days=days).id for days in (0.01, 30, 30))
+    client.delete(f"/api/apikeys/{revoked}/jwt", headers=bearer(cast.alice))
+    clock.forward(hours=1)
+    headers = bearer(cast.alice)
+
+    def listed(**query: str) -> list[str]:
+        answer = client.get("/api/apikeys/jwt", query_string=query, headers=headers).json
+        assert answer
+        return [key["key"] for key in answer["apikeys"]]
+
+    assert listed() == [short, live]
+    assert listed(status="live") == [live]
+    assert listed(status="expired") == [short]
+    assert listed(status="revoked") == [revoked]
+    assert listed(status="all") == [short, revoked, live]
+
+
+@only_once
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=x",
+        "limit=",
+        "limit=1e9",
+        "cursor=x",
+        "cursor=",
+        "status=dead",
+    ],
+)
+def test_a_list_that_can_not_be_is_refused(
+    client: PageChecker, cast: Cast, bearer: Bearer, query: str
+) -> None:
+    response = client.get(f"/api/apikeys/jwt?{query}", headers=bearer(cast.alice))
+
+    assert response.status_code == 400
+    assert response.json
+    assert response.json["error"] == "fieldInvalid"
+    assert query.partition("=")[0] in response.json["message"]
+
+
+def test_a_key_is_read_without_its_secret(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str
+) -> None:
+    key = make_key(cast.alice)
+    response = client.get(f"/api/apikeys/{key.id}/{door}", headers=alices)
+
+    assert response.status_code == 200
+    assert response.json
+    assert set(response.json["apikey"]) == FACTS
+    assert key.secret not in response.text
+
+
+def test_what_is_not_ones_own_is_not_there(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str
+) -> None:
+    revoked = make_key(cast.alice).id
+    client.delete(f"/api/apikeys/{revoked}/{door}", headers=alices)
+    strangers = make_key(cast.bob).id
+    answers = [
+        client.open(f"/api/apikeys/{key}/{door}", method=method, headers=alices)
+        for key in (strangers, revoked, str(uuid4()), "1", "x" * 36, "%7B" + strangers + "%7D")
+        for method in ("GET", "DELETE")
+    ]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert {answer.json and answer.json["error"] for answer in answers} == {"notFound"}
+    assert client.get(f"/api/apikeys/{strangers}/jwt").status_code == 401
+
+
+def test_a_removed_key_is_refused_on_the_next_request(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str
+) -> None:
+    key = make_key(cast.alice)
+    assert client.get("/api/whoami/key", headers=key.headers).status_code == 200
+    removed = client.delete(f"/api/apikeys/{key.id}/{door}", headers=alices)
+
+    assert removed.status_code == 204
+    assert removed.data == b""
+    refused = client.get("/api/whoami/key", headers=key.headers)
+    assert refused.status_code == 401
+    assert refused.json
+    assert refused.json["error"] == "apikeyRevoked"
+    assert client.delete(f"/api/apikeys/{key.id}/{door}", headers=alices).status_code == 404
+
+
+def test_a_key_of_any_level_may_remove_itself_and_no_other(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    key, other = make_key(cast.alice, level=0), make_key(cast.alice, level=0)
+
+    assert client.delete(f"/api/apikeys/{other.id}/key", headers=key.headers).status_code == 403
+    assert client.delete(f"/api/apikeys/{key.id.upper()}/key", headers=key.headers).status_code == 204
+    assert client.get("/api/whoami/key", headers=other.headers).status_code == 200
+
+
+def test_what_is_made_and_refused_is_counted(
+    client: PageChecker, cast: Cast, make_key: MakeKey, database: Database
+) -> None:
+    key = make_key(cast.alice, level=0)
+    client.get("/api/whoami/key", headers=key.headers)
+    client.get("/api/account/key", headers=key.headers)
+    client.application.extensions["usage"].flush()
+
+    rows = database.execute("SELECT calls, refused, last_used_address FROM key_usage")
+    assert rows == [(1, 1, "127.0.0.1")]
