@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +96,42 @@ class TestCreating:
         result = run(app, "account", "create", "zoe@example.org", stdin=PASSWORD)
         assert result.exit_code == 2
         assert "--password-stdin" in result.stderr
+
+    def test_bytes_that_are_no_text_are_refused(self, app: Flask) -> None:
+        result = app.test_cli_runner().invoke(
+            args=["account", "create", "zoe@example.org", "--password-stdin"],
+            input=b"\xff\xfe violet harbour\n",
+        )
+        assert "not text in UTF-8" in refused(result)
+
+    @pytest.mark.sqlite_only(reason="a terminal has nothing to do with the database")
+    def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
+        self, app: Flask, database: Database, instance: Path
+    ) -> None:
+        master, slave = os.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "account", "create", "zoe@example.org"],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", **settings_for(database.url, instance)},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        shown = b""
+        with os.fdopen(master, "rb+", buffering=0) as terminal:
+            for _ in range(2):
+                while not shown.endswith(b": "):
+                    shown += terminal.read(1)
+                terminal.write(f"{PASSWORD}\n".encode())
+                shown += b"|"
+            with contextlib.suppress(OSError):
+                while more := terminal.read(1024):
+                    shown += more
+        assert process.wait(30) == 0, shown
+        assert PASSWORD.encode() not in shown
+        assert account_of(app, "zoe@example.org").status == Status.ACTIVE
 
     def test_an_unknown_role_is_refused(self, app: Flask) -> None:
         result = run(app, "account", "create", "zoe@example.org", "--role", "king", "--password-stdin",

@@ -13,7 +13,7 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import audit, operators, recovery, removal, sessions
+from portal.services import audit, listings, operators, recovery, removal, sessions
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, RuleError
 from tests.conftest import MakeKey
@@ -311,6 +311,8 @@ class TestLooking:
             lambda: operators.search_accounts(cast.bob.actor),
             lambda: operators.read_account(cast.bob.actor, cast.alice.account_id),
             lambda: operators.note_record_read(cast.bob.actor),
+            lambda: next(listings.list_accounts(cast.ada.actor)),
+            lambda: next(listings.list_keys(cast.ada.actor)),
         ):
             with pytest.raises(Forbidden):
                 look()
