@@ -72,7 +72,8 @@ def run(options: argparse.Namespace, folder: Path) -> bool:
         compare(ground, options)
         spells = measure_the_rest(ground, options)
         table, aims = report.main_table(ground.portal, ground.peers)
-    rounds = f"median of {len(ground.portal.loads)} rounds of {options.seconds} s each, in turn; {options.keys} keys"
+    count = len(ground.portal.loads)
+    rounds = f"median of {count} rounds of {options.seconds} s each, in turn; {options.keys} keys"
     where = report.circumstances(
         options.database,
         ground.server_options,

@@ -107,8 +107,7 @@ def portal_options() -> dict[str, str]:
         "s = make_server(load_settings()); "
         "print(json.dumps([s.blocking_threads, s.runtime_mode.value, s.backlog, s.http.value]))"
     )
-    python = portal_client.FLASK[0]
-    told = subprocess.run([python, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     threads, mode, backlog, http = json.loads(told.stdout)
     values: dict[str, Any] = {
         "--blocking-threads": threads,

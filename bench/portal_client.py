@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import zlib
@@ -14,7 +15,7 @@ from typing import Any
 
 from bench.processes import ROOT, Server
 
-FLASK = (str(ROOT / ".venv" / "bin" / "python"), "-m", "flask", "--app", "wsgi")
+FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
 SERVE = (*FLASK, "serve")
 EMAIL = "bench@example.org"
 DAY = 86_400

@@ -5,8 +5,8 @@
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
 #          Chromium, a Java runtime and the Nu HTML checker
-#   bench  the same as run, and besides wrk, and a virtual environment in
-#          .venv-bench with what the portal is measured against
+#   bench  wrk, and a virtual environment in .venv-bench with what the portal
+#          needs to serve and what it is measured against
 #
 # A second call does nothing. What can't be installed ends with one sentence
 # that says what to do, and with exit code 1.
@@ -143,7 +143,6 @@ test)
     ;;
 bench)
     make_venv
-    install_locked requirements.txt
     install_load_generator
     install_peers
     ;;
