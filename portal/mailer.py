@@ -13,7 +13,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,12 +84,6 @@ def compose(addressed: Addressed, claim: Claim, *, eight_bit: bool) -> EmailMess
     message.set_content(mail.text, cte=_encoding(mail.text, eight_bit))
     message.add_alternative(mail.html, subtype="html", cte=_encoding(mail.html, eight_bit))
     return message
-
-
-def sender_is_usable(sender: str) -> bool:
-    """Whether a text such as ``Name <name@host>`` can stand as the sender."""
-    name, address = parseaddr(sender)
-    return "@" in address.strip("@") and sender.isprintable() and (name + address).isprintable()
 
 
 def _environments() -> tuple[Environment, Environment]:

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -123,7 +124,9 @@ class SmtpTransport:
 
 
 def make_transport(settings: Settings) -> Transport:
-    """Read ``PORTAL_MAIL_URL``; ConfigurationError when it can't be used."""
+    """Read ``PORTAL_MAIL_URL``; ConfigurationError when it, or the sender, can't be used."""
+    if not sender_is_usable(settings.mail_from):
+        raise ConfigurationError("PORTAL_MAIL_FROM must be an address, like Name <name@host>.")
     parts = urlsplit(settings.mail_url)
     if parts.scheme == "file":
         return FileTransport(Path(parts.path or settings.instance_path / "mail"))
@@ -145,6 +148,12 @@ def make_transport(settings: Settings) -> Transport:
         password=credentials[1],
         implicit_tls=parts.scheme == "smtps",
     )
+
+
+def sender_is_usable(sender: str) -> bool:
+    """Whether a text such as ``Name <name@host>`` can stand as the sender."""
+    name, _, host = parseaddr(sender)[1].rpartition("@")
+    return bool(name and host) and sender.isprintable()
 
 
 def describe(error: Exception) -> str:

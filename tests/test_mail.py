@@ -249,13 +249,3 @@ def test_a_mail_is_written_in_the_language_of_its_reader(app: Flask, write: Writ
     assert french.subject == "Set a new password"
     assert '<html lang="en">' in french.html
     assert write("reset", "de").subject == "Neues Passwort setzen"
-
-
-@pytest.mark.parametrize("sender", ["Chatelaine <chatelaine@localhost>", "keys@example.org"])
-def test_a_sender_is_an_address(sender: str) -> None:
-    assert mailer.sender_is_usable(sender)
-
-
-@pytest.mark.parametrize("sender", ["", "Chatelaine", "a@b\r\nBcc: x@y", "@"])
-def test_what_is_no_address_is_no_sender(sender: str) -> None:
-    assert not mailer.sender_is_usable(sender)

@@ -237,3 +237,18 @@ def test_it_greets_with_the_name_of_the_portal(tmp_path: Path, base_url: str, gr
 
     assert isinstance(made, SmtpTransport)
     assert made.greeting == greeting
+
+
+@pytest.mark.parametrize("sender", ["Chatelaine <chatelaine@localhost>", "keys@example.org"])
+def test_a_sender_is_an_address(tmp_path: Path, sender: str) -> None:
+    settings = settings_for("sqlite://", tmp_path, PORTAL_MAIL_FROM=sender)
+
+    assert make_transport(load_settings(settings)) == FileTransport(tmp_path / "mail")
+
+
+@pytest.mark.parametrize("sender", ["", "Chatelaine", "a@b\r\nBcc: x@y", "@"])
+def test_what_is_no_address_is_no_sender(tmp_path: Path, sender: str) -> None:
+    settings = settings_for("sqlite://", tmp_path, PORTAL_MAIL_FROM=sender)
+
+    with pytest.raises(ConfigurationError, match="PORTAL_MAIL_FROM"):
+        make_transport(load_settings(settings))
