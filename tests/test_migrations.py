@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def shape(database: Database) -> dict[str, object]:
         )
         found: dict[str, object] = {
             table: (
-                [(column["name"], str(column["type"]), column["nullable"]) for column in look.get_columns(table)],
+                [(each["name"], str(each["type"]), each["nullable"]) for each in look.get_columns(table)],
                 sorted(str(each) for each in look.get_check_constraints(table)),
                 sorted(str(each) for each in look.get_foreign_keys(table)),
                 sorted(str(each) for each in look.get_unique_constraints(table)),
@@ -77,7 +78,7 @@ def test_each_revision_goes_up_and_down_and_up_again(empty: Database, tmp_path: 
     for revision in REVISIONS:
         upgrade(empty.url, tmp_path, revision)
         shapes.append(shape(empty))
-    assert all(before != after for before, after in zip(shapes, shapes[1:], strict=False))
+    assert all(before != after for before, after in pairwise(shapes))
 
     for below in range(len(REVISIONS) - 1, -1, -1):
         downgrade(empty.url, tmp_path, REVISIONS[below - 1] if below else "base")

@@ -9,7 +9,8 @@ transaction begins, never inside it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
@@ -235,7 +236,8 @@ def _ask(counters: list[_Counter]) -> Answer:
     return _no_until(until, now)
 
 
-def _connect() -> Connection:
+@contextmanager
+def _connect() -> Iterator[Connection]:
     """Open a connection of its own for a short write.
 
     The session's is given back first: were every thread to hold one and wait for a second,
@@ -244,7 +246,12 @@ def _connect() -> Connection:
     if db.session.info.get("portal_writing"):
         raise RuntimeError("limits are asked before a transaction, not inside it")
     db.session.rollback()
-    return db.engine.connect().execution_options(portal_writes=True)
+    with db.engine.connect().execution_options(portal_writes=True) as connection:
+        try:
+            yield connection
+        except BaseException:
+            connection.rollback()  # after a commit that failed, closing alone keeps the transaction open
+            raise
 
 
 def _upsert(counters: Iterable[_Counter], now: int) -> tuple[TextClause, dict[str, object]]:

@@ -1,0 +1,324 @@
+"""The act, its record and its mail are there together, or none of them is (row 27).
+
+Each use case is done again and again on the same data, and each time another one of its
+statements, or the commit itself, fails: afterwards the database is what it was before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from portal.extensions import Base, db
+from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
+from portal.permissions import Role
+from portal.services import (
+    changes,
+    keys,
+    operators,
+    passwords,
+    profile,
+    recovery,
+    removal,
+    sessions,
+    signup,
+    tokens,
+)
+from portal.services.actor import Actor
+from portal.services.changes import Changes
+from portal.services.errors import SignInFailed
+from portal.services.transaction import transaction
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, make_person
+
+PASSWORD = "quiet-lantern-orchard-52"
+MONTH = timedelta(days=30)
+UNCOUNTED = {"limit_counters"}
+STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+
+
+class Fault(Exception):
+    """What goes wrong on purpose."""
+
+
+class Scene:
+    """What the use cases act on: Alice with a key and a session, good links, the operators."""
+
+    def __init__(self, app: Flask, cast: Cast, make_key: MakeKey) -> None:
+        self.app, self.cast = app, cast
+        self.key = keys_id(make_key(cast.alice).id)
+        make_key(cast.alice, level=2)
+        with app.app_context(), transaction() as session:
+            account = session.get_one(signup.Account, cast.alice.account_id)
+            self.signed, _token = sessions.start(session, cast.alice.actor, account, SessionKind.BROWSER)
+            self.session_id = self.signed.id
+        with app.app_context():
+            signup.request_sign_up(STRANGER, "new@example.org", "en")
+            with transaction() as session:
+                mail = session.scalars(sa.select(OutboxMail).order_by(OutboxMail.id.desc())).first()
+                assert mail
+                self.confirm = signup.prepare_sign_up_mail(session, mail).params["token"]
+                self.reset = self._mint(session, Purpose.RESET)
+                self.email = self._mint(session, Purpose.EMAIL, "alice@new.example.org")
+            operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
+            self.carol = make_person(app, "carol")
+            recovery.lock(self.carol.actor, self.carol.password)
+            with transaction() as session:
+                self.unlock = tokens.mint(
+                    session,
+                    Purpose.UNLOCK,
+                    account_id=self.carol.account_id,
+                    address=self.carol.email,
+                )
+
+    def _mint(self, session: Any, purpose: Purpose, address: str | None = None) -> str:
+        alice = self.cast.alice
+        return tokens.mint(session, purpose, account_id=alice.account_id, address=address or alice.email)
+
+
+def keys_id(text: str) -> Any:
+    return keys.UUID(text)
+
+
+UseCase = Callable[[Scene], Any]
+USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
+    "make a key": (
+        lambda it: keys.create_key(it.cast.alice.actor, name="x", level=1, life=MONTH),
+        Action.KEY_CREATED,
+        True,
+    ),
+    "replace a key": (lambda it: keys.replace_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
+    "revoke a key": (lambda it: keys.revoke_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
+    "revoke another's key": (
+        lambda it: operators.revoke_one(it.cast.sue.actor, it.key, why="leaked"),
+        Action.KEY_REVOKED,
+        True,
+    ),
+    "revoke all keys": (
+        lambda it: operators.revoke_excessive(it.cast.sue.actor, it.cast.alice.account_id, why="too much"),
+        Action.KEYS_REVOKED,
+        True,
+    ),
+    "lower a role": (
+        lambda it: operators.set_role(it.cast.ada.actor, it.cast.sue.account_id, Role.USER),
+        Action.ACCOUNT_ROLE_CHANGED,
+        True,
+    ),
+    "raise a role": (
+        lambda it: operators.set_role(it.cast.ada.actor, it.cast.alice.account_id, Role.SUPPORT),
+        Action.ACCOUNT_ROLE_CHANGED,
+        True,
+    ),
+    "block": (
+        lambda it: operators.block(it.cast.sue.actor, it.cast.alice.account_id, why="abuse"),
+        Action.ACCOUNT_BLOCKED,
+        True,
+    ),
+    "unblock": (
+        lambda it: operators.unblock(it.cast.sue.actor, it.cast.bob.account_id, why="a mistake"),
+        Action.ACCOUNT_UNBLOCKED,
+        False,
+    ),
+    "unlock": (lambda it: recovery.unlock(STRANGER, it.unlock), Action.ACCOUNT_UNLOCKED, False),
+    "give consent": (
+        lambda it: profile.set_consent(it.cast.alice.actor, Consent.OPEN_DATA),
+        Action.CONSENT_GIVEN,
+        False,
+    ),
+    "withdraw consent": (
+        lambda it: profile.set_consent(it.cast.alice.actor, Consent.NONE),
+        Action.CONSENT_WITHDRAWN,
+        True,
+    ),
+    "change the profile": (
+        lambda it: profile.update_profile(it.cast.alice.actor, username="alicia", bio="x"),
+        Action.ACCOUNT_UPDATED,
+        False,
+    ),
+    "change everything at once": (
+        lambda it: changes.change_account(
+            it.cast.alice.actor,
+            Changes(
+                username="alicia",
+                bio="x",
+                consent=2,
+                email="alice@new.example.org",
+                password=PASSWORD,
+                current_password=it.cast.alice.password,
+            ),
+        ),
+        Action.PASSWORD_CHANGED,
+        True,
+    ),
+    "ask for another address": (
+        lambda it: profile.request_email_change(it.cast.alice.actor, "alice@new.example.org"),
+        Action.ACCOUNT_EMAIL_CHANGE_REQUESTED,
+        True,
+    ),
+    "prove another address": (
+        lambda it: profile.confirm_email(it.cast.alice.actor, it.email),
+        Action.ACCOUNT_EMAIL_CHANGED,
+        True,
+    ),
+    "change the password": (
+        lambda it: recovery.change_password(it.cast.alice.actor, PASSWORD, current=it.cast.alice.password),
+        Action.PASSWORD_CHANGED,
+        True,
+    ),
+    "ask for a reset": (
+        lambda it: recovery.request_reset(STRANGER, it.cast.alice.email),
+        Action.PASSWORD_RESET_REQUESTED,
+        True,
+    ),
+    "reset the password": (
+        lambda it: recovery.reset_password(STRANGER, it.reset, PASSWORD),
+        Action.PASSWORD_RESET,
+        True,
+    ),
+    "lock": (
+        lambda it: recovery.lock(it.cast.alice.actor, it.cast.alice.password),
+        Action.ACCOUNT_LOCKED,
+        True,
+    ),
+    "remove": (
+        lambda it: removal.remove_account(it.cast.alice.actor, it.cast.alice.password),
+        Action.ACCOUNT_REMOVED,
+        True,
+    ),
+    "ask for an account": (
+        lambda it: signup.request_sign_up(STRANGER, "other@example.org", "en"),
+        Action.ACCOUNT_SIGN_UP_REQUESTED,
+        True,
+    ),
+    "confirm an account": (
+        lambda it: signup.confirm(
+            STRANGER, it.confirm, consent=1, password=PASSWORD, kind=SessionKind.BROWSER
+        ),
+        Action.ACCOUNT_CONFIRMED,
+        False,
+    ),
+    "create an account": (
+        lambda it: signup.create_account(
+            Actor.command_line(), "third@example.org", role=Role.USER, password=PASSWORD
+        ),
+        Action.ACCOUNT_CREATED,
+        False,
+    ),
+    "sign in": (
+        lambda it: sessions.sign_in(
+            STRANGER, it.cast.alice.email, it.cast.alice.password, SessionKind.BROWSER
+        ),
+        Action.SESSION_STARTED,
+        False,
+    ),
+    "end a session": (
+        lambda it: sessions.end_session(it.cast.alice.actor, it.session_id),
+        Action.SESSION_ENDED,
+        False,
+    ),
+    "end all sessions": (
+        lambda it: sessions.end_other_sessions(it.cast.alice.actor),
+        Action.SESSIONS_ENDED,
+        False,
+    ),
+}
+
+
+@pytest.fixture
+def scene(app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    scene = Scene(app, cast, make_key)
+    monkeypatch.setattr(passwords, "hash_password", lambda password: f"hash of {password}")
+    monkeypatch.setattr(passwords, "verify_password", lambda _hash, password: password == cast.alice.password)
+    monkeypatch.setattr(passwords, "needs_rehash", lambda _hash: False)
+    return scene
+
+
+def stored() -> dict[str, list[str]]:
+    with db.engine.connect() as connection:
+        return {
+            table.name: sorted(repr(row) for row in connection.execute(sa.select(table)))
+            for table in Base.metadata.sorted_tables
+            if table.name not in UNCOUNTED
+        }
+
+
+@contextmanager
+def failing_at(number: int) -> Iterator[list[str]]:
+    """Let the statement of this number fail; after all of them, the commit."""
+    seen: list[str] = []
+
+    def look(what: str) -> None:
+        seen.append(what)
+        if len(seen) == number:
+            raise Fault(what)
+
+    def before(
+        _connection: object, _cursor: object, statement: str, _values: object, _context: object, _many: object
+    ) -> None:
+        look(statement)
+
+    def commit(_connection: object) -> None:
+        look("COMMIT")
+
+    sa.event.listen(db.engine, "before_cursor_execute", before)
+    sa.event.listen(db.engine, "commit", commit)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(db.engine, "before_cursor_execute", before)
+        sa.event.remove(db.engine, "commit", commit)
+
+
+@pytest.mark.parametrize("name", USE_CASES)
+def test_whatever_fails_nothing_is_half_done(app: Flask, scene: Scene, name: str) -> None:
+    act, action, writes_mail = USE_CASES[name]
+    with app.app_context():
+        before = stored()
+
+    for number in count(1):
+        with app.app_context(), failing_at(number) as seen:
+            try:
+                act(scene)
+            except Fault:
+                db.session.rollback()
+            else:
+                break
+        with app.app_context():
+            assert stored() == before, f"after {seen[-1]}"
+
+    with app.app_context():
+        after = stored()
+        acts = [event.action for event in db.session.scalars(sa.select(AuditEvent))]
+    assert number > 3
+    assert action in acts
+    assert (len(after["outbox"]) > len(before["outbox"])) is writes_mail
+
+
+def test_a_refused_sign_in_is_recorded_in_one_transaction_too(app: Flask, scene: Scene) -> None:
+    with app.app_context():
+        with pytest.raises(SignInFailed):
+            sessions.sign_in(STRANGER, scene.cast.alice.email, "wrong", SessionKind.BROWSER)
+        [event] = db.session.scalars(sa.select(AuditEvent).where(AuditEvent.action == Action.SESSION_REFUSED))
+
+    assert event.account_id == scene.cast.alice.account_id
+
+
+def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> None:
+    """A new act gets its line in the table above, or here the place where it is proven."""
+    proven_elsewhere = {
+        Action.ACCOUNT_READ: "tests/assurance/test_crawl.py",
+        Action.ACCOUNTS_SEARCHED: "tests/assurance/test_crawl.py",
+        Action.RECORD_READ: "tests/assurance/test_crawl.py",
+        Action.SESSION_REFUSED: "here",
+        Action.LIMIT_EXCEEDED: "tests/services/test_limits.py",
+    }
+    covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)
+
+    assert set(Action) - covered == set()

@@ -1,0 +1,95 @@
+"""A portal that would not be safe does not start, and says why in one line (row 44)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import ConfigurationError
+from portal import create_app
+from tests.support.databases import ROOT
+from tests.support.settings import PEPPERS, SECRET_KEY
+
+PUBLIC = {
+    "PORTAL_BASE_URL": "https://keys.example",
+    "PORTAL_SECRET_KEY": SECRET_KEY,
+    "PORTAL_PEPPERS": PEPPERS,
+}
+REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
+    "http with a public host": ({"PORTAL_BASE_URL": "http://keys.example"}, "PORTAL_BASE_URL"),
+    "http with a public address": ({"PORTAL_BASE_URL": "http://192.0.2.1:8000"}, "PORTAL_BASE_URL"),
+    "debug": ({"FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
+    "no secret key": ({"PORTAL_SECRET_KEY": None}, "PORTAL_SECRET_KEY"),
+    "no peppers": ({"PORTAL_PEPPERS": None}, "PORTAL_PEPPERS"),
+    "a short secret key": ({"PORTAL_SECRET_KEY": "x7Kq2"}, "PORTAL_SECRET_KEY"),
+    "a secret key of one letter": ({"PORTAL_SECRET_KEY": "a" * 64}, "PORTAL_SECRET_KEY"),
+    "a weak pepper": ({"PORTAL_PEPPERS": "p1:changeme"}, "PORTAL_PEPPERS"),
+    "no limits": ({"PORTAL_LIMITS_ENABLED": "false"}, "PORTAL_LIMITS_ENABLED"),
+    "a weak secret key on this machine": (
+        {"PORTAL_BASE_URL": None, "PORTAL_SECRET_KEY": "secret"},
+        "PORTAL_SECRET_KEY",
+    ),
+}
+COMMANDS = {
+    "http with a public host": ("serve",),
+    "debug": ("account", "list"),
+    "no secret key": ("serve",),
+    "a weak pepper": ("jobs", "run"),
+    "no limits": ("serve",),
+}
+HIDDEN = (SECRET_KEY, "x7Kq2", "a" * 64, "changeme", PEPPERS)
+
+
+def settings(home: Path, changes: dict[str, str | None]) -> dict[str, str]:
+    given = {**PUBLIC, "PORTAL_INSTANCE_PATH": str(home), **changes}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def flask(home: Path, changes: dict[str, str | None], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env={**os.environ, **settings(home, changes)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("why", COMMANDS)
+def test_it_says_why_in_one_line_and_ends_with_an_error(tmp_path: Path, why: str) -> None:
+    changes, name = REFUSED[why]
+
+    ended = flask(tmp_path, changes, *COMMANDS[why])
+
+    assert ended.returncode not in {0, None}
+    assert ended.stdout == ""
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert name in ended.stderr
+    assert not any(secret in ended.stderr for secret in HIDDEN)
+    assert not list(tmp_path.rglob("*.db")), "nothing was made"
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_no_application_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    changes, name = REFUSED[why]
+    if debug := changes.get("FLASK_DEBUG"):
+        monkeypatch.setenv("FLASK_DEBUG", debug)
+
+    with pytest.raises(ConfigurationError, match=name) as refusal:
+        create_app(settings(tmp_path, changes))
+
+    assert "\n" not in str(refusal.value)
+    assert not any(secret in str(refusal.value) for secret in HIDDEN)
+
+
+def test_the_same_settings_without_the_weakness_are_good(tmp_path: Path) -> None:
+    ended = flask(tmp_path, {}, "db", "upgrade")
+
+    assert ended.returncode == 0, ended.stderr
