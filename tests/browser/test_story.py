@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from portal.permissions import Role
 from tests.conftest import MakeApp
@@ -112,7 +112,9 @@ def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
     page.get_by_role("link", name="Done").click()
     expect(page.locator("tbody")).to_contain_text("Nightly build")
     assert secret not in page.content()
-    page.go_back()
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):
+        page.go_back()
+    page.wait_for_timeout(300)
     expect(page.locator("body")).not_to_contain_text(secret)
 
     page.goto("/account/keys")

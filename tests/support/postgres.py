@@ -89,7 +89,7 @@ class Postgres:
 
     def create(self, name: str, template: str = "template0") -> str:
         """Create a database as a copy of another one, and return its address."""
-        query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")  # without fsync the faster way
         self._execute(query.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
