@@ -72,6 +72,5 @@ ACTIONS: dict[Action, str] = {
     Action.KEY_CREATED: N_("Key made"),
     Action.KEY_REVOKED: N_("Key revoked"),
     Action.KEYS_REVOKED: N_("All keys revoked"),
-    Action.LIMIT_EXCEEDED: N_("Limit reached"),
 }
 """What was done, for the activity of an owner and the record of all."""

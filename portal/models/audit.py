@@ -55,7 +55,6 @@ class Action(StrEnum):
     KEY_CREATED = "key:created"
     KEY_REVOKED = "key:revoked"
     KEYS_REVOKED = "key:all-revoked"
-    LIMIT_EXCEEDED = "limit:exceeded"
 
 
 class AuditEvent(Base):

@@ -317,7 +317,6 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.ACCOUNTS_SEARCHED: "tests/assurance/test_crawl.py",
         Action.RECORD_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
-        Action.LIMIT_EXCEEDED: "tests/services/test_limits.py",
     }
     covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)
 
