@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason
+from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.services import audit, keys, limits, outbox, tokens
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
@@ -129,10 +129,13 @@ def request_email_in(session: Session, actor: Actor, account: Account, email: st
 
 
 def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
-    """Make the link that proves a new address; None when somebody else has it already."""
+    """Make the link that proves a new address.
+
+    None when somebody else has it already, or when the account was shut meanwhile.
+    """
     taken = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
     account = session.get(Account, mail.account_id)
-    if account is None or account.removed_at is not None or taken not in (None, account.id):
+    if account is None or account.status != Status.ACTIVE or taken not in (None, account.id):
         return None
     tokens.void(session, account.id, Purpose.EMAIL)
     token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
@@ -145,7 +148,7 @@ def confirm_email(actor: Actor, token: str) -> Account:
         with transaction() as session:
             redeemed = tokens.redeem(session, token, Purpose.EMAIL)
             account = lock_account(session, redeemed.account_id or 0)
-            if account is None or account.removed_at is not None or not redeemed.address:
+            if account is None or account.status != Status.ACTIVE or not redeemed.address:
                 raise TokenInvalid
             outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
             account.email = redeemed.address

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import audit, operators, recovery
+from portal.services import audit, keys, operators, recovery
 from portal.services.actor import Actor
 from portal.services.transaction import transaction
 
@@ -121,3 +124,25 @@ def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, clien
     [act] = [act for act in acts(client.page(PAGE)) if "Account blocked" in act]
     assert f"account {cast.alice.account_id}" in act
     assert "You" in act
+
+
+def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, cast, make_key):
+    made = make_key(cast.alice)
+    key = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_level=4)
+    token = Actor(ActorKind.JWT, account_id=cast.alice.account_id)
+    with app.app_context():
+        for actor, name in ((key, "by key"), (token, "by token")):
+            keys.create_key(actor, name=name, level=0, life=timedelta(days=1))
+        operators.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
+    listed = acts(alice.page(PAGE))
+    assert made.id in alice.get(PAGE).text
+    assert "All keys revoked 3 keys, excessive use, too much An operator" in listed[0]
+    assert "Key made by token, level 0 You, with a token" in listed[1]
+    assert "Key made by key, level 0 One of your keys" in listed[2]
+
+
+def test_a_new_account_was_made_by_the_portal(client, mailbox):
+    client.submit("/signup", {"email": "carol@example.org"})
+    path = mailbox.last(to="carol@example.org").path("/confirm/")
+    client.submit(path, {"password": "lantern gravel otter sixty", "consent": "1"})
+    assert "Account made The portal" in acts(client.page(PAGE))[-1]
