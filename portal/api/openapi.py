@@ -40,7 +40,7 @@ SLOWED = frozenset({"POST", "PATCH"})
 STATUSES = (
     {code: status for status, code in errors.CODES.items()}
     | {kind.code: status for kind, status in errors.STATUSES.items() if kind.code != "error"}
-    | {"apikeyExpired": 401, "apikeyRevoked": 401, "unavailable": 503, "uriTooLong": 414}
+    | {"apikeyExpired": 401, "apikeyRevoked": 401, "mfaTokenRequired": 403, "unavailable": 503}
 )
 SECURITY = {
     "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /signin."},
@@ -104,6 +104,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.endpoint.removeprefix("api_").replace(".", "_"),
         "summary": route.summary,
         "security": [] if route.door is Door.OPEN else [{route.door.value: []}],
+        "x-codes": list(codes_of(route)),
         "responses": {str(route.status): _success(route), **_failures(route)},
     }
     if route.door is not Door.OPEN:
@@ -130,7 +131,7 @@ def _failures(route: Route) -> dict[str, Any]:
     for code in codes_of(route):
         by_status.setdefault(status_of(code), []).append(code)
     found: dict[str, Any] = {
-        str(status): _failure([f"`{code}`: {SENTENCES[code]}" for code in codes])
+        str(status): _failure([f"`{code}`: {SENTENCES[code]}" for code in codes]) | {"x-codes": codes}
         for status, codes in sorted(by_status.items())
     }
     for status, reason in REASONS.items():

@@ -10,7 +10,9 @@ from flask import Flask
 from portal.models import SessionKind
 from portal.services import jwt, sessions
 from portal.services.transaction import lock_account, transaction
+from tests.conftest import MakeApp
 from tests.support.cast import Person
+from tests.support.client import PageChecker
 
 Headers = dict[str, str]
 Bearer = Callable[[Person], Headers]
@@ -29,3 +31,11 @@ def bearer(app: Flask) -> Bearer:
             return {"Authorization": f"Bearer {jwt.issue(signed)}"}
 
     return sign_in
+
+
+@pytest.fixture
+def unlimited(make_app: MakeApp) -> PageChecker:
+    """A client of an application without limits, for tests that ask very often."""
+    client = make_app(PORTAL_LIMITS_ENABLED="false").test_client()
+    assert isinstance(client, PageChecker)
+    return client

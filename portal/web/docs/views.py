@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
+
+from portal.extensions import settings
+from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
+from portal.services import limits, secrets
+from portal.web.docs import described
+from portal.web.docs.examples import ASK, MAKE
+from portal.words import ROLES
+
+LIMITS = (
+    (N_("Failed tries to sign in, by one source and name"), limits.SIGN_IN_OWN),
+    (N_("Failed tries to sign in, by one source"), limits.SIGN_IN_SOURCE),
+    (N_("Sign-ups, by one source and address"), limits.SIGN_UP_OWN),
+    (N_("Sign-ups, by one source"), limits.SIGN_UP_SOURCE),
+    (N_("Confirmations, by one source"), limits.CONFIRM_SOURCE),
+    (N_("Wrong current passwords, by one account and source"), limits.PROVE_OWN),
+    (N_("Keys made, by one account"), limits.ISSUE_ACCOUNT),
+    (N_("Failed checks of a key, by one source"), limits.KEY_CHECK_SOURCE),
+)
 
 blueprint = Blueprint("docs", __name__)
 
@@ -10,4 +28,18 @@ blueprint = Blueprint("docs", __name__)
 @blueprint.get("/docs")
 def index() -> str:
     """Show the documentation; anybody may read it."""
-    return render_template("docs/index.html")
+    document = current_app.extensions["openapi"]
+    return render_template(
+        "docs/index.html",
+        ask=ASK,
+        make=MAKE,
+        levels=LEVELS,
+        roles=[(ROLES[role], role) for role in Role],
+        routes=described.routes(document),
+        errors=described.errors(document),
+        limits=LIMITS,
+        longest_life=LONGEST_LIFE,
+        secret=secrets,
+        prefix=settings.key_prefix,
+        base_url=settings.base_url,
+    )

@@ -1,0 +1,93 @@
+"""What the OpenAPI description says, as rows for a page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from portal.messages import sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a body."""
+
+    name: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedRoute:
+    """One route: what it takes and what it gives."""
+
+    method: str
+    path: str
+    door: str
+    level: int | None
+    summary: str
+    status: str
+    fields: tuple[Field, ...]
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedError:
+    """One code of an error and its status."""
+
+    code: str
+    status: str
+
+    @property
+    def sentence(self) -> str:
+        """What it says, in the reader's language; figures are left open."""
+        return re.sub(r"%\((\w+)\)s", "…", sentence(self.code))
+
+
+def routes(document: dict[str, Any]) -> list[DescribedRoute]:
+    """Every route, in the order of the description."""
+    return [
+        _route(document, method, path, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def errors(document: dict[str, Any]) -> list[DescribedError]:
+    """Every code that any route, or any other path, can answer with, by status."""
+    found = {DescribedError("notFound", "404"), DescribedError("methodNotAllowed", "405")} | {
+        DescribedError(code, status)
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for code in response.get("x-codes", ())
+    }
+    return sorted(found, key=lambda error: (error.status, error.code))
+
+
+def _route(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> DescribedRoute:
+    responses = operation["responses"]
+    return DescribedRoute(
+        method=method.upper(),
+        path=path,
+        door=next((name for security in operation["security"] for name in security), ""),
+        level=operation.get("x-level"),
+        summary=operation["summary"],
+        status=next(status for status in responses if status.startswith("2")),
+        fields=tuple(_fields(document, operation)),
+        codes=tuple(operation["x-codes"]),
+    )
+
+
+def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[Field]:
+    body = operation.get("requestBody")
+    if body is None:
+        return []
+    (content,) = body["content"].values()
+    schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    required = schema.get("required", ())
+    return [
+        Field(name, name in required, facts.get("description", ""))
+        for name, facts in schema["properties"].items()
+    ]

