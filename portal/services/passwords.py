@@ -8,11 +8,12 @@ OWASP password storage cheat sheet.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import TypeVar
 from unicodedata import normalize
 
 from argon2 import PasswordHasher, Type
@@ -57,6 +58,11 @@ _NOBODYS = f"$argon2id$v=19$m={_hasher.memory_cost},t=2,p=1${'A' * 22}${'A' * 43
 """A hash that no password has: checking against it takes as long as against a real one."""
 
 _turns = BoundedSemaphore(HASHES_AT_ONCE)
+_threads = ThreadPoolExecutor(HASHES_AT_ONCE, "hashes")
+"""Nothing else hashes: the C library keeps a hash's memory for the thread that made it, so the
+threads of the server would hold 19 MiB each."""
+
+Result = TypeVar("Result")
 
 
 def check_password(password: str, *, second_factor: bool, context: Iterable[str] = ()) -> None:
@@ -86,8 +92,7 @@ def check_password(password: str, *, second_factor: bool, context: Iterable[str]
 
 def hash_password(password: str) -> str:
     """Make the argon2id hash that is kept. RuleError ``busy`` when too many are being made."""
-    with _turn():
-        return _hasher.hash(_normal(password))
+    return _in_turn(lambda: _hasher.hash(_normal(password)))
 
 
 def verify_password(kept: str | None, password: str) -> bool:
@@ -96,11 +101,10 @@ def verify_password(kept: str | None, password: str) -> bool:
     RuleError ``busy`` when too many are being checked.
     """
     normal = _normal(password)
-    with _turn():
-        try:
-            _hasher.verify(kept or _NOBODYS, normal)
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        _in_turn(lambda: _hasher.verify(kept or _NOBODYS, normal))
+    except (VerificationError, InvalidHashError):
+        return False
     return kept is not None and len(normal) <= LONGEST
 
 
@@ -116,12 +120,11 @@ def common_passwords() -> frozenset[str]:
     return frozenset(line for line in lines if line and not line.startswith("# "))
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
+def _in_turn(work: Callable[[], Result]) -> Result:
     if not _turns.acquire(timeout=LONGEST_WAIT):
         raise RuleError("busy")
     try:
-        yield
+        return _threads.submit(work).result()
     finally:
         _turns.release()
 

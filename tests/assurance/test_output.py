@@ -1,0 +1,122 @@
+"""What people type is shown as they typed it, and is never markup, code or a template (row 40)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+
+from portal.models import ActorKind
+from portal.services import keys, operators, profile
+from portal.services.actor import Actor
+from tests.support.cast import Cast
+from tests.support.client import PageChecker
+from tests.support.crawl import stops
+from tests.support.mailbox import Mailbox
+
+PAYLOADS = [
+    "<script>alert('canary')</script>",
+    "\"><img src=x onerror=alert('canary')>",
+    "' onmouseover='alert(`canary`)' x='",
+    "</title></textarea></script><svg/onload=alert('canary')>",
+    "{{7*7}} {% for x in y %} ${7*7} #{7*7} canary",
+    "javascript:alert('canary')",
+    "&lt;b&gt;canary&amp;",
+    "\u202ecanary\u2066 é 漢字 🗝",
+]
+MAKERS = {"script", "img", "svg", "iframe", "object", "embed"}
+
+
+def markup(page: BeautifulSoup) -> list[str]:
+    """What a payload would have to become to be more than text."""
+    found = [f"<{tag.name}>" for tag in page.find_all(MAKERS) if "canary" in str(tag)]
+    found += [
+        f"<{tag.name} {name}>"
+        for tag in page.find_all(name=True)
+        for name, value in tag.attrs.items()
+        if name.startswith("on") or (name in {"href", "src", "action"} and leads_away(str(value)))
+    ]
+    return found
+
+
+def leads_away(address: str) -> bool:
+    """Whether an address with the payload in it is anything but a path of ours."""
+    return "canary" in address and not re.match(r"/[a-z]", address)
+
+
+def fill(app: Flask, cast: Cast, payload: str) -> str:
+    """Write the payload into everything that a person can name; return the number of a key."""
+    name = "".join(each for each in payload if each.isprintable())
+    browser = Actor(
+        ActorKind.BROWSER, account_id=cast.alice.account_id, address="192.0.2.9", user_agent=payload
+    )
+    with app.app_context():
+        profile.update_profile(browser, bio=payload)
+        made, _secret = keys.create_key(browser, name=name, level=1, life=timedelta(days=1))
+        gone, _secret = keys.create_key(browser, name=name, level=1, life=timedelta(days=1))
+        operators.revoke_one(cast.sue.actor, gone.id, why=payload)
+        return str(made.id)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_pages_and_mails_show_it_as_text(
+    app: Flask, new_client: Callable[[], PageChecker], cast: Cast, mailbox: Mailbox, payload: str
+) -> None:
+    key_id = fill(app, cast, payload)
+    filling = {"key_id": key_id, "account_id": cast.alice.account_id}
+    shown_on: set[str] = set()
+    name = "".join(each for each in payload if each.isprintable())
+
+    for person in (cast.alice, cast.ada):
+        client = new_client()
+        client.environ_base["HTTP_USER_AGENT"] = payload.encode("utf-8", "replace").decode("latin-1")
+        person.sign_in(client)
+        for stop in stops(app, filling):
+            if "GET" in stop.methods and not stop.is_api:
+                page = client.get(stop.path, query_string={"query": name})
+                if page.mimetype != "text/html" or page.status_code != 200:
+                    continue
+                parsed = BeautifulSoup(page.text, "html.parser")
+                assert markup(parsed) == [], stop.path
+                assert payload != PAYLOADS[4] or "49 {" not in parsed.get_text(), stop.path
+                values = [str(tag.get("value", "")) for tag in parsed.find_all("input")]
+                if name in " ".join([parsed.get_text(), *values]):
+                    shown_on.add(stop.rule)
+    assert {"/account/keys", "/account/keys/<uuid:key_id>", "/account/activity"} <= shown_on
+
+    mails = [mail for mail in mailbox.all(to=cast.alice.email) if name in mail.text]
+    assert len(mails) >= 2
+    for mail in mails:
+        parsed = BeautifulSoup(mail.html, "html.parser")
+        assert markup(parsed) == []
+        assert name in " ".join(parsed.get_text().split()) or name in parsed.get_text()
+        assert len(mail.message.items()) == len(set(mail.message.keys())), "no header was made of it"
+
+
+@pytest.mark.sqlite_only(reason="what was typed comes back without a look at the database")
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_forms_give_it_back_as_text(client: PageChecker, payload: str) -> None:
+    for path, field in (("/signin", "username"), ("/signup", "email"), ("/password/forgot", "email")):
+        answer = client.submit(path, {field: payload})
+        parsed = BeautifulSoup(answer.text, "html.parser")
+        kept = parsed.select_one(f"input[name={field}]")
+
+        assert answer.status_code == 422
+        assert markup(parsed) == []
+        assert kept
+        assert kept["value"] == payload
+
+
+@pytest.mark.sqlite_only(reason="addresses of pages come back without a look at the database")
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_addresses_are_never_shown_as_markup(client: PageChecker, payload: str) -> None:
+    for path in (f"/{payload}", "/signin", "/api/" + payload):
+        answer = client.get(path, query_string={"next": payload, "query": payload})
+
+        assert answer.mimetype == ("application/json" if path.startswith("/api") else "text/html")
+        if answer.mimetype == "text/html":
+            assert markup(BeautifulSoup(answer.text, "html.parser")) == []
