@@ -11,6 +11,7 @@ from config import load_settings
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, migrate, prepare_engine
+from portal.services.sessions import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
 
@@ -39,6 +40,8 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=OWNER_LIFE,
+        SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=8 * 60 * 60,
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "portal" / "translations"),
     )

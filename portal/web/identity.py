@@ -67,8 +67,12 @@ def load_user(token: str) -> SignedIn | None:
 
 
 def begin(signed: SignedSession, token: str) -> None:
-    """Put a new session into the browser's cookie; nothing of the old cookie is kept."""
+    """Put a new session into the browser's cookie; nothing of the old cookie is kept.
+
+    The cookie outlives the browser, as long as a session can last; the server says when it ends.
+    """
     session.clear()
+    session.permanent = True
     login_user(SignedIn(signed, token))
 
 

@@ -265,3 +265,16 @@ def test_every_field_suits_a_password_manager(client):
     password = page.select_one("#password")
     assert (password["type"], password["autocomplete"]) == ("password", "current-password")
     assert not password.has_attr("maxlength")
+
+
+def test_a_session_outlives_the_browser_but_not_its_30_days(client: PageChecker, cast: Cast) -> None:
+    before = client.get("/signin").headers.getlist("Set-Cookie")
+    assert not any("expires" in cookie.lower() for cookie in before), (
+        "a stranger's cookie ends with the browser"
+    )
+
+    cookies = cast.alice.sign_in(client).headers.getlist("Set-Cookie")
+
+    assert any("Expires=" in cookie for cookie in cookies)
+    client.get("/account/keys")
+    assert client.get("/account/keys").headers.getlist("Set-Cookie") == [], "it is not renewed by use"
