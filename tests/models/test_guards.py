@@ -73,7 +73,8 @@ def test_a_key_is_never_deleted(database: Database, key: str) -> None:
 
 def copy_of_key(*, level: str = "level", expires_at: str = "expires_at", maker: str = "NULL") -> str:
     return f"""
-        INSERT INTO api_keys (id, account_id, name, level, digest, pepper_id, created_at, expires_at, made_by_key_id)
+        INSERT INTO api_keys
+            (id, account_id, name, level, digest, pepper_id, created_at, expires_at, made_by_key_id)
         SELECT '{"a" * 32}', account_id, name, {level}, digest, pepper_id, created_at, {expires_at}, {maker}
         FROM api_keys"""
 
@@ -112,7 +113,8 @@ def test_a_key_made_with_a_key_stays_within_it(
 
     database.execute(copy_of_key(maker="id"))
     database.execute(
-        "UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner' WHERE made_by_key_id IS NOT NULL"
+        "UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner'"
+        " WHERE made_by_key_id IS NOT NULL"
     )
     statement = (
         copy_of_key(maker="id", **change).replace("a" * 32, "b" * 32) + " WHERE made_by_key_id IS NULL"

@@ -267,7 +267,7 @@ def test_every_field_suits_a_password_manager(client):
     assert not password.has_attr("maxlength")
 
 
-def test_a_session_outlives_the_browser_but_not_its_30_days(client: PageChecker, cast: Cast) -> None:
+def test_a_session_outlives_the_browser_but_not_its_30_days(client, cast):
     before = client.get("/signin").headers.getlist("Set-Cookie")
     assert not any("expires" in cookie.lower() for cookie in before), (
         "a stranger's cookie ends with the browser"
