@@ -1,0 +1,74 @@
+"""Nothing is done for a form that is not this session's own and fresh (row 18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.conftest import MakeKey
+from tests.support.cast import Cast
+from tests.support.client import PageChecker
+from tests.support.clock import Clock
+from tests.support.crawl import Stop, stops
+from tests.support.databases import Database
+
+NewClient = Callable[[], PageChecker]
+COUNTED = {"limit_counters"}
+
+
+def forms(app: Flask, cast: Cast, key_id: str) -> list[Stop]:
+    filling = {"key_id": key_id, "account_id": cast.alice.account_id}
+    found = [stop for stop in stops(app, filling) if "POST" in stop.methods and not stop.is_api]
+    assert len(found) > 15
+    return found
+
+
+def token_of(client: PageChecker, path: str) -> str:
+    field = client.page(path).select_one("input[name=csrf_token]")
+    assert field
+    return str(field["value"])
+
+
+def refused(client: PageChecker, places: list[Stop], token: str | None) -> list[str]:
+    """Post to every form, and name those that did not refuse."""
+    data = {} if token is None else {"csrf_token": token}
+    answers = {stop.path: client.post(stop.path, data=data).status_code for stop in places}
+    return [f"{path}: {status}" for path, status in answers.items() if status not in {400, 429}]
+
+
+@pytest.mark.parametrize("who", ["stranger", "alice", "ada"])
+@pytest.mark.parametrize("kind", ["none", "foreign", "made up", "expired"])
+def test_every_form_without_its_token_is_refused_and_does_nothing(
+    app: Flask,
+    database: Database,
+    new_client: NewClient,
+    cast: Cast,
+    make_key: MakeKey,
+    clock: Clock,
+    who: str,
+    kind: str,
+) -> None:
+    places = forms(app, cast, make_key(cast.alice).id)
+    client, other = new_client(), new_client()
+    page = "/signin"
+    if who != "stranger":
+        getattr(cast, who).sign_in(client)
+        page = "/account/profile"
+    cast.bob.sign_in(other)
+    own = token_of(client, page)
+    token = {"none": None, "foreign": token_of(other, "/account/profile"), "made up": "x", "expired": own}[
+        kind
+    ]
+    if kind == "expired":
+        clock.forward(hours=9)
+        if who == "ada":
+            cast.ada.sign_in(client)
+    before = database.rows()
+
+    assert refused(client, places, token) == []
+
+    after = database.rows()
+    changed = {name for name in before if before[name] != after[name]} - COUNTED
+    assert changed <= ({"sessions", "accounts"} if kind == "expired" else set()), "but for the last sight"
