@@ -39,9 +39,13 @@ def rows_below(page: BeautifulSoup, caption: str) -> list[list[str]]:
     ]
 
 
-def test_it_lists_every_level_and_role(page: BeautifulSoup) -> None:
-    assert rows_below(page, "Levels") == [[str(level.number), level.sentence] for level in LEVELS]
-    assert [row[1:] for row in rows_below(page, "Roles")] == [[role.value, str(role.level)] for role in Role]
+def test_it_lists_every_level_with_its_roles(page: BeautifulSoup) -> None:
+    told = rows_below(page, "Levels and roles")
+
+    assert [row[0] for row in told] == [f"Level {level.number} {level.sentence}" for level in LEVELS]
+    assert [row[1].split() for row in told] == [
+        [role.value for role in Role if role.level == level.number] for level in LEVELS
+    ]
 
 
 def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup) -> None:

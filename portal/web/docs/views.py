@@ -9,7 +9,6 @@ from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
 from portal.services import limits, secrets
 from portal.web.docs import described
 from portal.web.docs.examples import ASK, MAKE
-from portal.words import ROLES
 
 LIMITS = (
     (N_("Failed tries to sign in, by one source and name"), limits.SIGN_IN_OWN),
@@ -34,7 +33,7 @@ def index() -> str:
         ask=ASK,
         make=MAKE,
         levels=LEVELS,
-        roles=[(ROLES[role], role) for role in Role],
+        roles=list(Role),
         routes=described.routes(document),
         errors=described.errors(document),
         limits=LIMITS,
