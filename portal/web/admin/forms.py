@@ -93,9 +93,7 @@ class SearchForm(LookForm):
 class RecordForm(LookForm):
     """Narrow the record."""
 
-    account = IntegerField(
-        _l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric", "maxlength": 19}
-    )
+    account = IntegerField(_l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric"})
     action = SelectField(_l("Act"), validate_choice=False)
 
     def _narrow(self) -> None:

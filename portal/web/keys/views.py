@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug import Response as BaseResponse
@@ -169,11 +170,12 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
 def _figures() -> list[tuple[int, str]]:
     month = clock.utcnow() - timedelta(days=30)
     calls, refused = usage.sums_since(me().id, month)
-    counts = key_lists.count_keys(me().id)
+    live = key_lists.count_keys(me().id)[KeyStatus.LIVE]
+    soon = key_lists.count_expiring_soon(me().id)
     return [
-        (counts[KeyStatus.LIVE], _("live keys")),
-        (key_lists.count_expiring_soon(me().id), _("expire within 7 days")),
-        (calls, _("calls in 30 days")),
+        (live, ngettext("live key", "live keys", live)),
+        (soon, ngettext("expires within 7 days", "expire within 7 days", soon)),
+        (calls, ngettext("call in 30 days", "calls in 30 days", calls)),
         (refused, _("refused in 30 days")),
     ]
 
