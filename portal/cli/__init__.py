@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.cli import accounts, jobs, keys, serve
+from portal.cli import accounts, jobs, keys, migrations, serve
 
-COMMANDS = (accounts.group, jobs.group, keys.group, serve.serve)
+COMMANDS = (accounts.group, jobs.group, keys.group, migrations.db, serve.serve)
 
 
 def init_app(app: Flask) -> None:

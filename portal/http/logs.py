@@ -86,6 +86,7 @@ def init_app(settings: Settings) -> None:
     root.handlers = [each for each in root.handlers if not isinstance(each, _Stderr)]
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
 def log_request(environ: WSGIEnvironment, status: str, elapsed: float) -> None:

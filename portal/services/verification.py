@@ -14,11 +14,9 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
-import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -28,6 +26,9 @@ from portal.extensions import SQLITE_BUSY_MS
 from portal.models import Consent, Status
 from portal.permissions import ROLE_LEVELS
 from portal.services import secrets
+
+if TYPE_CHECKING:
+    from portal.services.postgres_reader import PostgresReader
 
 CACHED_KEYS = 10_000
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -109,9 +110,11 @@ class Verifier:
             return UNKNOWN
         try:
             facts = self._find(canonical, secret)
-        except (sqlite3.Error, psycopg.Error) as error:
+        except (sqlite3.Error, OperationalError) as error:
             self._readers = threading.local()
-            raise OperationalError(None, None, error) from error
+            if isinstance(error, sqlite3.Error):
+                raise OperationalError(None, None, error) from error
+            raise
         if facts is None:
             return UNKNOWN
         level = min(facts.level, LEVELS_BY_ROLE[facts.role])
@@ -167,6 +170,8 @@ def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader
     if url.get_backend_name() == "sqlite":
         path = url.database or ""
         return lambda: SqliteReader(path)
+    from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
+
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     return lambda: PostgresReader(conninfo)
 
@@ -207,40 +212,3 @@ class SqliteReader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-
-
-class PostgresReader:
-    """Reads with one prepared statement; connects again, once, when the connection is gone."""
-
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._query = QUERY.format("%s")
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
-
-    def kept(self, _key_id: str) -> KeyFacts | None:
-        """Nothing: every check reads."""
-        return None
-
-    def read(self, key_id: str) -> KeyFacts | None:
-        """The facts, read now, or None for a key that is not there."""
-        try:
-            return self._read(key_id)
-        except psycopg.OperationalError:
-            self.close()
-            return self._read(key_id)
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    __del__ = close
-
-    def _read(self, key_id: str) -> KeyFacts | None:
-        if self._connection is None:
-            self._connection = psycopg.connect(
-                self._conninfo, autocommit=True, connect_timeout=5, prepare_threshold=0
-            )
-        row = self._connection.execute(self._query, (UUID(key_id),), prepare=True, binary=True).fetchone()
-        return KeyFacts(key_id, *row) if row else None  # type: ignore[arg-type]  # as QUERY has them

@@ -1,0 +1,36 @@
+"""The commands about migrations, which are loaded only when they are asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(instance: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        env=os.environ | {"PORTAL_INSTANCE_PATH": str(instance)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_migrates_an_empty_database_and_says_where_it_is(tmp_path: Path) -> None:
+    flask = ("-m", "flask", "--app", "wsgi", "db")
+
+    assert run(tmp_path, *flask, "upgrade").returncode == 0
+    assert "(head)" in run(tmp_path, *flask, "current").stdout
+    assert "upgrade" in run(tmp_path, *flask, "--help").stdout
+    assert run(tmp_path, *flask, "nonsense").returncode == 2
+
+
+def test_a_worker_loads_neither_alembic_nor_the_driver_of_another_database(tmp_path: Path) -> None:
+    code = "import sys, wsgi; print(sorted({'alembic', 'psycopg'} & set(sys.modules)))"
+
+    assert run(tmp_path, "-c", code).stdout.strip() == "[]"
