@@ -38,6 +38,7 @@ def refused(client: PageChecker, places: list[Stop], token: str | None) -> list[
     return [f"{path}: {status}" for path, status in answers.items() if status not in {400, 429}]
 
 
+@pytest.mark.sqlite_only(reason="the tokens of forms have nothing to do with the database")
 @pytest.mark.parametrize("who", ["stranger", "alice", "ada"])
 @pytest.mark.parametrize("kind", ["none", "foreign", "made up", "expired"])
 def test_every_form_without_its_token_is_refused_and_does_nothing(
