@@ -25,6 +25,7 @@ from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
+from tests.support.databases import Database
 from tests.support.settings import SECRET_KEY
 
 BASIC = 'Basic realm="Chatelaine", charset="UTF-8"'
@@ -181,6 +182,33 @@ def test_the_holder_is_told_why(
         assert response.json
         assert response.json["error"] == code
         assert response.headers["WWW-Authenticate"] == BASIC
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "code"),
+    [
+        ("status = -2", 403, "accountBlocked"),
+        ("status = -1", 403, "accountLocked"),
+        ("consent = 0", 451, "consentLacking"),
+    ],
+)
+def test_a_key_that_escaped_its_revocation_is_refused_still(
+    client: PageChecker,
+    cast: Cast,
+    make_key: MakeKey,
+    database: Database,
+    state: str,
+    status: int,
+    code: str,
+) -> None:
+    key = make_key(cast.alice)
+    assert client.get("/api/whoami/key", headers=key.headers).status_code == 200
+    database.execute(f"UPDATE accounts SET {state}")
+    response = client.get("/api/whoami/key", headers=key.headers)
+
+    assert response.status_code == status
+    assert response.json
+    assert response.json["error"] == code
 
 
 def test_a_key_expires_at_the_very_second(

@@ -148,6 +148,7 @@ def test_a_body_of_64_kib_is_taken_and_no_byte_more(client: PageChecker) -> None
         "application/xml",
         "application/json;q=0",
         "*/*;q=0",
+        "*/*;q=x",
         "application/json;q=0, text/html, */*;q=0",
     ],
 )
