@@ -20,12 +20,12 @@ from werkzeug.test import TestResponse
 from portal.models import Reason
 from portal.permissions import Role
 from portal.services import jwt, keys, operators, secrets, sessions
+from portal.services.verification import Outcome
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
-from tests.support.databases import Database
 from tests.support.settings import SECRET_KEY
 
 BASIC = 'Basic realm="Chatelaine", charset="UTF-8"'
@@ -184,31 +184,30 @@ def test_the_holder_is_told_why(
         assert response.headers["WWW-Authenticate"] == BASIC
 
 
+@no_database
 @pytest.mark.parametrize(
-    ("state", "status", "code"),
-    [
-        ("status = -2", 403, "accountBlocked"),
-        ("status = -1", 403, "accountLocked"),
-        ("consent = 0", 451, "consentLacking"),
-    ],
+    ("outcome", "status"),
+    [(Outcome.BLOCKED, 403), (Outcome.LOCKED, 403), (Outcome.CONSENT_LACKING, 451)],
 )
-def test_a_key_that_escaped_its_revocation_is_refused_still(
+def test_a_living_key_of_an_account_that_may_own_none_is_refused(
+    app: Flask,
     client: PageChecker,
     cast: Cast,
     make_key: MakeKey,
-    database: Database,
-    state: str,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: Outcome,
     status: int,
-    code: str,
 ) -> None:
+    """The database lets no such key live; the doors would refuse it all the same."""
     key = make_key(cast.alice)
-    assert client.get("/api/whoami/key", headers=key.headers).status_code == 200
-    database.execute(f"UPDATE accounts SET {state}")
-    response = client.get("/api/whoami/key", headers=key.headers)
+    decision = app.extensions["verifier"].decide(key.id, key.secret)._replace(outcome=outcome)
+    monkeypatch.setattr(app.extensions["verifier"], "decide", lambda *_pair: decision)
 
-    assert response.status_code == status
-    assert response.json
-    assert response.json["error"] == code
+    for path in ("/api/whoami/key", "/api/account/key"):
+        response = client.get(path, headers=key.headers)
+        assert response.status_code == status
+        assert response.json
+        assert response.json["error"] == outcome.value
 
 
 def test_a_key_expires_at_the_very_second(
