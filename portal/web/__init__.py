@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import cast
 
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from flask_babel import get_babel
 from flask_login import current_user
 from sqlalchemy.exc import OperationalError
@@ -14,6 +15,8 @@ from portal.web import activity, admin, auth, consent, docs, filters, health, ho
 
 ENGLISH = "en_GB"
 """English dates have the day before the month, as nearly everywhere."""
+
+WRITTEN = "portal.written_languages"
 
 BLUEPRINTS = (
     home.blueprint,
@@ -36,7 +39,7 @@ def choose_locale() -> str:
     its sentences are English. The pages of errors are written in it too, so it must be found
     without a database.
     """
-    language, written = None, _written()
+    language, written = None, cast("list[str]", current_app.extensions[WRITTEN])
     if has_request_context():
         language = request.accept_languages.best_match(written)
         with suppress(OperationalError):
@@ -46,12 +49,15 @@ def choose_locale() -> str:
 
 
 def _written() -> list[str]:
+    """The languages that have a catalogue; looked up once, for it reads the disk."""
     catalogues = {locale.language for locale in get_babel().instance.list_translations()}
     return [language for language in LANGUAGES if language == "en" or language in catalogues]
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages."""
+    """Register the pages. Call it after Babel is there."""
+    with app.app_context():
+        app.extensions[WRITTEN] = _written()
     filters.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
