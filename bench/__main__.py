@@ -7,6 +7,7 @@ reached too.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -64,6 +65,7 @@ def read_options() -> argparse.Namespace:
 
 def run(options: argparse.Namespace, folder: Path) -> bool:
     """Measure, print, and say whether an aim was missed."""
+    busy = os.getloadavg()[0]
     with (
         open_databases(options.database, folder) as databases,
         line_up(folder, databases, workers=options.workers, keys=options.keys) as ground,
@@ -80,6 +82,7 @@ def run(options: argparse.Namespace, folder: Path) -> bool:
         workers=options.workers,
         connections=options.connections,
         rounds=rounds,
+        busy=busy,
     )
     print(f"{where}\n\n{table}\n\n{report.spells_table(spells)}\n")
     if options.database == "sqlite":

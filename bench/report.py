@@ -66,6 +66,7 @@ def main_table(portal: Contestant, peers: Sequence[Contestant]) -> tuple[str, li
         lines.append(_line(Row.of(peer), f"{ratio:.2f} times"))
         lowest = LOWEST_RATIOS[peer.name]
         aims.append(Aim(f"{ratio:.2f} of at least {lowest:g} times {PEERS[peer.name]}", ratio >= lowest))
+    aims.append(Aim(f"p99 {row.p99:.1f} of at most {P99_MS:g} ms", row.p99 < P99_MS))
     aims.append(Aim(f"{row.pss:.0f} of at most {WORKER_MB:g} MB a worker (PSS)", row.pss < WORKER_MB))
     return "\n".join(lines), aims
 
@@ -85,13 +86,13 @@ def aims_list(aims: Sequence[Aim]) -> str:
 
 
 def circumstances(
-    database: str, options: dict[str, str], *, workers: int, connections: int, rounds: str
+    database: str, options: dict[str, str], *, workers: int, connections: int, rounds: str, busy: float
 ) -> str:
-    """Where, when and how the run was made."""
+    """Where, when and how the run was made; ``busy`` is the load average before it began."""
     served = " ".join(f"{name} {value}" for name, value in options.items())
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}, Python {platform.python_version()}, "
-        f"{database}.\n"
+        f"{database}; the load average was {busy:.1f} before it began.\n"
         f"{workers} workers of granian each ({served}); wrk with {connections} connections; {rounds}."
     )
 
