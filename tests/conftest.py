@@ -47,7 +47,11 @@ StartServer = Callable[..., Server]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a developer run on one database only; the whole suite runs on both."""
-    parser.addoption("--database", choices=KINDS, help="run on this database only")
+    parser.addoption(
+        "--database",
+        choices=KINDS,
+        help="run on this database only; what needs none runs with sqlite",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,7 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if marker.name.endswith("_only") and not marker.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: {marker.name} wants reason='...'")
     if chosen := config.getoption("--database"):
-        other = [item for item in items if _database_of(item) not in {None, chosen}]
+        wanted = {chosen, None} if chosen == "sqlite" else {chosen}
+        other = [item for item in items if _database_of(item) not in wanted]
         config.hook.pytest_deselected(items=other)
         items[:] = [item for item in items if item not in other]
 
