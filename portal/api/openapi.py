@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from flask import Response, current_app
@@ -58,11 +59,11 @@ def show() -> ResponseReturnValue:
 ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """Make the description of these routes."""
-    every = list(routes)
+@cache
+def document(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """Make the description of these routes, once in a process."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in every:
+    for route in routes:
         paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
@@ -73,7 +74,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": _schemas(every), "securitySchemes": SECURITY},
+        "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY},
     }
 
 
@@ -167,7 +168,7 @@ def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
         yield {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 
-def _schemas(routes: list[Route]) -> dict[str, Any]:
+def _schemas(routes: tuple[Route, ...]) -> dict[str, Any]:
     received = {route.body for route in routes if route.body is not None}
     sent = {route.answer for route in routes if route.answer is not None} | {ErrorAnswer}
     wanted: list[tuple[Any, Any]] = [(model, "validation") for model in sorted(received, key=str)]
