@@ -6,13 +6,14 @@ import secrets
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import CursorResult, Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
 from portal.models import MailToken, Purpose
 from portal.services.errors import TokenInvalid
+from portal.services.transaction import lock_account
 
 LIFE = timedelta(hours=24)
 SHORT_LIFE = timedelta(hours=1)
@@ -51,19 +52,22 @@ def find(token: str, purpose: Purpose) -> MailToken | None:
 def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:
     """Use a token up, and with it every other one of its account and purpose.
 
-    Two at the same moment: one of them gets it. Raises TokenInvalid otherwise.
+    Two at the same moment, with one token or with two of a kind: one of them gets it. The
+    account is locked first and its tokens in one order, so that nobody waits in a circle.
+    Raises TokenInvalid.
     """
-    found = session.scalars(_usable(token, purpose).with_for_update()).one_or_none()
+    found = session.scalars(_usable(token, purpose)).one_or_none()
     if found is None:
         raise TokenInvalid
-    now = clock.utcnow()
-    taken = session.execute(
-        update(MailToken)
-        .where(MailToken.token_hash == found.token_hash, MailToken.used_at.is_(None))
-        .values(used_at=now)
-    )
-    assert isinstance(taken, CursorResult)
-    if taken.rowcount != 1:
+    if found.account_id is not None:
+        lock_account(session, found.account_id)
+    unused = session.scalars(
+        select(MailToken.token_hash)
+        .where(*_unused(found.account_id), MailToken.purpose == purpose)
+        .order_by(MailToken.token_hash)
+        .with_for_update()
+    ).all()
+    if found.token_hash not in unused:
         raise TokenInvalid
     void(session, found.account_id, purpose)
     return found
@@ -74,13 +78,15 @@ def void(session: Session, account_id: int | None, *purposes: Purpose) -> None:
 
     The tokens of no account (those for the first admin) are a kin of their own.
     """
-    query = update(MailToken).where(
-        MailToken.account_id.is_(None) if account_id is None else MailToken.account_id == account_id,
-        MailToken.used_at.is_(None),
-    )
+    query = update(MailToken).where(*_unused(account_id))
     if purposes:
         query = query.where(MailToken.purpose.in_(purposes))
     session.execute(query.values(used_at=clock.utcnow()))
+
+
+def _unused(account_id: int | None) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    own = MailToken.account_id
+    return own.is_(None) if account_id is None else own == account_id, MailToken.used_at.is_(None)
 
 
 def _usable(token: str, purpose: Purpose) -> Select[MailToken]:
