@@ -39,12 +39,13 @@ def index() -> ResponseReturnValue:
     status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
     query = request.args.get("query", "")[:LONGEST_QUERY]
     page = key_lists.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
+    counts = key_lists.count_keys(me().id)
     return render_template(
         "keys/index.html",
         page=page,
         rows=rows(page.items),
-        counts=key_lists.count_keys(me().id),
-        figures=_figures(),
+        counts=counts,
+        figures=_figures(counts[KeyStatus.LIVE]),
         status=status.value,
         query=query,
     )
@@ -167,10 +168,9 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
     return redirect(url_for(".detail", key_id=error.key_id), 303)
 
 
-def _figures() -> list[tuple[int, str]]:
+def _figures(live: int) -> list[tuple[int, str]]:
     month = clock.utcnow() - timedelta(days=30)
     calls, refused = usage.sums_since(me().id, month)
-    live = key_lists.count_keys(me().id)[KeyStatus.LIVE]
     soon = key_lists.count_expiring_soon(me().id)
     return [
         (live, ngettext("live key", "live keys", live)),
