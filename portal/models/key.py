@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     String,
@@ -24,6 +25,10 @@ from portal.models.types import UtcTime, Word
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 
 NAME_LENGTH = 100
+NOTE_LENGTH = 500
+NETWORKS_LENGTH = 2000
+SHORTEST_IDLE = 3600
+"""Seconds. Use is written in batches, so a shorter one could end a key that is in use."""
 DIGEST_BYTES = 32
 LONGEST_LIFE_MS = int(LONGEST_LIFE.total_seconds()) * 1000
 
@@ -42,8 +47,26 @@ class Reason(StrEnum):
     OPERATOR = "operator"
 
 
+class KeyKind(StrEnum):
+    """What a key is for: its owner's access, or a service that introspects the keys of others."""
+
+    ACCOUNT = "account"
+    SERVICE = "service"
+
+
+class Environment(StrEnum):
+    """Where a key is meant to be used; a label, and no right."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
 class ApiKey(Base):
-    """One key. Immutable but for its revocation; triggers hold that too."""
+    """One key. Immutable but for its end: revocation, or retirement for its successor.
+
+    Triggers hold that too. ``networks`` are CIDRs between spaces, those with ``!`` are kept
+    out; ``max_idle`` is in seconds.
+    """
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -53,7 +76,15 @@ class ApiKey(Base):
         CheckConstraint(f"length(digest) = {DIGEST_BYTES}", name="digest"),
         CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
         CheckConstraint("(revoked_at IS NULL) = (revoked_reason IS NULL)", name="revoked_with_reason"),
+        CheckConstraint("kind IN ('account', 'service')", name="kind"),
+        CheckConstraint("environment IN ('live', 'test')", name="environment"),
+        CheckConstraint("not_before < expires_at", name="not_before"),
+        CheckConstraint(f"max_idle >= {SHORTEST_IDLE}", name="max_idle"),
+        CheckConstraint("calls_per_minute > 0", name="calls_per_minute"),
+        CheckConstraint("calls_per_day > 0", name="calls_per_day"),
+        CheckConstraint("retires_at <= expires_at", name="retires_at"),
         Index(None, "account_id", "created_at"),
+        Index(None, "digest"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -67,19 +98,50 @@ class ApiKey(Base):
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id"), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    kind: Mapped[KeyKind] = mapped_column(
+        Word(KeyKind), default=KeyKind.ACCOUNT, server_default=KeyKind.ACCOUNT.value
+    )
+    environment: Mapped[Environment | None] = mapped_column(Word(Environment))
+    networks: Mapped[str] = mapped_column(String(NETWORKS_LENGTH), default="", server_default="")
+    not_before: Mapped[datetime | None] = mapped_column(UtcTime)
+    max_idle: Mapped[int | None] = mapped_column(Integer)
+    calls_per_minute: Mapped[int | None] = mapped_column(Integer)
+    calls_per_day: Mapped[int | None] = mapped_column(Integer)
+    note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
+    retires_at: Mapped[datetime | None] = mapped_column(UtcTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
     revoked_reason: Mapped[Reason | None] = mapped_column(Word(Reason))
 
     account: Mapped[Account] = relationship(viewonly=True)
     usage: Mapped[KeyUsage | None] = relationship(viewonly=True, lazy="joined")
 
+    @property
+    def idles_out_at(self) -> datetime | None:
+        """When it ends if it is not used again; None where it may rest."""
+        if self.max_idle is None:
+            return None
+        last = self.usage.last_used_at if self.usage else None
+        awake = max(self.created_at, self.not_before or self.created_at, last or self.created_at)
+        return awake + timedelta(seconds=self.max_idle)
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends, as things stand: the earliest of expiry, retirement and rest."""
+        ends = (self.expires_at, self.retires_at, self.idles_out_at)
+        return min(end for end in ends if end is not None)
+
+    def is_revoked(self, now: datetime) -> bool:
+        """Whether it was revoked, or its successor has taken its place."""
+        return self.revoked_at is not None or (self.retires_at is not None and now >= self.retires_at)
+
     def is_expired(self, now: datetime) -> bool:
-        """Whether its life is over, at the very second."""
-        return now >= self.expires_at
+        """Whether its life is over, at the very second, or it rested too long."""
+        idle = self.idles_out_at
+        return now >= self.expires_at or (idle is not None and now >= idle)
 
     def is_live(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
-        return self.revoked_at is None and not self.is_expired(now)
+        return not self.is_revoked(now) and not self.is_expired(now)
 
     def __repr__(self) -> str:
         return f"<ApiKey {self.id}>"
@@ -95,6 +157,8 @@ class KeyUsage(Base):
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
     last_used_address: Mapped[str | None] = mapped_column(String(45))
+    reused_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When its secret was first used after a successor had taken its place."""
 
 
 class KeyUsageHour(Base):
@@ -106,3 +170,36 @@ class KeyUsageHour(Base):
     hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class KeyRefusal(Base):
+    """How often a holder of the secret was refused in one hour, by the code of the refusal."""
+
+    __tablename__ = "key_refusals"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    reason: Mapped[str] = mapped_column(String(40), primary_key=True)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class KeyAddress(Base):
+    """From where a key was used: the last few addresses."""
+
+    __tablename__ = "key_addresses"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(45), primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_used_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class CallWindow(Base):
+    """How many calls workers have taken out of a key's limit, in its window of ``span`` seconds."""
+
+    __tablename__ = "call_windows"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    span: Mapped[int] = mapped_column(primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcTime)
+    taken: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -1,0 +1,197 @@
+"""The life of a key after its creation: conditions, rotation, limits, use in detail, promises.
+
+Columns are added with plain SQL and not in a batch, so that SQLite keeps the table and its
+triggers; those that have to know the new columns are made again.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TIME = sa.BigInteger()
+WORD = sa.String(40)
+
+COLUMNS = (
+    ("kind", "VARCHAR(40) NOT NULL DEFAULT 'account'", "kind IN ('account', 'service')"),
+    ("environment", "VARCHAR(40)", "environment IN ('live', 'test')"),
+    ("networks", "VARCHAR(2000) NOT NULL DEFAULT ''", None),
+    ("not_before", "BIGINT", "not_before < expires_at"),
+    ("max_idle", "INTEGER", "max_idle >= 3600"),
+    ("calls_per_minute", "INTEGER", "calls_per_minute > 0"),
+    ("calls_per_day", "INTEGER", "calls_per_day > 0"),
+    ("note", "VARCHAR(500) NOT NULL DEFAULT ''", None),
+    ("retires_at", "BIGINT", "retires_at <= expires_at"),
+)
+FIXED = tuple(name for name, *_ in COLUMNS if name != "retires_at")
+
+
+def guards_of_0002() -> ModuleType:
+    """The revision before this one, whose triggers are made again."""
+    spec = importlib.util.spec_from_file_location("guards", Path(__file__).with_name("0002_guards.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def level_of(role: str) -> str:
+    levels = {"user": 4, "tester": 4, "curator": 5, "bughunter": 6, "support": 8, "admin": 9}
+    cases = " ".join(f"WHEN '{name}' THEN {level}" for name, level in levels.items())
+    return f"CASE {role} {cases} END"
+
+
+IMMUTABLE = (
+    "id", "account_id", "name", "level", "digest", "pepper_id", "nonce", "made_by_key_id",
+    "replaces_id", "created_at", "expires_at", *FIXED,
+)  # fmt: skip
+CHANGED = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in IMMUTABLE)
+ABOVE_OWNER = (
+    "NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.account_id AND a.status = 1"
+    f" AND a.consent <> 0 AND NEW.level <= {level_of('a.role')}"
+    " AND (NEW.kind = 'account' OR a.role = 'admin'))"
+)
+ABOVE_MAKER = (
+    "NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k"
+    " WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account'"
+    " AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at"
+    " AND (k.networks = '' OR NEW.networks <> '')"
+    " AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle))"
+)
+UNLIKE = (
+    "NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k"
+    " WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name"
+    " AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks"
+    " AND k.max_idle IS NOT DISTINCT FROM NEW.max_idle"
+    " AND k.calls_per_minute IS NOT DISTINCT FROM NEW.calls_per_minute"
+    " AND k.calls_per_day IS NOT DISTINCT FROM NEW.calls_per_day)"
+)
+UNRETIRED = (
+    "NEW.retires_at IS DISTINCT FROM OLD.retires_at AND (OLD.retires_at IS NOT NULL"
+    " OR NOT EXISTS (SELECT 1 FROM api_keys s WHERE s.replaces_id = NEW.id))"
+)
+
+NEWER = (
+    ("api_keys_immutable", "UPDATE", CHANGED, "a key is immutable"),
+    ("api_keys_owner", "INSERT", ABOVE_OWNER, "a key stays within its owner's rights"),
+    ("api_keys_maker", "INSERT", ABOVE_MAKER, "a key stays within its maker's rights"),
+)
+NEW = (
+    ("api_keys_successor", "INSERT", UNLIKE, "a successor is as the key that it replaces"),
+    ("api_keys_retired", "UPDATE", UNRETIRED, "a key retires once, for its successor"),
+)
+
+
+def make_guard(name: str, event: str, condition: str, message: str) -> None:
+    """Make one trigger on api_keys, on either database."""
+    text = message.replace("'", "''")
+    if op.get_bind().dialect.name == "sqlite":
+        condition = condition.replace("IS NOT DISTINCT FROM", "IS").replace("IS DISTINCT FROM", "IS NOT")
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {event} ON api_keys"
+            f" WHEN {condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
+        )
+        return
+    # A key's owner is held while it is made, so that a raw INSERT can't race a downgrade.
+    hold = "PERFORM 1 FROM accounts WHERE id = NEW.account_id FOR SHARE;" if name == "api_keys_owner" else ""
+    op.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {hold}"
+        f" IF {condition} THEN RAISE EXCEPTION '{text}' USING ERRCODE = 'check_violation';"
+        f" END IF; RETURN NEW; END $$"
+    )
+    op.execute(f"CREATE TRIGGER {name} BEFORE {event} ON api_keys FOR EACH ROW EXECUTE FUNCTION {name}()")
+
+
+def drop_guard(name: str) -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {name}")
+        return
+    op.execute(f"DROP TRIGGER {name} ON api_keys")
+    op.execute(f"DROP FUNCTION {name}()")
+
+
+def upgrade() -> None:
+    for name, kind, check in COLUMNS:
+        constraint = f" CONSTRAINT ck_api_keys_{name} CHECK ({check})" if check else ""
+        op.execute(f"ALTER TABLE api_keys ADD COLUMN {name} {kind}{constraint}")
+    op.create_index("ix_api_keys_digest", "api_keys", ["digest"])
+    op.execute("ALTER TABLE key_usage ADD COLUMN reused_at BIGINT")
+    for guard in NEWER:
+        drop_guard(guard[0])
+    for guard in (*NEWER, *NEW):
+        make_guard(*guard)
+    make_tables()
+
+
+def make_tables() -> None:
+    op.create_table(
+        "key_refusals",
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("reason", WORD, nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_key_refusals_key_id"),
+        sa.PrimaryKeyConstraint("key_id", "hour", "reason", name="pk_key_refusals"),
+    )
+    op.create_table(
+        "key_addresses",
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("address", sa.String(length=45), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_key_addresses_key_id"),
+        sa.PrimaryKeyConstraint("key_id", "address", name="pk_key_addresses"),
+    )
+    op.create_table(
+        "call_windows",
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("span", sa.Integer(), nullable=False),
+        sa.Column("starts_at", TIME, nullable=False),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_call_windows_key_id"),
+        sa.PrimaryKeyConstraint("key_id", "span", name="pk_call_windows"),
+    )
+    op.create_table(
+        "excess_steps",
+        sa.Column("account_id", ID, nullable=False),
+        sa.Column("day", TIME, nullable=False),
+        sa.Column("step", WORD, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_excess_steps_account_id"),
+        sa.PrimaryKeyConstraint("account_id", "day", "step", name="pk_excess_steps"),
+    )
+    op.create_table(
+        "promise_proofs",
+        sa.Column("promise", WORD, nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("ran_at", TIME, nullable=False),
+        sa.Column("proved_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("promise", name="pk_promise_proofs"),
+    )
+
+
+def downgrade() -> None:
+    for table in ("promise_proofs", "excess_steps", "call_windows", "key_addresses", "key_refusals"):
+        op.drop_table(table)
+    for guard in (*NEWER, *NEW):
+        drop_guard(guard[0])
+    op.execute("ALTER TABLE key_usage DROP COLUMN reused_at")
+    op.drop_index("ix_api_keys_digest", "api_keys")
+    for name, *_ in reversed(COLUMNS):
+        op.execute(f"ALTER TABLE api_keys DROP COLUMN {name}")
+    older = guards_of_0002().GUARDS
+    for name, event, _table, condition, message in older:
+        if name in {guard[0] for guard in NEWER}:
+            make_guard(name, event, condition, message)

@@ -1,0 +1,44 @@
+"""How far up the ladder of excess an account went, and what the installation has proved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.extensions import Base
+from portal.models.types import UtcTime, Word
+
+
+class Step(StrEnum):
+    """The rungs of the ladder."""
+
+    WARNED = "warned"
+    THROTTLED = "throttled"
+    REVOKED = "revoked"
+
+
+class ExcessStep(Base):
+    """A rung that an account reached on one day (UTC), and the figures that took it there."""
+
+    __tablename__ = "excess_steps"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    day: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    step: Mapped[Step] = mapped_column(Word(Step), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class PromiseProof(Base):
+    """When this installation last ran a promise, and when it last held."""
+
+    __tablename__ = "promise_proofs"
+
+    promise: Mapped[str] = mapped_column(String(40), primary_key=True)
+    held: Mapped[bool]
+    ran_at: Mapped[datetime] = mapped_column(UtcTime)
+    proved_at: Mapped[datetime | None] = mapped_column(UtcTime)
