@@ -66,7 +66,7 @@ def admit_key() -> Response | None:
     if decision.outcome is not Outcome.GOOD or decision.key is None:
         return _refuse_key(decision)
     if decision.level < route_of(asked.endpoint).level:
-        app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms())
+        app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms(), Forbidden.code)
         raise Forbidden
     app.extensions["usage"].note_call(decision.key_id, environ["REMOTE_ADDR"], clock.now_ms())
     g.caller = Caller(decision.key.account_id, decision.level, decision.key)
@@ -139,7 +139,7 @@ def refuse_unfit() -> None:
 
 def _refuse_key(decision: Decision) -> Response:
     if decision.key is not None:
-        current_app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms())
+        current_app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms(), decision.outcome)
         return _refuse(TOLD_WITH[decision.outcome], decision.outcome, CHALLENGE)
     if "HTTP_AUTHORIZATION" in request.environ:
         refuse_when_limited(limits.failed_key_check(client_address()))

@@ -1,7 +1,8 @@
 """The use of keys: counted in the process, written in batches.
 
 A check must not pay for a write. Each process collects its calls and writes the sums every
-two seconds and when it ends.
+two seconds and when it ends. What it collects is bounded: of the addresses of a key only the
+newest few are told apart, however many a holder calls from.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, case, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, KeyUsage, KeyUsageHour
+from portal.models import ApiKey, KeyUsageHour
+from portal.services.usage_batch import HOUR_MS, Batch, Slot, fold_addresses, write
 
 PAUSE = 2.0
-HOUR_MS = 3_600_000
+MOST_SLOTS = 10_000
+"""Slots of key, hour and address that are kept before addresses are folded together."""
 
 log = logging.getLogger(__name__)
 
@@ -34,40 +35,47 @@ class UsageCollector:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, int], list[int]] = {}
-        self._last: dict[str, tuple[int, str]] = {}
+        self._calls: dict[Slot, list[int]] = {}
+        self._refusals: dict[Slot, int] = {}
+        self._room = MOST_SLOTS
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def note_call(self, key_id: str, address: str, now_ms: int) -> None:
         """Count a call that a key was good for."""
+        slot = (key_id, now_ms - now_ms % HOUR_MS, address)
         with self._lock:
-            self._count(key_id, now_ms)[0] += 1
-            self._last[key_id] = (now_ms, address)
+            use = self._calls.get(slot)
+            if use is None:
+                use = self._new_use(slot)
+            use[0] += 1
+            use[1] = now_ms
         if self._thread is None:
             self._start()
 
-    def note_refusal(self, key_id: str, now_ms: int) -> None:
-        """Count a call by a holder of the secret that was refused."""
+    def note_refusal(self, key_id: str, now_ms: int, reason: str) -> None:
+        """Count a call by a holder of the secret that was refused; the reason is the error's code."""
+        slot = (key_id, now_ms - now_ms % HOUR_MS, reason)
         with self._lock:
-            self._count(key_id, now_ms)[1] += 1
+            self._refusals[slot] = self._refusals.get(slot, 0) + 1
         if self._thread is None:
             self._start()
 
     def flush(self) -> None:
         """Write what was collected; when that fails, keep it for the next time."""
         with self._lock:
-            counts, self._counts = self._counts, {}
-            last, self._last = self._last, {}
-        if not counts:
+            batch = Batch(self._calls, self._refusals)
+            self._calls, self._refusals = {}, {}
+            self._room = MOST_SLOTS
+        if not batch.calls and not batch.refusals:
             return
         try:
             writing = self._engine.connect().execution_options(portal_writes=True)
             with writing as connection, connection.begin():
-                _write(connection, counts, last)
+                write(connection, batch)
         except SQLAlchemyError as error:
             log.warning("use of keys could not be written, kept for later: %s", type(error))
-            self._take_back(counts, last)
+            self._take_back(batch)
 
     def close(self) -> None:
         """Write what is left, and end the thread; a collector that is closed isn't used again."""
@@ -77,20 +85,26 @@ class UsageCollector:
         self.flush()
         atexit.unregister(self.flush)
 
-    def _count(self, key_id: str, now_ms: int) -> list[int]:
-        slot = (key_id, now_ms - now_ms % HOUR_MS)
-        count = self._counts.get(slot)
-        if count is None:
-            count = self._counts[slot] = [0, 0]
-        return count
+    def _new_use(self, slot: Slot) -> list[int]:
+        """Make room for a slot; the lock is held. Folding is rare: each time there is more room."""
+        if len(self._calls) >= self._room:
+            self._fold()
+        use = self._calls[slot] = [0, 0]
+        return use
 
-    def _take_back(self, counts: dict[tuple[str, int], list[int]], last: dict[str, tuple[int, str]]) -> None:
+    def _fold(self) -> None:
+        self._calls = fold_addresses(self._calls)
+        self._room = max(MOST_SLOTS, 2 * len(self._calls))
+
+    def _take_back(self, batch: Batch) -> None:
         with self._lock:
-            for slot, (calls, refused) in counts.items():
-                count = self._counts.setdefault(slot, [0, 0])
-                count[0] += calls
-                count[1] += refused
-            self._last = last | self._last
+            for slot, (calls, last) in batch.calls.items():
+                use = self._calls.setdefault(slot, [0, 0])
+                use[0] += calls
+                use[1] = max(use[1], last)
+            for slot, refused in batch.refusals.items():
+                self._refusals[slot] = self._refusals.get(slot, 0) + refused
+            self._fold()
 
     def _start(self) -> None:
         with self._lock:
@@ -103,44 +117,6 @@ class UsageCollector:
     def _run(self) -> None:
         while not self._wake.wait(PAUSE):
             self.flush()
-
-
-def _write(
-    connection: Connection,
-    counts: dict[tuple[str, int], list[int]],
-    last: dict[str, tuple[int, str]],
-) -> None:
-    hours = [
-        {"key_id": UUID(key_id), "hour": clock.from_ms(hour), "calls": calls, "refused": refused}
-        for (key_id, hour), (calls, refused) in sorted(counts.items())
-    ]
-    totals: dict[str, dict[str, Any]] = {}
-    for (key_id, _hour), (calls, refused) in sorted(counts.items()):
-        total = totals.setdefault(
-            key_id,
-            {
-                "key_id": UUID(key_id),
-                "calls": 0,
-                "refused": 0,
-                "last_used_at": clock.from_ms(last[key_id][0]) if key_id in last else None,
-                "last_used_address": last[key_id][1] if key_id in last else None,
-            },
-        )
-        total["calls"] += calls
-        total["refused"] += refused
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    for model, rows in ((KeyUsage, list(totals.values())), (KeyUsageHour, hours)):
-        insert = dialect.insert(model.__table__)
-        new, old = insert.excluded, model.__table__.c
-        sums = {name: old[name] + new[name] for name in ("calls", "refused")}
-        if model is KeyUsage:
-            is_later = new.last_used_at > func.coalesce(old.last_used_at, 0)
-            sums |= {
-                name: case((is_later, new[name]), else_=old[name])
-                for name in ("last_used_at", "last_used_address")
-            }
-        keys = list(model.__table__.primary_key)
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=sums), rows)
 
 
 def calls_by_day(key_ids: Sequence[UUID], days: int) -> dict[UUID, list[int]]:

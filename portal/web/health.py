@@ -23,6 +23,7 @@ from portal.http.basic import CHALLENGE, read_basic
 from portal.http.limited import refuse_when_limited
 from portal.permissions import READ_OTHERS
 from portal.services import limits
+from portal.services.errors import Forbidden
 from portal.services.figures import Figures, read_figures
 from portal.services.readiness import Readiness, readiness
 from portal.services.verification import UNKNOWN, Decision, Outcome
@@ -134,11 +135,12 @@ def _refuse_scraper() -> Response | None:
     if decision.outcome is Outcome.GOOD and decision.level >= READ_OTHERS:
         use.note_call(decision.key_id, client_address(), clock.now_ms())
         return None
-    use.note_refusal(decision.key_id, clock.now_ms())
     if decision.outcome is Outcome.GOOD:
+        use.note_refusal(decision.key_id, clock.now_ms(), Forbidden.code)
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN
         )
+    use.note_refusal(decision.key_id, clock.now_ms(), decision.outcome)
     return _challenge()
 
 

@@ -25,7 +25,7 @@ NewClient = Callable[[], PageChecker]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 READ_BY_OPERATORS = {"account:read-by-operator", "account:searched-by-operator", "record:read-by-operator"}
-COUNTED = {"key_usage", "key_usage_hours"}
+COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses"}
 
 
 def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:

@@ -55,7 +55,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         for ago, calls in ((9, 3), (4, 6), (1, 2), (0, 2)):
             for _ in range(calls):
                 usage.note_call(made["Pattern importer"], "198.51.100.24", now - ago * day - 7_200_000)
-        usage.note_refusal(made["Nightly build"], now)
+        usage.note_refusal(made["Nightly build"], now, "insufficientAccessLevel")
         usage.flush()
         keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
         with suppress(RuleError):

@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal.extensions import db
 from portal.services import key_lists, usage
-from portal.services.usage import UsageCollector
+from portal.services.usage import HOUR_MS, UsageCollector
+from portal.services.verification import Outcome
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, make_person
 from tests.support.clock import Clock
@@ -36,7 +37,7 @@ def test_calls_and_refusals_add_up(
     key_id = make_key(cast.alice).id
     for address in ("192.0.2.1", "2001:db8::7"):
         collector.note_call(key_id, address, now_ms(clock))
-        collector.note_refusal(key_id, now_ms(clock))
+        collector.note_refusal(key_id, now_ms(clock), "apikeyExpired")
         collector.flush()
         clock.forward(minutes=5)
 
@@ -48,11 +49,101 @@ def test_calls_and_refusals_add_up(
         assert abs(used.last_used_at - clock.now() + timedelta(minutes=5)) < timedelta(seconds=10)
 
 
+def test_refusals_are_told_apart_by_hour_and_reason(
+    collector: UsageCollector, cast: Cast, clock: Clock, make_key: MakeKey, database: Database
+) -> None:
+    key_id = make_key(cast.alice).id
+    noon = now_ms(clock) // HOUR_MS * HOUR_MS
+    for hour, reason in (
+        (0, "apikeyExpired"),
+        (0, Outcome.REVOKED),
+        (0, "apikeyExpired"),
+        (1, "apikeyExpired"),
+    ):
+        collector.note_refusal(key_id, noon + hour * HOUR_MS + 5, reason)
+        collector.flush()
+
+    rows = database.execute("SELECT hour, reason, refused FROM key_refusals ORDER BY hour, reason")
+    assert rows == [
+        (noon, "apikeyExpired", 2),
+        (noon, "apikeyRevoked", 1),
+        (noon + HOUR_MS, "apikeyExpired", 1),
+    ]
+
+
+def test_the_ten_newest_addresses_of_each_key_are_kept(
+    collector: UsageCollector, cast: Cast, clock: Clock, make_key: MakeKey, database: Database
+) -> None:
+    busy, quiet = make_key(cast.alice).id, make_key(cast.bob).id
+    moment = now_ms(clock)
+    collector.note_call(quiet, "198.51.100.1", moment)
+    for number in range(14):
+        collector.note_call(busy, f"192.0.2.{number}", moment + number)
+        if number % 3 == 0:
+            collector.flush()
+    collector.note_call(busy, "192.0.2.4", moment + 20)
+    collector.flush()
+
+    rows = database.execute("SELECT address, calls FROM key_addresses ORDER BY last_used_at DESC")
+    newest = ["192.0.2.4", *(f"192.0.2.{number}" for number in range(13, 4, -1)), "198.51.100.1"]
+    assert [address for address, _ in rows] == newest
+    assert dict(rows)["192.0.2.4"] == 2
+    assert database.execute("SELECT sum(calls) FROM key_usage") == [(16,)]
+
+
+def test_a_holder_at_many_addresses_fills_no_memory(
+    collector: UsageCollector,
+    cast: Cast,
+    clock: Clock,
+    make_key: MakeKey,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(usage, "PAUSE", 3600)
+    monkeypatch.setattr(usage, "MOST_SLOTS", 100)
+    key_id = make_key(cast.alice).id
+    collector = UsageCollector(collector._engine)
+    for number in range(5000):
+        collector.note_call(key_id, f"2001:db8::{number:x}", now_ms(clock) + number)
+        assert len(collector._calls) <= 100
+    collector.close()
+
+    assert database.execute("SELECT calls, last_used_address FROM key_usage") == [(5000, "2001:db8::1387")]
+    assert database.execute("SELECT count(*) FROM key_addresses") == [(10,)]
+
+
+@pytest.mark.postgresql_only(reason="SQLite has one writer, and nobody to wait for in a circle")
+def test_processes_that_write_the_same_keys_never_wait_in_a_circle(
+    collector: UsageCollector, cast: Cast, clock: Clock, make_key: MakeKey, database: Database,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    ids = [make_key(cast.alice, name=f"ci {number}").id for number in range(6)]
+    moment = now_ms(clock)
+
+    def work(order: list[str]) -> None:
+        mine = UsageCollector(collector._engine)
+        for step in range(15):
+            for key_id in order:
+                mine.note_call(key_id, f"192.0.2.{step}", moment)
+                mine.note_refusal(key_id, moment, "apikeyExpired")
+            mine.flush()
+        mine.close()
+
+    threads = [threading.Thread(target=work, args=(ids[turn:] + ids[:turn],)) for turn in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert "could not be written" not in caplog.text
+    assert database.execute("SELECT sum(calls), sum(refused) FROM key_usage") == [(360, 360)]
+
+
 def test_refusals_alone_are_no_use(
     app: Flask, collector: UsageCollector, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
     key_id = make_key(cast.alice).id
-    collector.note_refusal(key_id, now_ms(clock))
+    collector.note_refusal(key_id, now_ms(clock), "apikeyExpired")
     collector.flush()
 
     with app.app_context():
@@ -86,7 +177,7 @@ def test_days_and_sums_are_read_back(
     for calls in (3, 0, 2):
         for _ in range(calls):
             collector.note_call(key_id, "192.0.2.1", now_ms(clock))
-        collector.note_refusal(key_id, now_ms(clock))
+        collector.note_refusal(key_id, now_ms(clock), "apikeyExpired")
         collector.flush()
         clock.to(clock.now() + timedelta(days=1))
     clock.to(clock.now() - timedelta(days=1))
@@ -130,7 +221,7 @@ def test_what_could_not_be_written_is_kept(
         raise OperationalError("INSERT", {}, Exception("gone"))
 
     with monkeypatch.context() as broken:
-        broken.setattr(usage, "_write", fail)
+        broken.setattr(usage, "write", fail)
         collector.note_call(key_id, "192.0.2.1", now_ms(clock))
         collector.flush()
     collector.note_call(key_id, "192.0.2.2", now_ms(clock) + 1)
