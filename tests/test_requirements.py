@@ -81,6 +81,15 @@ def test_the_bill_of_materials_lists_what_is_locked() -> None:
     assert all(part["hashes"] for part in bill["components"])
 
 
+def test_a_worker_pays_for_no_cryptography() -> None:
+    """It takes 12 MB, and only the receiver of GitHub's reports needs it, when one comes."""
+    look = "import sys, portal.services.jwt; print('cryptography' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", look], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.strip() == "False"
+
+
 def test_an_audit_that_sees_nothing_fails() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     command = re.search(r"\$\(BIN\)/(pip-audit .*?)\n\n", read("Makefile"), re.DOTALL)

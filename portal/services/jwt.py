@@ -5,12 +5,11 @@ from __future__ import annotations
 import hmac
 from uuid import UUID
 
-import jwt
-
 from portal import clock
 from portal.extensions import settings
 from portal.models import SignedSession
 from portal.services import sessions
+from portal.services.pyjwt import jwt
 
 ALGORITHM = "HS256"
 AUDIENCE = "chatelaine-api"
