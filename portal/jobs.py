@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db
 from portal.models import MailKind
-from portal.services import cleaning, outbox, profile, recovery, signup
+from portal.services import cleaning, outbox, profile, recovery, signup, usage_folding
 from portal.services.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, Transport
 
@@ -178,4 +178,5 @@ def clean_if_due() -> None:
         return
     gone = cleaning.clean()
     gone["accounts"] = signup.forget_unconfirmed()
+    gone |= usage_folding.fold()
     log.info("jobs.cleaned", **gone)

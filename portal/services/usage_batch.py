@@ -57,7 +57,7 @@ def write(connection: Connection, batch: Batch) -> None:
     if not totals:
         return
     newest = _newest(batch.calls)
-    _hold(connection, [row["key_id"] for row in totals])
+    hold_keys(connection, [row["key_id"] for row in totals])
     _add(connection, KeyUsage, totals, ("calls", "refused"), later=("last_used_at", "last_used_address"))
     _add(connection, KeyUsageHour, hours, ("calls", "refused"))
     _add(connection, KeyRefusal, _refusals(batch), ("refused",))
@@ -128,7 +128,7 @@ def _addresses(newest: Mapping[str, list[tuple[str, list[int]]]]) -> Iterator[Ro
             }
 
 
-def _hold(connection: Connection, key_ids: Sequence[UUID]) -> None:
+def hold_keys(connection: Connection, key_ids: Sequence[UUID]) -> None:
     """Take the lock that a foreign key asks for, before any other and in the order of keys."""
     if connection.dialect.name == "sqlite":
         return
@@ -148,7 +148,7 @@ def _add(
     """Insert rows, or add them to those that are there; ``later`` columns follow the last use."""
     if not rows:
         return
-    insert = _insert(connection, model)
+    insert = insert_into(connection, model)
     new, old = insert.excluded, model.__table__.c
     change: dict[str, Any] = {name: old[name] + new[name] for name in sums}
     if later:
@@ -158,7 +158,8 @@ def _add(
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=change), rows)
 
 
-def _insert(connection: Connection, model: type[Base]) -> Any:
+def insert_into(connection: Connection, model: type[Base]) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the connection's database."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(model.__table__)
 
