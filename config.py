@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 PREFIX = "PORTAL_"
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
+MOST_CALLS = 2_000_000_000
+"""What fits into the column of a key's own limit."""
 
 
 class ConfigurationError(Exception):
@@ -76,6 +78,21 @@ class RawSettings:
     limits_enabled: str = _setting(
         "true", "false switches the limits off for load tests; refused with a public base URL."
     )
+    limits_store: str = _setting(
+        "",
+        "Where the calls of keys are counted for all workers and machines: an address that the "
+        "package limits knows, such as redis://host:6379. Default: the database.",
+        secret=True,
+    )
+    calls_per_minute: str = _setting(
+        "6000,support=60000,admin=60000",
+        "Calls that a key may make in a minute: one number for every role, or role=number pairs "
+        "separated by commas; a role that is not named keeps its default.",
+    )
+    calls_per_day: str = _setting(
+        "1000000,support=10000000,admin=10000000",
+        "Calls that a key may make in a day (UTC), written like those in a minute.",
+    )
     trusted_proxies: str = _setting(
         "",
         "Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For and "
@@ -105,6 +122,10 @@ class Settings:
     mail_from: str
     key_prefix: str
     limits_enabled: bool
+    limits_store: str = field(repr=False)
+    calls_per_minute: Mapping[str, int]
+    """By role; under "" for the roles that are not named."""
+    calls_per_day: Mapping[str, int]
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     security_contact: str
     log_level: str
@@ -152,6 +173,9 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         mail_from=raw.mail_from,
         key_prefix=_key_prefix(raw.key_prefix),
         limits_enabled=_truth("LIMITS_ENABLED", raw.limits_enabled),
+        limits_store=_limits_store(raw),
+        calls_per_minute=_calls("CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute),
+        calls_per_day=_calls("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day),
         trusted_proxies=_networks(raw.trusted_proxies),
         security_contact=raw.security_contact or f"mailto:{_bare_address(raw.mail_from)}",
         log_level=_one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
@@ -267,6 +291,26 @@ def _key_prefix(value: str) -> str:
             "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
         )
     return value
+
+
+def _limits_store(raw: RawSettings) -> str:
+    if raw.limits_store.startswith("memory:") and raw.workers != "1":
+        raise ConfigurationError(
+            "PORTAL_LIMITS_STORE=memory:// counts in each process for itself, so with more than one "
+            "worker no limit would hold. Leave it out, or set PORTAL_WORKERS=1."
+        )
+    return raw.limits_store
+
+
+def _calls(name: str, text: str, default: str) -> dict[str, int]:
+    """Read numbers by role; a number without a role is for each that is not named beside it."""
+    given: dict[str, int] = {}
+    for part in text.split(","):
+        role, _, number = part.strip().rpartition("=")
+        if role in given:
+            raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
+        given[role.strip()] = _whole_number(name, number.strip(), 1, MOST_CALLS)
+    return given if "" in given else {**_calls(name, default, default), **given}
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

@@ -12,6 +12,7 @@ from config import load_settings
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, prepare_engine
+from portal.services.call_limits import CallLimits
 from portal.services.sessions import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
@@ -57,6 +58,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
         app.extensions["usage"] = UsageCollector(db.engine)
+        app.extensions["call_limits"] = CallLimits(db.engine, settings)
     app.extensions["verifier"] = Verifier(settings)
     failures.init_app(app)
     web.init_app(app)

@@ -56,6 +56,12 @@ SENTENCES: dict[str, str] = {
     "keyLevelExceedsRoleLevel": N_(
         "This level is above what you may give. Choose level %(highest)s or lower."
     ),
+    "callsPerMinuteInvalid": N_(
+        "These calls in a minute won't do. Give a whole number from 1 to %(maximum)s, or none."
+    ),
+    "callsPerDayInvalid": N_(
+        "These calls in a day won't do. Give a whole number from 1 to %(maximum)s, or none."
+    ),
     "alreadyMade": N_(
         "This form has made its key already. Its secret was shown once; if it is lost, replace the key."
     ),

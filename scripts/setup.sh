@@ -4,7 +4,7 @@
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
-#          Chromium, a Java runtime and the Nu HTML checker
+#          Chromium, a Java runtime, the Nu HTML checker and Redis
 #   bench  wrk, and a virtual environment in .venv-bench with what the portal
 #          needs to serve and what it is measured against
 #
@@ -110,6 +110,10 @@ install_html_checker() {
     cp package-lock.json node_modules/.installed
 }
 
+install_redis() {
+    command -v redis-server >/dev/null || system_install Redis redis-server redis-server
+}
+
 install_load_generator() {
     command -v wrk >/dev/null || system_install "the load generator" wrk wrk
 }
@@ -140,6 +144,7 @@ test)
     install_browser
     install_java
     install_html_checker
+    install_redis
     ;;
 bench)
     make_venv

@@ -133,6 +133,7 @@ def make_app(
     yield make
     for app in made:
         app.extensions["usage"].close()
+        app.extensions["call_limits"].close()
         app.extensions["verifier"].close()
         with app.app_context():
             for engine in db.engines.values():

@@ -7,8 +7,10 @@ from flask import Blueprint, current_app, render_template
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
 from portal.services import limits, secrets
+from portal.services.call_limits import rates_by_role
 from portal.web.docs import described
 from portal.web.docs.examples import ASK, MAKE
+from portal.words import ROLES
 
 LIMITS = (
     (N_("Failed tries to sign in, by one source and name"), limits.SIGN_IN_OWN),
@@ -37,6 +39,7 @@ def index() -> str:
         routes=described.routes(document),
         errors=described.errors(document),
         limits=LIMITS,
+        rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],
         longest_life=LONGEST_LIFE,
         secret=secrets,
         prefix=settings.key_prefix,

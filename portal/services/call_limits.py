@@ -1,0 +1,272 @@
+"""How many calls a key may make in a minute and in a day: exact in total, cheap at each call.
+
+Every process takes small leases out of the shared count and spends them from memory; see
+docs/decisions/0010-call-limits.md. Windows are fixed: minutes and days of UTC.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Engine
+
+from config import ConfigurationError, Settings
+from portal import clock
+from portal.extensions import settings as current_settings
+from portal.permissions import Role
+from portal.services.call_leases import (
+    DAY,
+    LOOK_AGAIN_MS,
+    MINUTE,
+    UNLIMITED,
+    Allowance,
+    Ask,
+    Held,
+    Lease,
+    Rates,
+    Unused,
+    lease_size,
+    window_end,
+)
+from portal.services.call_library import LibraryStore
+from portal.services.call_stores import CallStore, DatabaseStore, StoreAway
+from portal.services.errors import InvalidInput
+
+PAUSE = 2.0
+"""Seconds between two looks at what is held and not used."""
+FORGET_MS = 10 * 60 * 1000
+"""A key that rests for so long is given back all that is held for it."""
+QUEUES = 4
+"""How many leases one process asks for at once; those of one key stand in one queue."""
+EVERY_ROLE = ""
+
+log = logging.getLogger(__name__)
+
+
+class LimitedKey(Protocol):
+    """What has to be known of a key and its owner; the numbers are the key's own, if it has any."""
+
+    @property
+    def id(self) -> str:
+        """The public id, a canonical UUID."""
+
+    @property
+    def role(self) -> str:
+        """The owner's role, as it is now."""
+
+    @property
+    def calls_per_minute(self) -> int | None:
+        """The key's own limit, fixed when it was made."""
+
+    @property
+    def calls_per_day(self) -> int | None:
+        """The same for a day."""
+
+
+class Standing(NamedTuple):
+    """A key's limits, and how much of them is left."""
+
+    rates: Rates
+    left: Rates
+
+
+def rates_by_role(settings: Settings) -> dict[str, Rates]:
+    """What each role's keys may do; raises ConfigurationError for a role that is none."""
+    for name, given in (
+        ("CALLS_PER_MINUTE", settings.calls_per_minute),
+        ("CALLS_PER_DAY", settings.calls_per_day),
+    ):
+        for word in given:
+            if word != EVERY_ROLE and word not in {role.value for role in Role}:
+                raise ConfigurationError(f"PORTAL_{name} names a role that is none: {word}.")
+    return {
+        role.value: Rates(_of(settings.calls_per_minute, role), _of(settings.calls_per_day, role))
+        for role in Role
+    }
+
+
+def _of(given: Mapping[str, int], role: Role) -> int:
+    return given[role.value] if role.value in given else given[EVERY_ROLE]
+
+
+def narrowed(rates: Rates, per_minute: int | None, per_day: int | None) -> Rates:
+    """The limits that count: the key's own where they are lower."""
+    return Rates(
+        min(rates.per_minute, per_minute or rates.per_minute),
+        min(rates.per_day, per_day or rates.per_day),
+    )
+
+
+def check_asked(role: Role, per_minute: int | None, per_day: int | None) -> None:
+    """Hold the limits that a new key shall have against its owner's role.
+
+    None asks for the role's. Raises InvalidInput with callsPerMinuteInvalid or
+    callsPerDayInvalid, and the ``maximum`` in its details.
+    """
+    rates = rates_by_role(current_settings)[role.value]
+    for code, field, asked, highest in (
+        ("callsPerMinuteInvalid", "calls_per_minute", per_minute, rates.per_minute),
+        ("callsPerDayInvalid", "calls_per_day", per_day, rates.per_day),
+    ):
+        if asked is not None and not 1 <= asked <= highest:
+            raise InvalidInput(code, field, maximum=highest)
+
+
+class CallLimits:
+    """Says of each good call whether it is within its key's limits; safe to share between threads."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        """Raises ConfigurationError for roles or a store that can't be used."""
+        self._enabled = settings.limits_enabled
+        self._rates = rates_by_role(settings)
+        self._store: CallStore = (
+            LibraryStore(settings.limits_store) if settings.limits_store else DatabaseStore(engine)
+        )
+        self._lock = threading.Lock()
+        self._queues = tuple(threading.Lock() for _ in range(QUEUES))
+        self._held: dict[str, Held] = {}
+        self._away_until = 0
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def take(self, facts: LimitedKey, now_ms: int) -> Allowance:
+        """Count one call of a key, unless that would be above one of its limits."""
+        if not self._enabled:
+            return UNLIMITED
+        with self._lock:
+            held = self._held.get(facts.id)
+            allowance = held.spend(now_ms) if held is not None else None
+        return allowance or self._lease_and_spend(facts, now_ms)
+
+    def rates_of(self, role: str, per_minute: int | None, per_day: int | None) -> Rates:
+        """The limits of a key whose owner has this role."""
+        return narrowed(self._rates[role], per_minute, per_day)
+
+    def standing(self, facts: LimitedKey) -> Standing | None:
+        """What is left now, but for what other processes hold. None when the limits are off or away."""
+        if not self._enabled:
+            return None
+        now_ms = clock.now_ms()
+        rates = self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day)
+        try:
+            taken = self._store.taken([facts.id], now_ms).get(facts.id, {})
+        except StoreAway:
+            return None
+        left = Rates(rates.per_minute - taken.get(MINUTE, 0), rates.per_day - taken.get(DAY, 0))
+        with self._lock:
+            held = self._held.get(facts.id)
+            own = [w.left if w.is_open(now_ms) else 0 for w in (held.minute, held.day)] if held else [0, 0]
+        return Standing(rates, Rates(max(0, left.per_minute) + own[0], max(0, left.per_day) + own[1]))
+
+    def give_back(self) -> None:
+        """Give back what others may be waiting for, and what is held for keys that rest."""
+        now_ms = clock.now_ms()
+        with self._lock:
+            everything = list(self._held.items())
+        resting = {key_id for key_id, held in everything if held.used_at < now_ms - FORGET_MS}
+        holding = [
+            key_id for key_id, held in everything if held.minute.is_open(now_ms) or held.day.is_open(now_ms)
+        ]
+        try:
+            taken = self._store.taken(holding, now_ms) if self._store.cheap_to_ask else None
+        except StoreAway:
+            return
+        unused: list[Unused] = []
+        for key_id, held in everything:
+            counts = None if taken is None or key_id in resting else taken.get(key_id, {})
+            unused += self._let_go(key_id, held, counts, now_ms)
+            if key_id in resting:
+                self._forget(key_id, held)
+        self._return(unused)
+
+    def close(self) -> None:
+        """Give back all that is held and end the thread; not to be used again."""
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            atexit.unregister(self._give_back_all)
+        self._give_back_all()
+        self._store.close()
+
+    def _lease_and_spend(self, facts: LimitedKey, now_ms: int) -> Allowance:
+        """Fill up from the store, one thread for each key at a time."""
+        if self._thread is None:
+            self._start()
+        with self._queue(facts.id):
+            with self._lock:
+                held = self._held.setdefault(facts.id, Held())
+                held.set_rates(self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day))
+                allowance = held.spend(now_ms)
+                if allowance:
+                    return allowance
+                asks = held.asks(now_ms)
+            leases = self._lease(facts.id, asks, now_ms)
+            with self._lock:
+                held.receive(leases, now_ms)
+                allowance = held.spend(now_ms)
+        assert allowance, "what was leased can be spent, what was not is refused"
+        return allowance
+
+    def _lease(self, key_id: str, asks: list[Ask], now_ms: int) -> list[Lease]:
+        if now_ms >= self._away_until:
+            try:
+                return self._store.take(key_id, asks, now_ms)
+            except StoreAway as error:
+                self._away_until = now_ms + LOOK_AGAIN_MS
+                log.warning("call limits: the store is away, each process lends a little: %s", error)
+        return [_lend(ask, now_ms) for ask in asks]
+
+    def _let_go(self, key_id: str, held: Held, taken: Mapping[int, int] | None, now_ms: int) -> list[Unused]:
+        """Stop holding what is more than the rest that is shared; all of it with ``taken`` None."""
+        unused = []
+        with self._queue(key_id), self._lock:
+            for window in (held.minute, held.day):
+                rest = 0 if taken is None else window.limit - taken.get(window.span, 0)
+                if window.is_open(now_ms) and window.left > rest:
+                    unused.append(Unused(key_id, window.span, window.ends_at, window.empty()))
+        return unused
+
+    def _return(self, unused: list[Unused]) -> None:
+        if not unused:
+            return
+        try:
+            self._store.give_back(sorted(unused))
+        except StoreAway as error:
+            log.warning("call limits: unused calls could not be given back: %s", error)
+
+    def _forget(self, key_id: str, held: Held) -> None:
+        with self._queue(key_id), self._lock:
+            if not held.minute.left and not held.day.left and self._held.get(key_id) is held:
+                del self._held[key_id]
+
+    def _give_back_all(self) -> None:
+        now_ms = clock.now_ms()
+        unused: list[Unused] = []
+        for key_id, held in list(self._held.items()):
+            unused += self._let_go(key_id, held, None, now_ms)
+        self._return(unused)
+
+    def _queue(self, key_id: str) -> threading.Lock:
+        return self._queues[hash(key_id) % QUEUES]
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="call-limits", daemon=True)
+        self._thread.start()
+        atexit.register(self._give_back_all)
+
+    def _run(self) -> None:
+        while not self._wake.wait(PAUSE):
+            self.give_back()
+
+
+def _lend(ask: Ask, now_ms: int) -> Lease:
+    """What a process allows by itself while the store is away: once so much in each window."""
+    granted = 0 if ask.owed else lease_size(ask.limit)
+    return Lease(ask.span, window_end(now_ms, ask.span), granted, 0, ask.owed or granted)

@@ -1,0 +1,212 @@
+"""Where the calls of all workers and machines are counted: the project's own database.
+
+What is leased in one window never adds up to more than the limit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from portal import clock
+from portal.extensions import prepare_engine
+from portal.models import CallWindow
+from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
+
+CONNECTIONS = 5
+BUSY_MS = 2000
+"""How long a lease waits for SQLite's write lock; then the store counts as away."""
+CHUNK = 500
+
+Taken = dict[str, dict[int, int]]
+"""By key and span: how much of the window of this moment is taken."""
+
+table = CallWindow.metadata.tables[CallWindow.__tablename__]
+_GIVE_BACK = (
+    update(table)
+    .where(
+        table.c.key_id == bindparam("of_key"),
+        table.c.span == bindparam("of_span"),
+        table.c.starts_at == bindparam("began"),
+    )
+    .values(taken=table.c.taken - bindparam("amount"))
+)
+
+
+class StoreAway(Exception):
+    """The store can't be asked now."""
+
+
+class CallStore(Protocol):
+    """What the limits ask of a store; each method raises StoreAway."""
+
+    cheap_to_ask: bool
+    """Whether many keys are asked about at once, so that it can be done every other second."""
+
+    def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
+        """Lease for all the asks, or for none of them when one window is used up."""
+        ...
+
+    def give_back(self, unused: Sequence[Unused]) -> None:
+        """Count back what was leased and not used; nothing happens to a window that is over."""
+        ...
+
+    def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
+        """How much is taken of the windows of this moment."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class DatabaseStore:
+    """Counts in the project's own database, through connections of its own.
+
+    A request may hold one of the application's; were all of those to wait for a second one,
+    none would get it.
+    """
+
+    cheap_to_ask = True
+
+    def __init__(self, engine: Engine) -> None:
+        is_sqlite = engine.dialect.name == "sqlite"
+        self._engine = create_engine(
+            engine.url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+        )
+        prepare_engine(self._engine)
+        event.listen(self._engine, "connect", _hurry_sqlite if is_sqlite else _hurry_postgresql)
+        self._dialect: Any = sqlite if is_sqlite else postgresql
+
+    def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
+        """Lease in one short transaction that holds the rows of the key."""
+        try:
+            with self._engine.connect().execution_options(portal_writes=True) as connection:
+                while (leases := self._try(connection, UUID(key_id), asks, now_ms)) is None:
+                    pass
+                return leases
+        except SQLAlchemyError as error:
+            raise StoreAway(type(error).__name__) from error
+
+    def give_back(self, unused: Sequence[Unused]) -> None:
+        """Count back, all in one transaction, in the order of the keys."""
+        rows = [
+            {
+                "of_key": UUID(each.key_id),
+                "of_span": each.span,
+                "began": clock.from_ms(each.ends_at - each.span * 1000),
+                "amount": each.amount,
+            }
+            for each in unused
+        ]
+        try:
+            with self._engine.connect().execution_options(portal_writes=True) as connection:
+                connection.execute(_GIVE_BACK, rows)
+                connection.commit()
+        except SQLAlchemyError as error:
+            raise StoreAway(type(error).__name__) from error
+
+    def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
+        """Read it, without a lock."""
+        found: Taken = {}
+        try:
+            with self._engine.connect() as connection:
+                for first in range(0, len(key_ids), CHUNK):
+                    ids = [UUID(key_id) for key_id in key_ids[first : first + CHUNK]]
+                    query = select(table).where(table.c.key_id.in_(ids))
+                    for key_id, span, starts_at, taken in connection.execute(query):
+                        if now_ms < clock.to_ms(starts_at) + span * 1000:
+                            found.setdefault(str(key_id), {})[span] = taken
+        except SQLAlchemyError as error:
+            raise StoreAway(type(error).__name__) from error
+        return found
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _try(
+        self, connection: Connection, key_id: UUID, asks: Sequence[Ask], now_ms: int
+    ) -> list[Lease] | None:
+        """Lease once. None, with nothing done, when another has made the key's first rows just now."""
+        with connection.begin() as work:
+            counts = _read(connection, key_id, now_ms)
+            leases = [_plan(ask, *counts.get(ask.span, (window_end(now_ms, ask.span), 0))) for ask in asks]
+            if any(lease.granted == 0 for lease in leases):
+                work.rollback()
+                return [
+                    lease._replace(granted=0, rest=lease.rest + lease.granted, owed=ask.owed)
+                    for lease, ask in zip(leases, asks, strict=True)
+                ]
+            if self._write(connection, key_id, leases, asks):
+                return leases
+            work.rollback()
+        return None
+
+    def _write(
+        self, connection: Connection, key_id: UUID, leases: Sequence[Lease], asks: Sequence[Ask]
+    ) -> bool:
+        """Count the leases; whether the counts are what they were planned to be."""
+        insert = self._dialect.insert(table)
+        new, old = insert.excluded, table.c
+        is_current = old.starts_at == new.starts_at
+        statement = insert.on_conflict_do_update(
+            index_elements=[old.key_id, old.span],
+            set_={
+                "starts_at": new.starts_at,
+                "taken": case((is_current, old.taken + new.taken), else_=new.taken),
+            },
+        ).returning(old.span, old.taken)
+        rows = [
+            {
+                "key_id": key_id,
+                "span": lease.span,
+                "starts_at": clock.from_ms(lease.ends_at - lease.span * 1000),
+                "taken": lease.granted + ask.owed,
+            }
+            for lease, ask in zip(leases, asks, strict=True)
+        ]
+        planned = {lease.span: ask.limit - lease.rest for lease, ask in zip(leases, asks, strict=True)}
+        return all(taken == planned[span] for span, taken in connection.execute(statement.values(rows)).all())
+
+
+def _read(connection: Connection, key_id: UUID, now_ms: int) -> dict[int, tuple[int, int]]:
+    """By span: the end of the window that is on, and what is taken of it; locks the rows.
+
+    A machine whose clock is ahead may have begun the next window already; then that one counts.
+    """
+    query = select(table).where(table.c.key_id == key_id).order_by(table.c.span).with_for_update()
+    found = {}
+    for row in connection.execute(query):
+        ends_at = clock.to_ms(row.starts_at) + row.span * 1000
+        end = window_end(now_ms, row.span)
+        found[row.span] = (ends_at, row.taken) if end <= ends_at <= end + row.span * 1000 else (end, 0)
+    return found
+
+
+def _plan(ask: Ask, ends_at: int, taken: int) -> Lease:
+    left = max(0, ask.limit - taken - ask.owed)
+    granted = lease_size(left)
+    return Lease(ask.span, ends_at, granted, left - granted)
+
+
+def _hurry_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    """Wait briefly for the lock, and not for the disk: a power cut may forget the last leases."""
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _hurry_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
+    connection.execute("SET synchronous_commit TO OFF")
+    connection.commit()
