@@ -1,4 +1,4 @@
-"""What runs by the clock: sending the outbox, and cleaning."""
+"""What runs by the clock: sending the outbox, marking rotated keys, and cleaning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db
 from portal.models import MailKind
-from portal.services import cleaning, outbox, profile, recovery, signup, usage_folding
+from portal.services import cleaning, outbox, profile, recovery, rotation, signup, usage_folding
 from portal.services.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, Transport
 
@@ -31,6 +31,9 @@ LONGEST_PAUSE = 30.0
 
 CLEANING = "cleaning"
 CLEANING_EVERY = timedelta(hours=1)
+
+RETIRING = "retiring"
+RETIRING_EVERY = timedelta(minutes=5)
 
 PREPARE: dict[MailKind, Prepare] = {
     MailKind.SIGN_UP: signup.prepare_sign_up_mail,
@@ -116,6 +119,8 @@ def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
         courier.send_due(stop)
     with app.app_context():
         clean_if_due()
+    with app.app_context():
+        retire_if_due()
 
 
 @dataclass(slots=True)
@@ -180,3 +185,9 @@ def clean_if_due() -> None:
     gone["accounts"] = signup.forget_unconfirmed()
     gone |= usage_folding.fold()
     log.info("jobs.cleaned", **gone)
+
+
+def retire_if_due() -> None:
+    """Mark the keys whose overlap is over, every few minutes, in whichever process comes first."""
+    if cleaning.take_lease(RETIRING, RETIRING_EVERY):
+        log.info("jobs.retired", keys=rotation.retire_due())

@@ -63,8 +63,10 @@ SENTENCES: dict[str, str] = {
         "These calls in a day won't do. Give a whole number from 1 to %(maximum)s, or none."
     ),
     "alreadyMade": N_(
-        "This form has made its key already. Its secret was shown once; if it is lost, replace the key."
+        "This form has made its key already. Its secret was shown once; if it is lost, rotate the key."
     ),
+    "alreadyRotated": N_("This key was rotated already, and has its successor."),
+    "overlapInvalid": N_("There is no such overlap. Give 0, 3600, 86400 or 604800 seconds."),
     "dateMissing": N_("The date is missing. Choose the day on which the key ends."),
     "dateInvalid": N_("This is not a date to come. Choose a day from tomorrow on."),
     # operators
@@ -74,7 +76,7 @@ SENTENCES: dict[str, str] = {
     "lastAdmin": N_("This is the last admin. Make another one first."),
     # doors
     "authenticationFailed": N_("Key and secret, or token, were not accepted. Check both and try again."),
-    "apikeyExpired": N_("This key has expired. Make a new one, or replace it."),
+    "apikeyExpired": N_("This key has expired. Make a new one, or rotate it."),
     "apikeyRevoked": N_("This key was revoked for good. Make a new one."),
     "insufficientAccessLevel": N_("You may not do this: it asks for a higher level."),
     "accountBlocked": N_("This account is blocked. Write to the people who run this portal."),

@@ -7,7 +7,7 @@ from portal.permissions import N_, Role
 
 REASONS: dict[str, str] = {
     Reason.OWNER: N_("by you"),
-    Reason.REPLACED: N_("replaced"),
+    Reason.REPLACED: N_("rotated"),
     Reason.ROLE_LOWERED: N_("role lowered"),
     Reason.BLOCKED: N_("account blocked"),
     Reason.LOCKED: N_("account locked"),
@@ -70,6 +70,8 @@ ACTIONS: dict[Action, str] = {
     Action.SESSION_ENDED: N_("Signed out, or a session ended"),
     Action.SESSIONS_ENDED: N_("Sessions ended"),
     Action.KEY_CREATED: N_("Key made"),
+    Action.KEY_ROTATED: N_("Key rotated"),
+    Action.KEY_REUSED: N_("Rotated-out secret used"),
     Action.KEY_REVOKED: N_("Key revoked"),
     Action.KEYS_REVOKED: N_("All keys revoked"),
 }

@@ -41,6 +41,19 @@ LETTERS: dict[str, dict[str, Any]] = {
     "locked": {"token": "tOkEn"},
     "key-made": KEY_MADE,
     "keys-revoked": {"reason": "owner", "keys": 1, "names": ["nightly build"]},
+    "key-rotated": {
+        **KEY_MADE,
+        "old_key": "0190b1f2-0000-7000-8000-000000000000",
+        "retires_at": "2026-11-24T14:05:00.000Z",
+        "works_on": True,
+    },
+    "key-reused": {
+        "name": "nightly build",
+        "key": "0190b1f2-0000-7000-8000-000000000000",
+        "ended_at": "2026-11-24T14:05:00.000Z",
+        "successor": None,
+        "source": "192.0.2.7",
+    },
     "role-changed": {"role": "support"},
     "account-removed": {},
 }

@@ -42,8 +42,8 @@ PAGES = {
     Door.OWNERS: """
         activity.index consent.index profile.index profile.email
         security.index security.lock security.remove
-        keys.index keys.new keys.create keys.detail keys.revoke keys.replace
-        keys.replace_now keys.revoke_now security.end_session security.end_others consent.withdraw
+        keys.index keys.new keys.create keys.detail keys.revoke keys.rotate
+        keys.rotate_now keys.revoke_now security.end_session security.end_others consent.withdraw
     """,
     Door.SUPPORT: """
         admin.index admin.account admin.record admin.block admin.unblock admin.revoke_keys admin.revoke_key
@@ -66,6 +66,7 @@ KEY_LEVELS = {
     "POST /api/apikeys/key": 4,
     "GET /api/apikeys/key": 0,
     "GET /api/apikeys/<key>/key": 4,
+    "POST /api/apikeys/<key>/rotate/key": 4,
     "DELETE /api/apikeys/<key>/key": 4,
 }
 JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in KEY_LEVELS.items()}

@@ -1,4 +1,4 @@
-"""The caller's keys: made, listed, read, removed."""
+"""The caller's keys: made, listed, read, rotated, removed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from portal import clock
 from portal.api import body
 from portal.api.answers import answer, no_content
 from portal.api.auth import Caller, actor, caller
@@ -16,18 +17,20 @@ from portal.api.schemas import (
     ApiKeyAnswer,
     ApiKeysAnswer,
     NewApiKeyAnswer,
+    RotatedAnswer,
     key_facts,
     new_key_facts,
 )
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE, WRITE_ACCOUNT
-from portal.services import key_lists, keys, limits
+from portal.services import key_lists, keys, limits, rotation
 from portal.services.errors import Forbidden, InvalidInput, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.services.verification import CANONICAL_UUID
 
 PAGE_SIZE, LARGEST_PAGE = 50, 100
+OVERLAP_SECONDS = {overlap.total_seconds() for overlap in rotation.OVERLAPS}
 UNREVOKED = (KeyStatus.LIVE, KeyStatus.EXPIRED)
 
 
@@ -53,6 +56,21 @@ def index() -> ResponseReturnValue:
 def show(key: str) -> ResponseReturnValue:
     """Tell what a key is. One that is revoked is not there any more."""
     return answer(ApiKeyAnswer(apikey=key_facts(_living(caller(), key))))
+
+
+def rotate(key: str) -> ResponseReturnValue:
+    """Make the successor of a key. This answer is the only one that ever holds its secret."""
+    overlap, key_id = _overlap(body.read_optional()), _key_id(key)
+    if key_id is None:
+        raise NotFound
+    old = key_lists.get_key(caller().account_id, key_id)
+    if old.is_revoked(clock.utcnow()) and key_lists.find_successor(old) is None:
+        raise NotFound
+    refuse_when_limited(limits.may_issue_key(caller().account_id))
+    new, secret = rotation.rotate_key(actor(), key_id, overlap=overlap)
+    old = key_lists.get_key(caller().account_id, key_id)
+    facts = new_key_facts(new, secret)
+    return answer(RotatedAnswer(apikey=facts, replaces=key_id, retires_at=old.retires_at), 201)
 
 
 def remove(key: str) -> ResponseReturnValue:
@@ -91,11 +109,18 @@ def _seconds(found: dict[str, Any]) -> int:
     return seconds
 
 
+def _overlap(found: dict[str, Any]) -> timedelta:
+    seconds = 0 if found.get("overlap") is None else body.number(found, "overlap")
+    if seconds not in OVERLAP_SECONDS:
+        raise InvalidInput("overlapInvalid", "overlap")
+    return timedelta(seconds=seconds)
+
+
 def _living(me: Caller, text: str) -> ApiKey:
     """The caller's key of this id, unless it is revoked. Raises NotFound."""
     key_id = _key_id(text)
     key = key_lists.find_key(me.account_id, key_id) if key_id else None
-    if key is None or key.revoked_at is not None:
+    if key is None or key.is_revoked(clock.utcnow()):
         raise NotFound
     return key
 

@@ -38,6 +38,13 @@ def read_object(*, may_be_empty: bool = False) -> dict[str, Any]:
     return found
 
 
+def read_optional() -> dict[str, Any]:
+    """The object that was sent, or an empty one when there is no body. Raises as read_object."""
+    if not request.content_length and "HTTP_TRANSFER_ENCODING" not in request.environ:
+        return {}
+    return read_object(may_be_empty=True)
+
+
 def text(body: dict[str, Any], name: str) -> str | None:
     """A field that is text; None when it is not there. InvalidInput for anything else."""
     value = body.get(name)

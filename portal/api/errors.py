@@ -14,6 +14,7 @@ from portal.messages import sentence
 from portal.services.errors import (
     AccountBlocked,
     AccountLocked,
+    AlreadyRotated,
     ConsentLacking,
     Forbidden,
     InvalidInput,
@@ -35,6 +36,7 @@ STATUSES: dict[type[RuleError], int] = {
     NotFound: 404,
     TokenInvalid: 404,
     LastAdmin: 409,
+    AlreadyRotated: 409,
     ConsentLacking: 451,
 }
 CODES = {

@@ -114,7 +114,7 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         schema = {"$ref": REFERENCE.format(model=route.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        operation["requestBody"] = {"required": route.body_required, "content": {JSON: {"schema": schema}}}
     return operation
 
 

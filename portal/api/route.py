@@ -33,6 +33,7 @@ class Route:
     level: int = 0
     answer: type[Wire] | None = None
     body: type[Request] | None = None
+    body_required: bool = True
     errors: tuple[str, ...] = ()
     without_consent: bool = False
 

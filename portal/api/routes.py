@@ -13,6 +13,8 @@ from portal.api.schemas import (
     NewApiKeyAnswer,
     NewKey,
     OwnAccountChanges,
+    RotatedAnswer,
+    Rotation,
     SignedInAnswer,
     SignIn,
     SignUp,
@@ -36,6 +38,7 @@ CREATION = (
     "expiresInHigherThanMaximum",
     "keyLevelExceedsRoleLevel",
 )
+ROTATION = ("keyLevelExceedsRoleLevel",)
 PROFILE = (
     "usernameMissing",
     "usernameInvalid",
@@ -110,6 +113,19 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
             level=WRITE_ACCOUNT,
             answer=ApiKeyAnswer,
             errors=("notFound",),
+        ),
+        Route(
+            "POST",
+            f"/apikeys/<key>/rotate/{door}",
+            door,
+            apikeys.rotate,
+            N_("Rotate a key: make its successor"),
+            status=201,
+            level=WRITE_ACCOUNT,
+            answer=RotatedAnswer,
+            body=Rotation,
+            body_required=False,
+            errors=(*BODY, "overlapInvalid", *ROTATION, "notFound", "alreadyRotated"),
         ),
         Route(
             "DELETE",

@@ -94,6 +94,14 @@ class NewKey(Request):
     )
 
 
+class Rotation(Request):
+    """For how long the old key shall work beside its successor."""
+
+    overlap: Literal[0, 3600, 86_400, 604_800] = Field(
+        default=0, description="Seconds; they are cut to the expiry of the old key."
+    )
+
+
 class AccountFacts(Wire):
     """An account, as its owner sees it."""
 
@@ -171,6 +179,15 @@ class NewApiKeyAnswer(Wire):
 
     result: Literal["created"] = "created"
     apikey: NewApiKeyFacts
+
+
+class RotatedAnswer(NewApiKeyAnswer):
+    """The successor, and what becomes of the key whose place it takes."""
+
+    replaces: UUID
+    retires_at: Time | None = Field(
+        description="Until when the old key works; null where it had ended before."
+    )
 
 
 class ErrorAnswer(Wire):

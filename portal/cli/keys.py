@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 from portal import clock
 from portal.cli.accounts import reason
 from portal.cli.speech import plain_errors, row, when
-from portal.models import ApiKey
+from portal.models import ApiKey, Reason
 from portal.services import listings, operators
 from portal.services.actor import Actor
 
@@ -56,6 +56,6 @@ def revoke(key_id: UUID, reason: str) -> None:
 
 
 def _state(key: ApiKey, now: datetime) -> str:
-    if key.revoked_at is not None:
-        return f"revoked:{key.revoked_reason}"
+    if key.is_revoked(now):
+        return f"revoked:{key.revoked_reason or Reason.REPLACED}"
     return "expired" if key.is_expired(now) else "live"

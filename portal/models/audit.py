@@ -53,6 +53,8 @@ class Action(StrEnum):
     SESSION_ENDED = "session:ended"
     SESSIONS_ENDED = "session:all-ended"
     KEY_CREATED = "key:created"
+    KEY_ROTATED = "key:rotated"
+    KEY_REUSED = "key:reused"
     KEY_REVOKED = "key:revoked"
     KEYS_REVOKED = "key:all-revoked"
 

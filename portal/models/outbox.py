@@ -23,6 +23,8 @@ class MailKind(StrEnum):
     EMAIL_CHANGED = "email-changed"
     LOCKED = "locked"
     KEY_MADE = "key-made"
+    KEY_ROTATED = "key-rotated"
+    KEY_REUSED = "key-reused"
     KEYS_REVOKED = "keys-revoked"
     ROLE_CHANGED = "role-changed"
     ACCOUNT_REMOVED = "account-removed"

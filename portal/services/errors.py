@@ -78,3 +78,9 @@ class AlreadyMade(RuleError):
     def __init__(self, key_id: object) -> None:
         super().__init__(key_id=key_id)
         self.key_id = key_id
+
+
+class AlreadyRotated(AlreadyMade):
+    """This key has a successor already, and gets no second one."""
+
+    code = "alreadyRotated"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, func, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, ApiKey, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
+from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
 from portal.permissions import Role
+from portal.services import key_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,7 @@ def _accounts() -> dict[tuple[str, str], int]:
 
 
 def _keys() -> Select[str, int]:
-    state = case(
-        (ApiKey.revoked_at.is_not(None), "revoked"),
-        (ApiKey.expires_at <= clock.utcnow(), "expired"),
-        else_="live",
-    ).label("state")
+    state = key_states.state(clock.utcnow())
     return select(state, func.count()).group_by(state)
 
 

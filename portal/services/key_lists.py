@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey
+from portal.services import key_states
 from portal.services.errors import NotFound
 
 PAGE_SIZE = 25
@@ -101,16 +102,10 @@ def list_keys_after(
 
 def count_keys(account_id: int) -> dict[KeyStatus, int]:
     """How many keys an account has, by state."""
-    now = clock.utcnow()
-    return {
-        status: db.session.scalar(
-            select(func.count())
-            .select_from(ApiKey)
-            .where(ApiKey.account_id == account_id, _having(status, now))
-        )
-        or 0
-        for status in KeyStatus
-    }
+    state = key_states.state(clock.utcnow())
+    query = select(state, func.count()).where(ApiKey.account_id == account_id).group_by(state)
+    found = {KeyStatus(name): count for name, count in db.session.execute(query)}
+    return dict.fromkeys(KeyStatus, 0) | found | {KeyStatus.ALL: sum(found.values())}
 
 
 def count_expiring_soon(account_id: int) -> int:
@@ -119,18 +114,17 @@ def count_expiring_soon(account_id: int) -> int:
     condition = and_(
         ApiKey.account_id == account_id,
         _having(KeyStatus.LIVE, now),
-        ApiKey.expires_at <= now + SOON,
+        or_(ApiKey.expires_at <= now + SOON, ApiKey.retires_at.is_not(None)),
     )
     return db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
 
 
 def _having(status: KeyStatus, now: datetime) -> ColumnElement[bool]:
-    unrevoked = ApiKey.revoked_at.is_(None)
     return {
         KeyStatus.ALL: ApiKey.id.is_not(None),
-        KeyStatus.LIVE: and_(unrevoked, ApiKey.expires_at > now),
-        KeyStatus.EXPIRED: and_(unrevoked, ApiKey.expires_at <= now),
-        KeyStatus.REVOKED: ApiKey.revoked_at.is_not(None),
+        KeyStatus.LIVE: key_states.live(now),
+        KeyStatus.EXPIRED: key_states.expired(now),
+        KeyStatus.REVOKED: key_states.revoked(now),
     }[status]
 
 

@@ -1,4 +1,4 @@
-"""The keys: making, finding, replacing and revoking them.
+"""The keys: making and revoking them. :mod:`portal.services.rotation` makes their successors.
 
 A key is immutable, expires within a year and never exceeds its owner's role as it is at
 the moment of creation; :mod:`portal.services.verification` holds the level at every check.
@@ -6,41 +6,21 @@ the moment of creation; :mod:`portal.services.verification` holds the level at e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import settings
-from portal.models import Account, Action, ApiKey, MailKind, Reason, Status
-from portal.models.key import NAME_LENGTH
-from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
-from portal.services import audit, outbox, secrets
+from portal.models import Account, Action, ApiKey, MailKind, Reason
+from portal.services import audit, outbox
 from portal.services.actor import Actor
-from portal.services.errors import (
-    AccountBlocked,
-    AccountLocked,
-    AlreadyMade,
-    ConsentLacking,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-)
-from portal.services.key_lists import find_successor, owned
+from portal.services.errors import NotFound
+from portal.services.issuing import Wanted, account_id_of, issue, lock_owner, refuse_second
+from portal.services.key_lists import owned
 from portal.services.transaction import lock_account, transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a new key shall be: name, level, and how long it lives."""
-
-    name: str
-    level: int
-    life: timedelta
 
 
 def create_key(
@@ -52,32 +32,10 @@ def create_key(
     use raises AlreadyMade. Raises InvalidInput, ConsentLacking, AccountBlocked, AccountLocked.
     """
     with transaction() as session:
-        account = _lock_owner(session, actor)
-        _refuse_second(session, account, nonce)
-        key, secret = _issue(session, actor, account, Wanted(name.strip(), level, life), nonce)
-    return key, secret
-
-
-def replace_key(actor: Actor, key_id: UUID, *, nonce: UUID | None = None) -> tuple[ApiKey, str]:
-    """Make a key with the same settings and a new secret, and revoke the old one.
-
-    Name, level and length of life are taken over, also of a key that has ended. Raises
-    NotFound for a key that is not there or not the actor's, AlreadyMade for one that has a
-    successor; else as :func:`create_key`.
-    """
-    with transaction() as session:
-        account = _lock_owner(session, actor)
-        _refuse_second(session, account, nonce)
-        old = session.scalars(owned(account.id, key_id)).one_or_none()
-        if old is None:
-            raise NotFound
-        successor = find_successor(old)
-        if successor is not None:
-            raise AlreadyMade(successor.id)
-        wanted = Wanted(old.name, old.level, old.expires_at - old.created_at)
-        key, secret = _issue(session, actor, account, wanted, nonce, replaces=old)
-        if old.revoked_at is None:
-            _revoke(session, actor, old, Reason.REPLACED)
+        account = lock_owner(session, actor)
+        refuse_second(session, account, nonce)
+        key, secret = issue(session, actor, account, Wanted(name.strip(), level, life), nonce)
+        _tell_made(session, actor, account, key)
     return key, secret
 
 
@@ -87,8 +45,8 @@ def revoke_key(actor: Actor, key_id: UUID, *, reason: Reason = Reason.OWNER) -> 
     Raises NotFound for a key that is not there, or not the actor's.
     """
     with transaction() as session:
-        account = lock_account(session, _account_id(actor))
-        key = session.scalars(owned(_account_id(actor), key_id)).one_or_none()
+        account = lock_account(session, account_id_of(actor))
+        key = session.scalars(owned(account_id_of(actor), key_id)).one_or_none()
         if key is None or account is None:
             raise NotFound
         if key.revoked_at is None:
@@ -106,7 +64,7 @@ def revoke_in(
     why: str | None = None,
 ) -> None:
     """Revoke one key in the caller's transaction, and write the owner a mail."""
-    _revoke(session, actor, key, reason, why)
+    revoke_quietly(session, actor, key, reason, why)
     outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=1, names=[key.name])
 
 
@@ -148,64 +106,6 @@ def revoke_all(
     return result.rowcount
 
 
-def check_wanted(wanted: Wanted, highest: int) -> None:
-    """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
-
-    ``highest`` is the highest level that may be given.
-    """
-    if not wanted.name:
-        raise InvalidInput("nameMissing", "name")
-    if len(wanted.name) > NAME_LENGTH:
-        raise InvalidInput("nameTooLong", "name", maximum=NAME_LENGTH)
-    if not wanted.name.isprintable():
-        raise InvalidInput("nameNotPrintable", "name")
-    if not 0 <= wanted.level <= HIGHEST_LEVEL:
-        raise InvalidInput("invalidLevel", "level")
-    if wanted.life <= timedelta(0):
-        raise InvalidInput("expiresInNotNumeric", "expires")
-    if wanted.life > LONGEST_LIFE:
-        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
-    if wanted.level > highest:
-        raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
-
-
-def _issue(
-    session: Session,
-    actor: Actor,
-    account: Account,
-    wanted: Wanted,
-    nonce: UUID | None,
-    *,
-    replaces: ApiKey | None = None,
-) -> tuple[ApiKey, str]:
-    now = clock.utcnow()
-    highest, latest = account.role.level, now + LONGEST_LIFE
-    if actor.key_id is not None:
-        parent = session.scalars(owned(account.id, actor.key_id)).one()
-        if not parent.is_live(now):
-            raise Forbidden
-        highest, latest = min(highest, parent.level), parent.expires_at
-    check_wanted(wanted, highest)
-    secret = secrets.make_secret(settings.key_prefix)
-    key = ApiKey(
-        id=secrets.uuid7(),
-        account_id=account.id,
-        name=wanted.name,
-        level=wanted.level,
-        digest=secrets.digest(settings.peppers[settings.current_pepper], secret),
-        pepper_id=settings.current_pepper,
-        nonce=nonce,
-        made_by_key_id=actor.key_id,
-        replaces_id=replaces.id if replaces else None,
-        created_at=now,
-        expires_at=min(now + wanted.life, latest),
-    )
-    session.add(key)
-    _tell_made(session, actor, account, key)
-    session.flush()
-    return key, secret
-
-
 def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
     facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
     audit.record(session, actor, Action.KEY_CREATED, account_id=account.id, key_id=key.id, **facts)
@@ -220,8 +120,17 @@ def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) ->
     )
 
 
-def _revoke(session: Session, actor: Actor, key: ApiKey, reason: Reason, why: str | None = None) -> None:
-    key.revoked_at, key.revoked_reason = clock.utcnow(), reason
+def revoke_quietly(
+    session: Session,
+    actor: Actor,
+    key: ApiKey,
+    reason: Reason,
+    why: str | None = None,
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Revoke one key in the caller's transaction, without a mail; ``at`` is another moment than now."""
+    key.revoked_at, key.revoked_reason = at or clock.utcnow(), reason
     audit.record(
         session,
         actor,
@@ -232,39 +141,3 @@ def _revoke(session: Session, actor: Actor, key: ApiKey, reason: Reason, why: st
         cause=reason.value,
         name=key.name,
     )
-
-
-def _lock_owner(session: Session, actor: Actor) -> Account:
-    account = lock_account(session, _account_id(actor))
-    if account is None:
-        raise NotFound
-    require_good_standing(account)
-    return account
-
-
-def require_good_standing(account: Account) -> None:
-    """Raise AccountBlocked, AccountLocked, Forbidden or ConsentLacking when keys may not live."""
-    if account.status == Status.BLOCKED:
-        raise AccountBlocked
-    if account.status == Status.LOCKED:
-        raise AccountLocked
-    if account.status != Status.ACTIVE:
-        raise Forbidden
-    if not account.may_own_keys:
-        raise ConsentLacking
-
-
-def _refuse_second(session: Session, account: Account, nonce: UUID | None) -> None:
-    if nonce is None:
-        return
-    made = session.scalars(
-        select(ApiKey.id).where(ApiKey.nonce == nonce, ApiKey.account_id == account.id)
-    ).one_or_none()
-    if made is not None:
-        raise AlreadyMade(made)
-
-
-def _account_id(actor: Actor) -> int:
-    if actor.account_id is None:
-        raise Forbidden
-    return actor.account_id

@@ -11,7 +11,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import Role
-from portal.services import audit
+from portal.services import audit, key_states
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, NotFound
 from portal.services.sessions import find_by_login
@@ -38,8 +38,7 @@ def list_accounts(
         select(func.count())
         .where(
             ApiKey.account_id == Account.id,
-            ApiKey.revoked_at.is_(None),
-            ApiKey.expires_at > clock.utcnow(),
+            key_states.live(clock.utcnow()),
         )
         .scalar_subquery()
     )
@@ -75,8 +74,7 @@ def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:
         select(ApiKey.account_id, func.count())
         .where(
             ApiKey.account_id.in_(wanted),
-            ApiKey.revoked_at.is_(None),
-            ApiKey.expires_at > clock.utcnow(),
+            key_states.live(clock.utcnow()),
         )
         .group_by(ApiKey.account_id)
     )

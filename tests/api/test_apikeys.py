@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -260,3 +261,67 @@ def test_what_is_made_and_refused_is_counted(
 
     rows = database.execute("SELECT calls, refused, last_used_address FROM key_usage")
     assert rows == [(1, 1, "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "hours"),
+    [({}, 0), ({"json": {}}, 0), ({"json": {"overlap": 3600}}, 1), ({"json": {"overlap": 604800}}, 168)],
+)
+def test_a_key_is_rotated_and_the_answer_tells_all(
+    client: PageChecker,
+    cast: Cast,
+    make_key: MakeKey,
+    alices: Headers,
+    door: str,
+    sent: dict[str, Any],
+    hours: int,
+) -> None:
+    old = make_key(cast.alice, level=2, name="Importer")
+    response = client.post(f"/api/apikeys/{old.id}/rotate/{door}", headers=alices, **sent)
+
+    assert response.status_code == 201
+    assert response.json
+    assert set(response.json) == {"result", "apikey", "replaces", "retiresAt"}
+    made = response.json["apikey"]
+    assert (response.json["replaces"], made["name"], made["level"]) == (old.id, "Importer", 2)
+    ends, began = (datetime.fromisoformat(text) for text in (response.json["retiresAt"], made["createdAt"]))
+    assert ends - began == timedelta(hours=hours)
+    assert client.get("/api/whoami/key", auth=(made["key"], made["secret"])).status_code == 200
+    assert client.get("/api/whoami/key", headers=old.headers).status_code == (200 if hours else 401)
+    again = client.post(f"/api/apikeys/{old.id}/rotate/{door}", headers=alices, **sent)
+    assert (again.status_code, again.json and again.json["error"]) == (409, "alreadyRotated")
+
+
+@only_once
+@pytest.mark.parametrize("overlap", [60, "3600", 3600.5, True, [], -1])
+def test_another_overlap_is_refused(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str, overlap: Any
+) -> None:
+    key = make_key(cast.alice)
+    response = client.post(f"/api/apikeys/{key.id}/rotate/{door}", headers=alices, json={"overlap": overlap})
+
+    assert (response.status_code, response.json and response.json["error"]) == (400, "overlapInvalid")
+
+
+@only_once
+def test_what_is_not_ones_own_or_revoked_is_not_rotated(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str
+) -> None:
+    revoked = make_key(cast.alice).id
+    client.delete(f"/api/apikeys/{revoked}/{door}", headers=alices)
+    for key in (make_key(cast.bob).id, revoked, str(uuid4()), "1"):
+        assert client.post(f"/api/apikeys/{key}/rotate/{door}", headers=alices).status_code == 404
+
+
+@only_once
+def test_a_key_of_level_4_rotates_itself_and_ends_when_the_old_one_would_have(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    own, weak = make_key(cast.alice, level=4), make_key(cast.alice, level=3)
+    before = client.get("/api/whoami/key", headers=own.headers).json
+    rotated = client.post(f"/api/apikeys/{own.id}/rotate/key", headers=own.headers).json
+
+    assert before
+    assert rotated
+    assert rotated["apikey"]["expiresAt"] == before["apikey"]["expiresAt"]
+    assert client.post(f"/api/apikeys/{weak.id}/rotate/key", headers=weak.headers).status_code == 403

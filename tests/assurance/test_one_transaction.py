@@ -27,6 +27,7 @@ from portal.services import (
     profile,
     recovery,
     removal,
+    rotation,
     sessions,
     signup,
     tokens,
@@ -54,7 +55,9 @@ class Scene:
     def __init__(self, app: Flask, cast: Cast, make_key: MakeKey) -> None:
         self.app, self.cast = app, cast
         self.key = keys_id(make_key(cast.alice).id)
-        make_key(cast.alice, level=2)
+        self.rotated = keys_id(make_key(cast.alice, level=2).id)
+        with app.app_context():
+            rotation.rotate_key(cast.alice.actor, self.rotated)
         with app.app_context(), transaction() as session:
             account = session.get_one(signup.Account, cast.alice.account_id)
             self.signed, _token = sessions.start(session, cast.alice.actor, account, SessionKind.BROWSER)
@@ -94,7 +97,12 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.KEY_CREATED,
         True,
     ),
-    "replace a key": (lambda it: keys.replace_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
+    "rotate a key": (lambda it: rotation.rotate_key(it.cast.alice.actor, it.key), Action.KEY_ROTATED, True),
+    "note the use of a rotated-out secret": (
+        lambda it: rotation.note_reuse(STRANGER, it.rotated),
+        Action.KEY_REUSED,
+        True,
+    ),
     "revoke a key": (lambda it: keys.revoke_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
     "revoke another's key": (
         lambda it: operators.revoke_one(it.cast.sue.actor, it.key, why="leaked"),

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from portal.models import ActorKind
-from portal.services import keys, operators, profile
+from portal.services import keys, operators, profile, rotation
 from portal.services.actor import Actor
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -63,7 +63,7 @@ def fill(app: Flask, cast: Cast) -> str:
         profile.update_profile(browser, bio=agent)
         for payload in PAYLOADS:
             made, _secret = keys.create_key(browser, name=printable(payload), level=1, life=timedelta(days=1))
-            gone, _secret = keys.replace_key(browser, made.id)
+            gone, _secret = rotation.rotate_key(browser, made.id)
             operators.revoke_one(cast.sue.actor, gone.id, why=payload)
         made, _secret = keys.create_key(browser, name=printable(agent)[:100], level=1, life=timedelta(days=1))
         return str(made.id)

@@ -88,7 +88,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("key-new", "/account/keys/new"),
             ("key-live", f"/account/keys/{nightly}"), ("key-soon", f"/account/keys/{importer}"),
             ("key-revoked", f"/account/keys/{old}"), ("key-revoke", f"/account/keys/{nightly}/revoke"),
-            ("key-replace", f"/account/keys/{nightly}/replace"), ("profile", "/account/profile"),
+            ("key-rotate", f"/account/keys/{nightly}/rotate"), ("profile", "/account/profile"),
             ("security", "/account/security"), ("lock", "/account/security/lock"),
             ("remove", "/account/security/remove"), ("consent", "/account/consent"),
             ("withdraw", "/account/consent/withdraw"), ("activity", "/account/activity"),

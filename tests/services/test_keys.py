@@ -1,4 +1,4 @@
-"""Making, replacing and revoking keys (rules 1 to 4)."""
+"""Making and revoking keys (rules 1 to 4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask import Flask
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, Reason
 from portal.permissions import LONGEST_LIFE
-from portal.services import audit, key_lists, keys, operators, profile
+from portal.services import audit, key_lists, keys, profile, rotation
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyMade, ConsentLacking, Forbidden, InvalidInput, NotFound
 from portal.services.key_lists import KeyStatus
@@ -142,7 +142,7 @@ def test_a_strangers_key_is_not_there(app: Flask, cast: Cast, make_key: MakeKey)
 
     with app.app_context():
         assert key_lists.find_key(cast.bob.account_id, key_id) is None
-        for act in (keys.revoke_key, keys.replace_key):
+        for act in (keys.revoke_key, rotation.rotate_key):
             with pytest.raises(NotFound):
                 act(cast.bob.actor, key_id)
         assert key_lists.get_key(cast.alice.account_id, key_id).revoked_at is None
@@ -161,44 +161,6 @@ def test_revoking_twice_changes_nothing(
 
         assert (again.revoked_at, again.revoked_reason) == (first, Reason.OWNER)
         assert database.execute("SELECT count(*) FROM audit_events") == events
-
-
-def test_replacing_takes_the_settings_over_and_revokes_the_old(
-    app: Flask, cast: Cast, clock: Clock, make_key: MakeKey
-) -> None:
-    old_id = UUID(make_key(cast.alice, level=3, days=90, name="Importer").id)
-    clock.forward(days=10)
-
-    with app.app_context():
-        new, secret = keys.replace_key(cast.alice.actor, old_id, nonce=uuid4())
-        old = key_lists.get_key(cast.alice.account_id, old_id)
-
-        assert (new.name, new.level, new.replaces_id) == ("Importer", 3, old_id)
-        assert new.expires_at - new.created_at == 90 * DAY
-        assert (old.revoked_reason, old.revoked_at) == (Reason.REPLACED, new.created_at) or old.revoked_at
-        assert app.extensions["verifier"].decide(str(new.id), secret).outcome == "good"
-
-
-def test_a_key_has_one_successor(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    old_id = UUID(make_key(cast.alice).id)
-    with app.app_context():
-        new, _ = keys.replace_key(cast.alice.actor, old_id)
-
-        with pytest.raises(AlreadyMade) as refused:
-            keys.replace_key(cast.alice.actor, old_id)
-
-        assert refused.value.key_id == new.id
-
-
-def test_what_the_role_no_longer_allows_is_not_replaced(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    high = UUID(make_key(cast.sue, level=8).id)
-    with app.app_context():
-        operators.set_role(Actor.command_line(), cast.sue.account_id, cast.alice.role)
-
-        with pytest.raises(InvalidInput) as refused:
-            keys.replace_key(cast.sue.actor, high)
-
-        assert refused.value.code == "keyLevelExceedsRoleLevel"
 
 
 def test_the_act_its_record_and_its_mail_are_one(

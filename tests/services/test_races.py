@@ -16,7 +16,7 @@ from flask import Flask
 
 from portal.models import Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, operators, profile, signup
+from portal.services import keys, operators, profile, rotation, signup
 from portal.services.actor import Actor
 from portal.services.errors import RuleError
 from tests.conftest import MakeKey
@@ -88,14 +88,27 @@ def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Databas
     assert [isinstance(result, tuple) for result in results].count(True) == 1
 
 
-def test_two_replacements_make_one_successor(
+def test_two_rotations_at_once_make_one_successor(
     app: Flask, cast: Cast, make_key: MakeKey, database: Database
 ) -> None:
     old = UUID(make_key(cast.alice).id)
 
-    together(app, *[lambda: keys.replace_key(cast.alice.actor, old)] * 4)
+    together(app, *[lambda: rotation.rotate_key(cast.alice.actor, old)] * 4)
 
     assert database.execute("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL") == [(1,)]
+
+
+def test_the_use_of_a_rotated_out_secret_is_noted_once(
+    app: Flask, cast: Cast, make_key: MakeKey, database: Database
+) -> None:
+    old = UUID(make_key(cast.alice).id)
+    with app.app_context():
+        rotation.rotate_key(cast.alice.actor, old)
+
+    noted = together(app, *[lambda: rotation.note_reuse(OPERATOR, old)] * 6)
+
+    assert noted.count(True) == 1
+    assert database.execute("SELECT count(*) FROM outbox WHERE kind = 'key-reused'") == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -275,27 +275,46 @@ def test_revoking_a_key_that_is_in_use_warns(
     assert ("This key is in use" in text_of(page)) is warned
 
 
-def test_replacing_shows_a_new_secret_once(
-    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
+@pytest.mark.parametrize(("overlap", "works_on"), [("0", False), ("604800", True)])
+def test_rotating_shows_a_new_secret_once(
+    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey, overlap: str, works_on: bool
 ) -> None:
     old = make_key(cast.alice, name="Importer", level=3)
-    form = find_form(alice.page(f"/account/keys/{old.id}/replace"))
-    data = form_values(form)
+    form = find_form(alice.page(f"/account/keys/{old.id}/rotate"))
+    data = form_values(form) | {"overlap": overlap}
+    assert alice.post(str(form["action"]), data={**data, "overlap": "forever"}).status_code == 422
 
     with alice.expecting_secret():
         key, secret = key_and_secret(alice.post(str(form["action"]), data=data))
 
     decide = app.extensions["verifier"].decide
     assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
-    assert decide(old.id, old.secret).outcome == "apikeyRevoked"
+    assert decide(old.id, old.secret).outcome == ("good" if works_on else "apikeyRevoked")
     again = alice.post(str(form["action"]), data=data)
     assert again.headers["Location"] == f"/account/keys/{key}"
     detail = alice.page(f"/account/keys/{old.id}")
     assert detail.select_one(f"a[href='/account/keys/{key}']"), "the old one names its successor"
-    assert alice.get(f"/account/keys/{old.id}/replace").headers["Location"] == f"/account/keys/{key}"
+    assert ("It works until" in text_of(detail)) is works_on
+    assert alice.page(f"/account/keys/{key}").select_one(f"dd a[href='/account/keys/{old.id}']")
+    assert alice.get(f"/account/keys/{old.id}/rotate").headers["Location"] == f"/account/keys/{key}"
 
 
-def test_what_can_not_be_replaced_any_more_says_why(
+def test_an_overlap_is_told_with_its_end_and_cut_to_the_old_expiry(
+    alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice, days=3)
+    clock.stop()
+
+    page = alice.page(f"/account/keys/{made.id}/rotate")
+
+    labels = [text_of(label) for label in page.select(".choice")]  # type: ignore[arg-type]
+    expiry = re.search(r"The old key expires on (.*? UTC)", text_of(page))
+    assert expiry
+    assert [expiry[1] in label for label in labels] == [False, False, False, True]
+    assert ["works until" in label for label in labels] == [False, True, True, True]
+
+
+def test_what_can_not_be_rotated_any_more_says_why(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
     high = make_key(cast.sue, level=8)
@@ -303,7 +322,7 @@ def test_what_can_not_be_replaced_any_more_says_why(
         operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
     cast.sue.sign_in(client)
 
-    response = client.submit(f"/account/keys/{high.id}/replace")
+    response = client.submit(f"/account/keys/{high.id}/rotate")
 
     assert response.status_code == 422
     assert "Choose level 4 or lower" in text_of(pages.parse(response))
@@ -323,7 +342,7 @@ def test_the_detail_shows_the_whole_id_and_the_days(
     assert "203.0.113.7" in text_of(page)
 
 
-@pytest.mark.parametrize("page", ["", "/revoke", "/replace"])
+@pytest.mark.parametrize("page", ["", "/revoke", "/rotate"])
 def test_a_strangers_key_looks_like_a_missing_one(
     client: PageChecker, cast: Cast, make_key: MakeKey, page: str
 ) -> None:
@@ -338,7 +357,7 @@ def test_a_strangers_key_looks_like_a_missing_one(
     assert strip.sub("", hers.text) == strip.sub("", missing.text)
 
 
-@pytest.mark.parametrize("act", ["revoke", "replace"])
+@pytest.mark.parametrize("act", ["revoke", "rotate"])
 def test_a_stranger_can_not_end_a_key(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, act: str
 ) -> None:

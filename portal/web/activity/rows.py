@@ -11,6 +11,7 @@ from flask_babel import ngettext
 
 from portal.models import Action, ActorKind, AuditEvent
 from portal.permissions import Role
+from portal.web.filters import exact
 from portal.words import ACTIONS, REASONS, ROLES
 
 BY_LINK = frozenset(
@@ -82,6 +83,8 @@ def _more(event: AuditEvent, account_id: int) -> str:
         parts.append(_("level %(level)s", level=details["level"]))
     if event.action is Action.KEYS_REVOKED:
         parts.append(ngettext("%(num)s key", "%(num)s keys", details["keys"]))
+    if event.action is Action.KEY_ROTATED and details["retires_at"]:
+        parts.append(_("works until %(at)s", at=exact(datetime.fromisoformat(details["retires_at"]))))
     if "cause" in details:
         parts.append(_(REASONS[details["cause"]]))
     if event.action is Action.ACCOUNT_ROLE_CHANGED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from portal.models import AuditEvent, Reason, Status
 from portal.permissions import N_
 from portal.services import listings
-from portal.web.filters import day
+from portal.web.filters import day, exact
 from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
 
 OPERATORS_REASONS = REASONS | {Reason.OWNER: N_("by its owner")}
@@ -85,12 +85,17 @@ def _detail(name: str, value: Any) -> str:
         known = {role.value: words for role, words in ROLES.items()} | STATES
         shown = gettext(known.get(value, value))
         return str(_("from %(what)s", what=shown) if name == "before" else _("to %(what)s", what=shown))
-    if name == "cause":
-        return str(gettext(OPERATORS_REASONS[value]))
-    if name == "keys":
-        return str(ngettext("%(num)d key", "%(num)d keys", value))
-    if name == "level":
-        return str(_("level %(level)s", level=value))
-    if name == "expires_at":
-        return str(_("expires %(day)s", day=day(datetime.fromisoformat(value))))
+    if name in IN_WORDS:
+        return IN_WORDS[name](value)
     return f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+IN_WORDS: dict[str, Callable[[Any], str]] = {
+    "cause": lambda value: str(gettext(OPERATORS_REASONS[value])),
+    "keys": lambda value: str(ngettext("%(num)d key", "%(num)d keys", value)),
+    "level": lambda value: str(_("level %(level)s", level=value)),
+    "expires_at": lambda value: str(_("expires %(day)s", day=day(datetime.fromisoformat(value)))),
+    "retires_at": lambda value: str(_("works until %(at)s", at=exact(datetime.fromisoformat(value)))),
+    "successor": lambda value: str(_("replaced by %(key)s", key=value)),
+}
+"""Details that are told in words, by their name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
-from flask_babel import gettext, ngettext
+from flask_babel import format_timedelta, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, RadioField, StringField
@@ -13,12 +13,17 @@ from wtforms.validators import Optional
 
 from portal import clock
 from portal.messages import sentence
+from portal.models import ApiKey
 from portal.models.key import NAME_LENGTH
 from portal.permissions import LONGEST_LIFE, Role, levels_up_to
+from portal.services import rotation
+from portal.services.errors import InvalidInput
+from portal.web.filters import exact
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
 OWN_DATE = "date"
+OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
 class NonceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -81,10 +86,41 @@ class NewKeyForm(NonceForm):
         return min(end - now, LONGEST_LIFE)
 
 
+class RotateForm(NonceForm):
+    """How long the old key shall work beside its successor."""
+
+    overlap = RadioField(_l("How long shall the old secret work?"), coerce=int, default=0, choices=[])
+
+    def chosen(self) -> timedelta:
+        """The overlap that was chosen; what isn't offered is left to the rules to refuse."""
+        seconds: int = self.overlap.data
+        return timedelta(seconds=-1 if self.overlap.process_errors or seconds not in OVERLAPS else seconds)
+
+    def refuse(self, error: InvalidInput) -> None:
+        """Write what the rules refuse beside the overlap, or above the form."""
+        said = sentence(error.code, error.details)
+        if error.field == "overlap":
+            self.overlap.errors = [said]
+        else:
+            self.form_errors.append(said)
+
+    def tell(self, key: ApiKey) -> None:
+        """Say of each overlap until when the old secret works."""
+        self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
+
+
 def preset_dates() -> dict[str, datetime]:
     """The day on which each of the offered lengths of life ends."""
     now = clock.utcnow()
     return {str(days): now + timedelta(days=days) for days in DAYS}
+
+
+def _until(key: ApiKey, overlap: timedelta) -> str:
+    if not overlap:
+        return str(gettext("Not at all: the old secret is refused at once"))
+    length = format_timedelta(overlap, threshold=2)
+    end = exact(rotation.retirement(key, overlap, clock.utcnow()))
+    return str(gettext("%(length)s: the old secret works until %(end)s", length=length, end=end))
 
 
 def _days(days: int) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
-from portal.models import ApiKey
+from portal.models import ApiKey, Reason
 from portal.permissions import LEVELS
 from portal.services import usage
 from portal.services.key_lists import SOON
@@ -18,6 +18,7 @@ from portal.words import REASONS
 
 SPARK_DAYS = 14
 RECENTLY = timedelta(days=1)
+ENDED = ("expired", "revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,11 @@ class KeyRow:
     state: str
     created_at: datetime
     expires_at: datetime
-    revoked_at: datetime | None
+    ends_at: datetime
+    ended_at: datetime | None
+    retires_at: datetime | None
     revoked_reason: str | None
+    replaces: UUID | None
     last_used_at: datetime | None
     last_used_address: str | None
     calls: int
@@ -49,18 +53,25 @@ class KeyRow:
         return gettext(REASONS[self.revoked_reason]) if self.revoked_reason else ""
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing accepts it any more."""
+        return self.state in ENDED
+
+    @property
     def recently_used(self) -> bool:
         """Whether it was used in the last day, so that somebody would miss it."""
         return self.last_used_at is not None and clock.utcnow() - self.last_used_at < RECENTLY
 
 
 def state_of(key: ApiKey, now: datetime) -> str:
-    """``live``, ``soon`` (its end is near), ``expired`` or ``revoked``."""
-    if key.revoked_at is not None:
+    """``live``, ``soon`` (its end is near), ``retiring`` (rotated), ``expired`` or ``revoked``."""
+    if key.is_revoked(now):
         return "revoked"
     if key.is_expired(now):
         return "expired"
-    return "soon" if key.expires_at - now <= SOON else "live"
+    if key.retires_at is not None:
+        return "retiring"
+    return "soon" if key.ends_at - now <= SOON else "live"
 
 
 def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
@@ -68,19 +79,23 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
     now = clock.utcnow()
     used = key.usage
     whole = key.expires_at - key.created_at
+    state, ended_at = state_of(key, now), key.revoked_at or key.ends_at
     return KeyRow(
         id=key.id,
         name=key.name,
         level=key.level,
-        state=state_of(key, now),
+        state=state,
         created_at=key.created_at,
         expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-        revoked_reason=key.revoked_reason,
+        ends_at=key.ends_at,
+        ended_at=ended_at if state in ENDED else None,
+        retires_at=key.retires_at,
+        revoked_reason=(key.revoked_reason or Reason.REPLACED) if state == "revoked" else None,
+        replaces=key.replaces_id,
         last_used_at=used.last_used_at if used else None,
         last_used_address=used.last_used_address if used else None,
         calls=used.calls if used else 0,
-        life=max(0.0, (key.expires_at - now) / whole),
+        life=max(0.0, (key.ends_at - now) / whole),
         days=days,
     )
 

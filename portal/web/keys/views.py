@@ -1,4 +1,4 @@
-"""List, make, show, replace and revoke keys."""
+"""List, make, show, rotate and revoke keys."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey
 from portal.permissions import LONGEST_LIFE
-from portal.services import key_lists, keys, limits, usage
+from portal.services import key_lists, keys, limits, rotation, usage
 from portal.services.errors import AlreadyMade, InvalidInput
 from portal.services.key_lists import KeyStatus
 from portal.web.identity import actor, me, require
-from portal.web.keys.forms import NewKeyForm, NonceForm, preset_dates
+from portal.web.keys.forms import NewKeyForm, RotateForm, preset_dates
 from portal.web.keys.rows import row, rows
 
 DETAIL_DAYS = 30
@@ -99,6 +99,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         key=row(key),
         usage=days if any(calls) else None,
         successor=key_lists.find_successor(key),
+        reused_at=key.usage.reused_at if key.usage else None,
     )
 
 
@@ -119,24 +120,25 @@ def revoke_now(key_id: UUID) -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
-@blueprint.get("/<uuid:key_id>/replace")
-def replace(key_id: UUID) -> ResponseReturnValue:
-    """Ask before a key is replaced."""
-    return _show_replace(key_id, NonceForm())
+@blueprint.get("/<uuid:key_id>/rotate")
+def rotate(key_id: UUID) -> ResponseReturnValue:
+    """Ask for the overlap before a key is rotated."""
+    return _show_rotate(key_id, RotateForm())
 
 
-@blueprint.post("/<uuid:key_id>/replace")
+@blueprint.post("/<uuid:key_id>/rotate")
 @limited(lambda: limits.may_issue_key(_account_id()))
-def replace_now(key_id: UUID) -> ResponseReturnValue:
+def rotate_now(key_id: UUID) -> ResponseReturnValue:
     """Make the successor and show its secret; see :func:`create`."""
-    form = NonceForm()
-    if form.nonce_value is None:
-        return _show_replace(key_id, form), 422
+    form = RotateForm()
+    nonce = form.nonce_value
+    if nonce is None:
+        return _show_rotate(key_id, form), 422
     try:
-        key, secret = keys.replace_key(actor(), key_id, nonce=form.nonce_value)
+        key, secret = rotation.rotate_key(actor(), key_id, overlap=form.chosen(), nonce=nonce)
     except InvalidInput as error:
-        form.form_errors.append(sentence(error.code, error.details))
-        return _show_replace(key_id, form), 422
+        form.refuse(error)
+        return _show_rotate(key_id, form), 422
     except AlreadyMade as error:
         return _show_made(error)
     return _show_once(key, secret)
@@ -149,14 +151,15 @@ def _show_new(form: NewKeyForm) -> str:
     )
 
 
-def _show_replace(key_id: UUID, form: NonceForm) -> BaseResponse | str:
+def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
     form.renew()
     key = key_lists.get_key(me().id, key_id)
     successor = key_lists.find_successor(key)
     if successor is not None:
-        flash(_("This key was replaced already. Here is its successor."), "info")
+        flash(_("This key was rotated already. Here is its successor."), "info")
         return redirect(url_for(".detail", key_id=successor.id))
-    return render_template("keys/replace.html", key=row(key), form=form)
+    form.tell(key)
+    return render_template("keys/rotate.html", key=row(key), form=form)
 
 
 def _show_once(key: ApiKey, secret: str) -> str:

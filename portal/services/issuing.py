@@ -1,0 +1,157 @@
+"""How a key comes to be, in the caller's transaction: what may be asked for, and the row itself.
+
+Whoever makes a key (a form, the API, a rotation) holds the lock of its account meanwhile, so
+that no rule about the account races.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import settings
+from portal.models import Account, ApiKey, Status
+from portal.models.key import NAME_LENGTH
+from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
+from portal.services import secrets
+from portal.services.actor import Actor
+from portal.services.errors import (
+    AccountBlocked,
+    AccountLocked,
+    AlreadyMade,
+    ConsentLacking,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+)
+from portal.services.key_lists import owned
+from portal.services.transaction import lock_account
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new key shall be: name, level, and how long it lives."""
+
+    name: str
+    level: int
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How high and how long a key may be that this actor makes now; ``maker`` is the key that asks."""
+
+    level: int
+    until: datetime
+    maker: ApiKey | None = None
+
+
+def lock_owner(session: Session, actor: Actor) -> Account:
+    """The actor's account, held, and in good standing; raises what :func:`require_good_standing` does."""
+    account = lock_account(session, account_id_of(actor))
+    if account is None:
+        raise NotFound
+    require_good_standing(account)
+    return account
+
+
+def require_good_standing(account: Account) -> None:
+    """Raise AccountBlocked, AccountLocked, Forbidden or ConsentLacking when keys may not live."""
+    if account.status == Status.BLOCKED:
+        raise AccountBlocked
+    if account.status == Status.LOCKED:
+        raise AccountLocked
+    if account.status != Status.ACTIVE:
+        raise Forbidden
+    if not account.may_own_keys:
+        raise ConsentLacking
+
+
+def refuse_second(session: Session, account: Account, nonce: UUID | None) -> None:
+    """Raise AlreadyMade when the form of this number has made its key."""
+    if nonce is None:
+        return
+    made = session.scalars(
+        select(ApiKey.id).where(ApiKey.nonce == nonce, ApiKey.account_id == account.id)
+    ).one_or_none()
+    if made is not None:
+        raise AlreadyMade(made)
+
+
+def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -> Bounds:
+    """The bounds of what the actor may make; raises Forbidden for a key that has ended.
+
+    What a key makes never outlives it, and so not its retirement either.
+    """
+    if actor.key_id is None:
+        return Bounds(account.role.level, now + LONGEST_LIFE)
+    maker = session.scalars(owned(account.id, actor.key_id)).one()
+    if not maker.is_live(now):
+        raise Forbidden
+    until = min(maker.expires_at, maker.retires_at or maker.expires_at)
+    return Bounds(min(account.role.level, maker.level), until, maker)
+
+
+def check_wanted(wanted: Wanted, highest: int) -> None:
+    """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
+
+    ``highest`` is the highest level that may be given.
+    """
+    if not wanted.name:
+        raise InvalidInput("nameMissing", "name")
+    if len(wanted.name) > NAME_LENGTH:
+        raise InvalidInput("nameTooLong", "name", maximum=NAME_LENGTH)
+    if not wanted.name.isprintable():
+        raise InvalidInput("nameNotPrintable", "name")
+    if not 0 <= wanted.level <= HIGHEST_LEVEL:
+        raise InvalidInput("invalidLevel", "level")
+    if wanted.life <= timedelta(0):
+        raise InvalidInput("expiresInNotNumeric", "expires")
+    if wanted.life > LONGEST_LIFE:
+        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
+    if wanted.level > highest:
+        raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
+
+
+def issue(
+    session: Session,
+    actor: Actor,
+    account: Account,
+    wanted: Wanted,
+    nonce: UUID | None,
+    *,
+    replaces: ApiKey | None = None,
+) -> tuple[ApiKey, str]:
+    """Make the key and its secret; the caller has locked the account, and writes record and mail."""
+    now = clock.utcnow()
+    bounds = bounds_of(session, actor, account, now)
+    check_wanted(wanted, bounds.level)
+    secret = secrets.make_secret(settings.key_prefix)
+    key = ApiKey(
+        id=secrets.uuid7(),
+        account_id=account.id,
+        name=wanted.name,
+        level=wanted.level,
+        digest=secrets.digest(settings.peppers[settings.current_pepper], secret),
+        pepper_id=settings.current_pepper,
+        nonce=nonce,
+        made_by_key_id=actor.key_id,
+        replaces_id=replaces.id if replaces else None,
+        created_at=now,
+        expires_at=min(now + wanted.life, bounds.until),
+    )
+    session.add(key)
+    session.flush()
+    return key, secret
+
+
+def account_id_of(actor: Actor) -> int:
+    """The actor's account; raises Forbidden when there is none."""
+    if actor.account_id is None:
+        raise Forbidden
+    return actor.account_id

@@ -1,0 +1,188 @@
+"""Rotation: a successor takes a key's place, after an overlap in which both work.
+
+``docs/decisions/0009-rotation.md`` says why it is as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
+from portal.permissions import LONGEST_LIFE
+from portal.services import audit, keys, outbox
+from portal.services.actor import Actor
+from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
+from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
+from portal.services.key_lists import find_successor, owned
+from portal.services.transaction import lock_account, transaction
+
+OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
+AT_ONCE = OVERLAPS[0]
+ROTATED_OUT = frozenset({None, Reason.REPLACED, Reason.OWNER})
+"""Ends after which a use of the old secret is news; after the others its owner knows why."""
+IN_A_ROUND = 500
+
+
+def rotate_key(
+    actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE, nonce: UUID | None = None
+) -> tuple[ApiKey, str]:
+    """Make a successor with the same settings and a new secret; return it with that secret.
+
+    The old key works on for ``overlap``, one of :data:`OVERLAPS`, and never past its own
+    expiry; without one it is revoked at once. A key that has ended gets a successor too.
+    Raises NotFound for a key that is not there or not the actor's, AlreadyRotated for one
+    that has a successor, InvalidInput; else as :func:`portal.services.keys.create_key`.
+    """
+    if overlap not in OVERLAPS:
+        raise InvalidInput("overlapInvalid", "overlap")
+    with transaction() as session:
+        account = lock_owner(session, actor)
+        refuse_second(session, account, nonce)
+        old = session.scalars(owned(account.id, key_id)).one_or_none()
+        if old is None:
+            raise NotFound
+        successor = find_successor(old)
+        if successor is not None:
+            raise AlreadyRotated(successor.id)
+        was_live = old.is_live(clock.utcnow())
+        new, secret = issue(session, actor, account, _wanted_like(old), nonce, replaces=old)
+        if was_live:
+            old.retires_at = retirement(old, overlap, new.created_at)
+        _tell_rotated(session, actor, account, old, new)
+        if was_live and overlap == AT_ONCE:
+            keys.revoke_quietly(session, actor, old, Reason.REPLACED)
+    return new, secret
+
+
+def retirement(key: ApiKey, overlap: timedelta, now: datetime) -> datetime:
+    """Until when a key works that is rotated now: the overlap is cut to its expiry."""
+    return min(now + overlap, key.expires_at)
+
+
+def note_reuse(actor: Actor, key_id: UUID) -> bool:
+    """Record, and mail to the owner, that the secret of a key was used after its successor took over.
+
+    To be called, in an app context and outside a transaction, when a holder of the secret was
+    refused with ``REVOKED`` and the key has a ``retires_at``; ``actor`` is nobody, with the
+    address. It happens once for a key, ever, whoever calls it how often: returns whether this
+    was the time. A key that ended otherwise is let be.
+    """
+    noted = db.session.scalars(select(KeyUsage.reused_at).where(KeyUsage.key_id == key_id)).one_or_none()
+    if noted is not None:
+        return False
+    with transaction() as session:
+        key = session.get(ApiKey, key_id)
+        account = lock_account(session, key.account_id) if key else None
+        if key is None or account is None or not _is_rotated_out(key, clock.utcnow()):
+            return False
+        if not _mark_reused(session, key_id):
+            return False
+        successor = find_successor(key)
+        audit.record(session, actor, Action.KEY_REUSED, account_id=account.id, key_id=key.id, name=key.name)
+        outbox.enqueue_to(
+            session,
+            account,
+            MailKind.KEY_REUSED,
+            name=key.name,
+            key=str(key.id),
+            successor=str(successor.id) if successor else None,
+            ended_at=clock.iso(_end_of(key)),
+            source=actor.address,
+        )
+    return True
+
+
+def retire_due() -> int:
+    """Mark the keys whose overlap is over as revoked, and tell how many; for the jobs.
+
+    Nothing rests on it: a key is refused from its retirement on. Lists and figures of other
+    tools read more easily so.
+    """
+    due = and_(ApiKey.revoked_at.is_(None), ApiKey.retires_at <= clock.utcnow())
+    found = db.session.execute(select(ApiKey.id, ApiKey.account_id).where(due).limit(IN_A_ROUND)).all()
+    marked = 0
+    for key_id, account_id in found:
+        with transaction() as session:
+            lock_account(session, account_id)
+            key = session.get_one(ApiKey, key_id)
+            if key.revoked_at is None:
+                keys.revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
+                marked += 1
+    return marked
+
+
+def _wanted_like(old: ApiKey) -> Wanted:
+    """The settings of the successor; what may no longer be is left to the rules."""
+    return Wanted(old.name, old.level, min(old.expires_at - old.created_at, LONGEST_LIFE))
+
+
+def _is_rotated_out(key: ApiKey, now: datetime) -> bool:
+    """Whether its place was taken and its overlap is over; another end came before otherwise."""
+    if key.retires_at is None or key.revoked_reason not in ROTATED_OUT:
+        return False
+    return key.is_revoked(now)
+
+
+def _end_of(key: ApiKey) -> datetime:
+    ends = (key.retires_at, key.revoked_at, key.expires_at)
+    return min(end for end in ends if end is not None)
+
+
+def _mark_reused(session: Session, key_id: UUID) -> bool:
+    """Set the mark in one statement; False when somebody set it before."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    table = KeyUsage.__table__
+    statement = dialect.insert(table).values(key_id=key_id, calls=0, refused=0, reused_at=clock.utcnow())
+    marked = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[table.c.key_id],
+            set_={"reused_at": statement.excluded.reused_at},
+            where=table.c.reused_at.is_(None),
+        ).returning(table.c.key_id)
+    )
+    return marked.one_or_none() is not None
+
+
+def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey, new: ApiKey) -> None:
+    retires_at = clock.iso(old.retires_at) if old.retires_at else None
+    expires_at = clock.iso(new.expires_at)
+    audit.record(
+        session,
+        actor,
+        Action.KEY_CREATED,
+        account_id=account.id,
+        key_id=new.id,
+        name=new.name,
+        level=new.level,
+        expires_at=expires_at,
+    )
+    audit.record(
+        session,
+        actor,
+        Action.KEY_ROTATED,
+        account_id=account.id,
+        key_id=old.id,
+        name=old.name,
+        successor=str(new.id),
+        retires_at=retires_at,
+    )
+    outbox.enqueue_to(
+        session,
+        account,
+        MailKind.KEY_ROTATED,
+        name=new.name,
+        key=str(new.id),
+        old_key=str(old.id),
+        expires_at=expires_at,
+        retires_at=retires_at,
+        works_on=old.retires_at is not None and old.retires_at > new.created_at,
+        made_by_key=str(actor.key_id) if actor.key_id else None,
+        source=actor.address,
+    )
