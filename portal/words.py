@@ -18,6 +18,20 @@ REASONS: dict[str, str] = {
 }
 """Why a key was revoked, behind the word 'revoked'."""
 
+REFUSALS: dict[str, str] = {
+    "apikeyExpired": N_("The key had expired, or had rested for too long"),
+    "apikeyRevoked": N_("The key was revoked, or its successor had taken its place"),
+    "apikeyNotYetValid": N_("It was too early for the key"),
+    "addressNotAllowed": N_("It came from a network that the key does not allow"),
+    "insufficientAccessLevel": N_("It asked for a higher level"),
+    "tooManyRequests": N_("There were too many calls"),
+    "accountBlocked": N_("The account was blocked"),
+    "accountLocked": N_("The account was locked by its owner"),
+    "consentLacking": N_("The owner's consent was lacking"),
+    "": N_("Not known: before reasons were kept"),
+}
+"""Why a call with the right secret was refused, by the code that it got."""
+
 ROLES: dict[Role, str] = {
     Role.USER: N_("User"),
     Role.TESTER: N_("Tester"),
@@ -60,6 +74,7 @@ ACTIONS: dict[Action, str] = {
     Action.ACCOUNT_READ: N_("Account looked at by an operator"),
     Action.ACCOUNTS_SEARCHED: N_("Accounts looked through by an operator"),
     Action.RECORD_READ: N_("Record looked at by an operator"),
+    Action.USAGE_READ: N_("Use of all keys looked at by an operator"),
     Action.CONSENT_GIVEN: N_("Consent given"),
     Action.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
     Action.PASSWORD_CHANGED: N_("Password changed"),

@@ -46,7 +46,8 @@ PAGES = {
         keys.rotate_now keys.revoke_now security.end_session security.end_others consent.withdraw
     """,
     Door.SUPPORT: """
-        admin.index admin.account admin.record admin.block admin.unblock admin.revoke_keys admin.revoke_key
+        admin.index admin.account admin.record admin.usage admin.block admin.unblock
+        admin.revoke_keys admin.revoke_key
     """,
     Door.ADMINS: "admin.role",
     Door.SCRAPERS: "health.metrics",

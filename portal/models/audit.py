@@ -43,6 +43,7 @@ class Action(StrEnum):
     ACCOUNT_READ = "account:read-by-operator"
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
     RECORD_READ = "record:read-by-operator"
+    USAGE_READ = "usage:read-by-operator"
     CONSENT_GIVEN = "consent:given"
     CONSENT_WITHDRAWN = "consent:withdrawn"
     PASSWORD_CHANGED = "password:changed"  # noqa: S105  # the name of an act

@@ -93,6 +93,13 @@ def note_record_read(actor: Actor, account_id: int | None = None) -> None:
         audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
 
 
+def note_usage_read(actor: Actor, span: str) -> None:
+    """Record that an operator looks at the use of all keys. Raises Forbidden."""
+    _require(actor, SUPPORT)
+    with transaction() as session:
+        audit.record(session, actor, Action.USAGE_READ, span=span)
+
+
 def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Account:
     """Give an account another role.
 

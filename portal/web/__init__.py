@@ -11,7 +11,20 @@ from flask_login import current_user
 from sqlalchemy.exc import OperationalError
 
 from portal.models import LANGUAGES
-from portal.web import activity, admin, auth, consent, docs, filters, health, home, keys, profile, security
+from portal.web import (
+    activity,
+    admin,
+    auth,
+    charts,
+    consent,
+    docs,
+    filters,
+    health,
+    home,
+    keys,
+    profile,
+    security,
+)
 
 ENGLISH = "en_GB"
 """English dates have the day before the month, as nearly everywhere."""
@@ -59,5 +72,6 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         app.extensions[WRITTEN] = _written()
     filters.init_app(app)
+    charts.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

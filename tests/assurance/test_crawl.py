@@ -24,7 +24,12 @@ from tests.support.databases import Database
 NewClient = Callable[[], PageChecker]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
-READ_BY_OPERATORS = {"account:read-by-operator", "account:searched-by-operator", "record:read-by-operator"}
+READ_BY_OPERATORS = {
+    "account:read-by-operator",
+    "account:searched-by-operator",
+    "record:read-by-operator",
+    "usage:read-by-operator",
+}
 COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses"}
 
 

@@ -324,6 +324,7 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.ACCOUNT_READ: "tests/assurance/test_crawl.py",
         Action.ACCOUNTS_SEARCHED: "tests/assurance/test_crawl.py",
         Action.RECORD_READ: "tests/assurance/test_crawl.py",
+        Action.USAGE_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
     }
     covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)

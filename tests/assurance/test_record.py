@@ -153,6 +153,7 @@ PAGES = [
     Act("admin.index", {A.ACCOUNTS_SEARCHED}, lambda _: "/admin/accounts", who="sue", method="GET"),
     Act("admin.account", {A.ACCOUNT_READ}, lambda s: s.admin("").rstrip("/"), who="sue", method="GET"),
     Act("admin.record", {A.RECORD_READ}, lambda _: "/admin/record", who="sue", method="GET"),
+    Act("admin.usage", {A.USAGE_READ}, lambda _: "/admin/usage", who="sue", method="GET"),
     *(
         Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")
         for name, act in (("block", "block"), ("revoke_keys", "revoke-keys"), ("role", "role"))

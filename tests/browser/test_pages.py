@@ -55,7 +55,9 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         for ago, calls in ((9, 3), (4, 6), (1, 2), (0, 2)):
             for _ in range(calls):
                 usage.note_call(made["Pattern importer"], "198.51.100.24", now - ago * day - 7_200_000)
-        usage.note_refusal(made["Nightly build"], now, "insufficientAccessLevel")
+        for ago, refused, reason in ((0, 1, "insufficientAccessLevel"), (3, 4, "tooManyRequests")):
+            for _ in range(refused):
+                usage.note_refusal(made["Nightly build"], now - ago * day, reason)
         usage.flush()
         keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
         with suppress(RuleError):
@@ -74,6 +76,7 @@ def sign_in(window: Visit, person: Person) -> None:
 def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
     """The pages by who looks at them: a name for the picture, and the path."""
     nightly, importer, old = made["Nightly build"], made["Pattern importer"], made["Old exporter"]
+    laptop = made["Laptop, curl"]
     account = f"/admin/accounts/{owner.account_id}"
     confirm = server.mailbox.last(to="new@example.org").path("/confirm/")
     return {
@@ -86,7 +89,8 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
         "owner": [
             ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),
             ("key-new", "/account/keys/new"),
-            ("key-live", f"/account/keys/{nightly}"), ("key-soon", f"/account/keys/{importer}"),
+            ("key-live", f"/account/keys/{nightly}"), ("key-hours", f"/account/keys/{importer}?span=24h"),
+            ("key-unused", f"/account/keys/{laptop}"), ("key-soon", f"/account/keys/{importer}"),
             ("key-revoked", f"/account/keys/{old}"), ("key-revoke", f"/account/keys/{nightly}/revoke"),
             ("key-rotate", f"/account/keys/{nightly}/rotate"), ("profile", "/account/profile"),
             ("security", "/account/security"), ("lock", "/account/security/lock"),
@@ -95,7 +99,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
         ],
         "admin": [
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),
-            ("admin-record", "/admin/record"),
+            ("admin-record", "/admin/record"), ("admin-usage", "/admin/usage"),
             ("admin-none", "/admin/accounts?query=zzz"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
             ("admin-revoke-keys", f"{account}/revoke-keys"),

@@ -12,9 +12,10 @@ from flask_babel import ngettext
 
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import audit, key_lists, listings, operators
+from portal.services import audit, key_lists, listings, operators, usage_series
 from portal.services.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
+from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
 from portal.web.admin.rows import OPERATORS_REASONS, rows
 from portal.web.forms import shown, text
@@ -25,7 +26,7 @@ from portal.words import ROLES
 
 BOTH = ("GET", "POST")
 NEWEST = 10
-LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ)
+LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ, Action.USAGE_READ)
 """Left out beside an account, where they would hide what was done; the whole record has them."""
 
 ACCOUNT = "/accounts/<int(max=9223372036854775807):account_id>"
@@ -169,6 +170,18 @@ def record() -> ResponseReturnValue:
         older=page[-1].id if len(events) > len(page) else None,
         begins=before is None,
         query={"account": account_id, "action": form.action.data or None},
+    )
+
+
+@blueprint.get("/usage")
+def usage() -> ResponseReturnValue:
+    """The use of all keys, and which of them are used the most."""
+    span = charts.asked_span()
+    operators.note_usage_read(actor(), span.value)
+    return render_template(
+        "admin/usage.html",
+        chart=charts.chart(usage_series.read_series(span), ".usage"),
+        busiest=[(busy, key_row(busy.key)) for busy in usage_series.busiest_keys(span)],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -19,14 +18,15 @@ from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey
 from portal.permissions import LONGEST_LIFE
-from portal.services import key_lists, keys, limits, rotation, usage
+from portal.services import key_lists, keys, limits, rotation, usage, usage_series
 from portal.services.errors import AlreadyMade, InvalidInput
 from portal.services.key_lists import KeyStatus
+from portal.services.usage_series import Span, Whose
+from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RotateForm, preset_dates
 from portal.web.keys.rows import row, rows
 
-DETAIL_DAYS = 30
 LONGEST_QUERY = 100
 
 blueprint = Blueprint("keys", __name__, url_prefix="/account/keys")
@@ -46,6 +46,7 @@ def index() -> ResponseReturnValue:
         rows=rows(page.items),
         counts=counts,
         figures=_figures(counts[KeyStatus.LIVE]),
+        chart=_chart(query),
         status=status.value,
         query=query,
     )
@@ -88,16 +89,13 @@ def create() -> ResponseReturnValue:
 def detail(key_id: UUID) -> ResponseReturnValue:
     """Show a key."""
     key = key_lists.get_key(me().id, key_id)
-    calls = usage.calls_by_day([key_id], DETAIL_DAYS)[key_id]
-    today = clock.utcnow()
-    days = [
-        (today - timedelta(days=ago), count)
-        for ago, count in zip(range(DETAIL_DAYS - 1, -1, -1), calls, strict=True)
-    ]
+    series = usage_series.read_series(charts.asked_span(), Whose(key_id=key_id))
     return render_template(
         "keys/detail.html",
         key=row(key),
-        usage=days if any(calls) else None,
+        chart=charts.chart(series, ".detail", key_id=key_id),
+        addresses=usage_series.list_addresses(key_id),
+        base_url=settings.base_url,
         successor=key_lists.find_successor(key),
         reused_at=key.usage.reused_at if key.usage else None,
     )
@@ -172,8 +170,7 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
 
 
 def _figures(live: int) -> list[tuple[int, str]]:
-    month = clock.utcnow() - timedelta(days=30)
-    calls, refused = usage.sums_since(me().id, month)
+    calls, refused = usage.sums_since(me().id, usage_series.first_moment(Span.MONTH))
     soon = key_lists.count_expiring_soon(me().id)
     return [
         (live, ngettext("live key", "live keys", live)),
@@ -181,6 +178,13 @@ def _figures(live: int) -> list[tuple[int, str]]:
         (calls, ngettext("call in 30 days", "calls in 30 days", calls)),
         (refused, _("refused in 30 days")),
     ]
+
+
+def _chart(query: str) -> charts.Chart:
+    series = usage_series.read_series(charts.asked_span(), Whose(account_id=me().id))
+    return charts.chart(
+        series, ".index", status=request.args["status"] if _known_status() else None, query=query or None
+    )
 
 
 def _known_status() -> bool:

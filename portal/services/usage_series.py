@@ -1,0 +1,158 @@
+"""Use read back: calls and refusals over a span of time, by hour, day or week (UTC)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
+from sqlalchemy.orm import joinedload
+
+from portal import clock
+from portal.extensions import db
+from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsageHour
+
+UNKNOWN_REASON = ""
+"""Refusals of the time before reasons were kept."""
+TOP_KEYS = 20
+
+
+class Span(StrEnum):
+    """How far back to look, as links say it."""
+
+    DAY = "24h"
+    MONTH = "30d"
+    YEAR = "1y"
+
+
+SLOTS = {
+    Span.DAY: (24, timedelta(hours=1)),
+    Span.MONTH: (30, timedelta(days=1)),
+    Span.YEAR: (52, timedelta(weeks=1)),
+}
+"""How many slots a span has, and how long each of them is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose use is read: one key's, one account's, or, with neither, that of all."""
+
+    key_id: UUID | None = None
+    account_id: int | None = None
+
+
+ALL = Whose()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What was counted in an hour, a day or a week that begins at this moment."""
+
+    begins: datetime
+    calls: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The slots of a span, the oldest first; and why calls were refused, the commonest first."""
+
+    span: Span
+    slots: Sequence[Slot]
+    reasons: Sequence[tuple[str, int]]
+
+    @property
+    def calls(self) -> int:
+        """All calls of the span."""
+        return sum(slot.calls for slot in self.slots)
+
+    @property
+    def refused(self) -> int:
+        """All refusals of the span."""
+        return sum(slot.refused for slot in self.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class BusyKey:
+    """A key with what it did in a span; its account comes with it."""
+
+    key: ApiKey
+    calls: int
+    refused: int
+
+
+def first_moment(span: Span) -> datetime:
+    """When a span begins; its last slot is the one that is running."""
+    number, length = SLOTS[span]
+    now = clock.utcnow().replace(minute=0, second=0, microsecond=0)
+    if span is not Span.DAY:
+        now = now.replace(hour=0)
+    if span is Span.YEAR:
+        now -= timedelta(days=now.weekday())
+    return now - (number - 1) * length
+
+
+def read_series(span: Span, whose: Whose = ALL) -> Series:
+    """What was counted over a span, with nothing left out."""
+    first = first_moment(span)
+    number, length = SLOTS[span]
+    width = int(length.total_seconds()) * 1000
+    counts = [(0, 0)] * number
+    # A label, not the expression again: PostgreSQL takes two of its parameters for different.
+    slot = ((type_coerce(KeyUsageHour.hour, BigInteger) - clock.to_ms(first)) // width).label("slot")
+    sums = func.sum(KeyUsageHour.calls), func.sum(KeyUsageHour.refused)
+    query = select(slot, *sums).where(_counts(whose, KeyUsageHour, first)).group_by("slot")
+    for place, calls, refused in db.session.execute(query):
+        if place < number:
+            counts[place] = (int(calls), int(refused))
+    slots = [Slot(first + place * length, *count) for place, count in enumerate(counts)]
+    return Series(span, slots, _reasons(whose, first, sum(slot.refused for slot in slots)))
+
+
+def list_addresses(key_id: UUID) -> Sequence[KeyAddress]:
+    """From where a key was used: the last few addresses, the newest first."""
+    newest_first = KeyAddress.last_used_at.desc(), KeyAddress.address
+    return db.session.scalars(
+        select(KeyAddress).where(KeyAddress.key_id == key_id).order_by(*newest_first)
+    ).all()
+
+
+def busiest_keys(span: Span) -> list[BusyKey]:
+    """The keys with the most calls in a span, then with the most refusals."""
+    calls = func.sum(KeyUsageHour.calls).label("calls")
+    refused = func.sum(KeyUsageHour.refused).label("refused")
+    most = (
+        select(KeyUsageHour.key_id, calls, refused)
+        .where(_counts(ALL, KeyUsageHour, first_moment(span)))
+        .group_by(KeyUsageHour.key_id)
+        .order_by(calls.desc(), refused.desc(), KeyUsageHour.key_id)
+        .limit(TOP_KEYS)
+    )
+    counted = {key_id: (int(calls), int(refused)) for key_id, calls, refused in db.session.execute(most)}
+    query = select(ApiKey).where(ApiKey.id.in_(counted)).options(joinedload(ApiKey.account))
+    found = {key.id: key for key in db.session.scalars(query)}
+    return [BusyKey(found[key_id], *counts) for key_id, counts in counted.items()]
+
+
+def _reasons(whose: Whose, first: datetime, refused: int) -> list[tuple[str, int]]:
+    count = func.sum(KeyRefusal.refused)
+    counted = _counts(whose, KeyRefusal, first)
+    query = select(KeyRefusal.reason, count).where(counted).group_by(KeyRefusal.reason)
+    reasons = {reason: int(number) for reason, number in db.session.execute(query)}
+    rest = refused - sum(reasons.values())
+    if rest > 0:
+        reasons[UNKNOWN_REASON] = rest
+    return sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+
+
+def _counts(whose: Whose, model: type[KeyUsageHour | KeyRefusal], first: datetime) -> ColumnElement[bool]:
+    """Whether a row belongs to whom it is asked about, and to the span."""
+    is_in = model.hour >= first
+    if whose.key_id is not None:
+        return is_in & (model.key_id == whose.key_id)
+    if whose.account_id is not None:
+        return is_in & model.key_id.in_(select(ApiKey.id).where(ApiKey.account_id == whose.account_id))
+    return is_in

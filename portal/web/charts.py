@@ -1,0 +1,161 @@
+"""Use as pages draw it: bars with their words, a scale, marks below, and the reasons of refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel.dates import format_skeleton
+from babel.numbers import format_compact_decimal
+from flask import Flask, request, url_for
+from flask_babel import get_locale, gettext
+from flask_babel import gettext as _
+
+from portal.services.usage_series import SLOTS, Series, Span
+from portal.web.filters import day
+from portal.words import REFUSALS
+
+Tab = tuple[str, None, str, bool]
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10)
+"""Where a scale may end, times a power of ten."""
+MARKS = 3
+"""Into how many parts the marks below divide a chart; four of them fit on a phone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One slot: when it is, in words, and what was counted in it."""
+
+    when: str
+    calls: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word below the bars: where, in percent of the width, and how it is aligned there."""
+
+    x: float
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How many calls were refused for one reason: in words, and by its code."""
+
+    words: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the template needs to draw a span of use."""
+
+    title: str
+    unit: str
+    legend: str
+    bars: Sequence[Bar]
+    marks: Sequence[Mark]
+    tabs: Sequence[Tab]
+    reasons: Sequence[Refusals]
+    calls: int
+    refused: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted in the span."""
+        return not (self.calls or self.refused)
+
+
+def asked_span() -> Span:
+    """The span that the address asks for; 30 days when it asks for none that there is."""
+    asked = request.args.get("span")
+    return Span(asked) if asked in set(Span) else Span.MONTH
+
+
+def chart(series: Series, endpoint: str, **query: object) -> Chart:
+    """Make a chart of a series; the links to other spans lead to ``endpoint`` with ``query``."""
+    title, unit, legend = _words(series.span)
+    return Chart(
+        title=title,
+        unit=unit,
+        legend=legend,
+        bars=[Bar(_when(slot.begins, series.span), slot.calls, slot.refused) for slot in series.slots],
+        marks=_marks(series),
+        tabs=_tabs(series.span, endpoint, query),
+        reasons=[Refusals(_reason(code), code, count) for code, count in series.reasons],
+        calls=series.calls,
+        refused=series.refused,
+    )
+
+
+def scale_end(peak: int) -> int:
+    """Where the scale of a chart ends: a round number from the peak on."""
+    power: int = 10 ** max(0, len(str(peak)) - 1)
+    return next(step * power for step in STEPS if step * power >= peak)
+
+
+def compact(number: int) -> str:
+    """A number in few letters: ``12K``."""
+    return str(format_compact_decimal(number, locale=get_locale(), fraction_digits=1))
+
+
+def init_app(app: Flask) -> None:
+    """Offer what the chart's macros use."""
+    app.add_template_filter(scale_end)
+    app.add_template_filter(compact)
+
+
+def _words(span: Span) -> tuple[str, str, str]:
+    """What a span is called; what one of its slots is, above a column and below the bars."""
+    return {
+        Span.DAY: (_("The last 24 hours"), _("Hour (UTC)"), _("Each bar is an hour, UTC.")),
+        Span.MONTH: (_("The last 30 days"), _("Day (UTC)"), _("Each bar is a day, UTC.")),
+        Span.YEAR: (
+            _("The last 52 weeks"),
+            _("Week from (UTC)"),
+            _("Each bar is a week from Monday on, UTC."),
+        ),
+    }[span]
+
+
+def _tabs(current: Span, endpoint: str, query: dict[str, object]) -> list[Tab]:
+    names = {Span.DAY: _("24 hours"), Span.MONTH: _("30 days"), Span.YEAR: _("A year")}
+    return [
+        (name, None, url_for(endpoint, span=span.value, _anchor="use", **query), span is current)  # type: ignore[arg-type]  # query holds no name that url_for keeps for itself
+        for span, name in names.items()
+    ]
+
+
+def _when(moment: datetime, span: Span) -> str:
+    return f"{day(moment)}, {moment:%H:%M}" if span is Span.DAY else day(moment)
+
+
+def _marks(series: Series) -> list[Mark]:
+    """The first and the last slot, and some between."""
+    number = SLOTS[series.span][0]
+    last = number - 1
+    marks = []
+    for part in range(MARKS + 1):
+        place = round(last * part / MARKS)
+        anchor = {0: "start", MARKS: "end"}.get(part, "middle")
+        x = {"start": 0.0, "end": 100.0}.get(anchor, round((place + 0.5) / number * 100, 2))
+        text = _short(series.slots[place].begins, series.span, whole=anchor != "middle")
+        marks.append(Mark(x, anchor, text))
+    return marks
+
+
+def _short(moment: datetime, span: Span, *, whole: bool) -> str:
+    """A slot in a few letters; the year stands at both ends only."""
+    if span is Span.DAY:
+        return f"{moment:%H:%M}"
+    skeleton = ("yMMM" if whole else "MMM") if span is Span.YEAR else "MMMd"
+    return str(format_skeleton(skeleton, moment, locale=get_locale()))
+
+
+def _reason(code: str) -> str:
+    words = REFUSALS.get(code)
+    return gettext(words) if words else code
