@@ -13,6 +13,7 @@ from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, prepare_engine
 from portal.services.call_limits import CallLimits
+from portal.services.doorkeeper import Doorkeeper
 from portal.services.sessions import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
@@ -60,6 +61,9 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         app.extensions["usage"] = UsageCollector(db.engine)
         app.extensions["call_limits"] = CallLimits(db.engine, settings)
     app.extensions["verifier"] = Verifier(settings)
+    app.extensions["doorkeeper"] = Doorkeeper(
+        app.extensions["verifier"], app.extensions["usage"], app.extensions["call_limits"]
+    )
     failures.init_app(app)
     web.init_app(app)
     api.init_app(app)

@@ -40,6 +40,7 @@ SENTENCES: dict[str, str] = {
     "consentRequired": N_("Without your consent no account can be kept. Give 1 or 2."),
     "signInFailed": N_("Name or password is wrong. Try again, or reset your password."),
     "mfaTokenRequired": N_("A code of your second factor is needed. Send it as token."),
+    "tokenMissing": N_("The token is missing. Send it as the form field token."),
     "tokenInvalid": N_("This link is wrong, was used, or is too old. Ask for a new one."),
     # keys
     "nameMissing": N_("The name is missing. Say what will use the key."),
@@ -62,6 +63,8 @@ SENTENCES: dict[str, str] = {
     "callsPerDayInvalid": N_(
         "These calls in a day won't do. Give a whole number from 1 to %(maximum)s, or none."
     ),
+    "networksInvalid": N_("“%(value)s” is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."),
+    "networksTooLong": N_("These are too many networks. Shorten them to %(maximum)s characters in all."),
     "alreadyMade": N_(
         "This form has made its key already. Its secret was shown once; if it is lost, rotate the key."
     ),
@@ -78,11 +81,16 @@ SENTENCES: dict[str, str] = {
     "authenticationFailed": N_("Key and secret, or token, were not accepted. Check both and try again."),
     "apikeyExpired": N_("This key has expired. Make a new one, or rotate it."),
     "apikeyRevoked": N_("This key was revoked for good. Make a new one."),
+    "apikeyNotYetValid": N_("This key is not valid yet. Wait for the moment that was set for it."),
+    "addressNotAllowed": N_(
+        "This key may not be used from this address. Use it from one of its networks, or make another key."
+    ),
     "insufficientAccessLevel": N_("You may not do this: it asks for a higher level."),
     "accountBlocked": N_("This account is blocked. Write to the people who run this portal."),
     "accountLocked": N_("This account is locked by its owner. The mail that was sent says how to open it."),
     "consentLacking": N_("The owner's consent is lacking. Give it first."),
     "notFound": N_("There is nothing here. Check the address."),
+    "methodNotPermitted": N_("This method is not open here. Use one of those that the gateway lets through."),
     "methodNotAllowed": N_("This method does nothing here. Allow names those that do."),
     "notAcceptable": N_("Only application/json is spoken here. Accept it."),
     "bodyTooLarge": N_("The body is too large. Send less."),

@@ -60,7 +60,7 @@ OPEN_API = {
     "POST /api/confirm/signup/<token>",
     "GET /api/openapi.json",
 }
-KEY_LEVELS = {
+BOTH_LEVELS = {
     "GET /api/whoami/key": 0,
     "GET /api/account/key": 2,
     "PATCH /api/account/key": 4,
@@ -70,7 +70,19 @@ KEY_LEVELS = {
     "POST /api/apikeys/<key>/rotate/key": 4,
     "DELETE /api/apikeys/<key>/key": 4,
 }
-JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in KEY_LEVELS.items()}
+JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in BOTH_LEVELS.items()}
+FORWARD_AUTH = ("", "/level/<int:level>", "/level/<int:level>/<path:path>")
+KEY_LEVELS = {
+    **BOTH_LEVELS,
+    "POST /api/introspect": 6,
+    "POST /api/introspect/batch": 6,
+    "POST /api/revoke": 0,
+    **{
+        f"{method} /api/authorize{rest}": 0
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for rest in FORWARD_AUTH
+    },
+}
 
 ENDS_SOMETHING = ("auth.sign_out", "security.end_others", "consent.withdraw", "security.end_session")
 ROLES = [None, *Role]

@@ -1,6 +1,6 @@
 """JSON, under ``/api``.
 
-Three blueprints, one for each door; what proves who asks is declared here, once for each.
+Four blueprints, one for each door; what proves who asks is declared here, once for each.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from flask import Blueprint, Flask, Response
 
 from portal.api import auth
+from portal.api.authorize import BEHIND_PREFIX, METHODS
 from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import ROUTES
@@ -21,6 +22,7 @@ DOORS: dict[Door, Callable[[], Response | None]] = {
     Door.OPEN: auth.admit_anybody,
     Door.JWT: auth.admit_jwt,
     Door.KEY: auth.admit_key,
+    Door.VISITOR: auth.admit_visitor,
 }
 
 
@@ -36,10 +38,21 @@ def init_app(app: Flask) -> None:
 def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[Route, ...]) -> Blueprint:
     blueprint = Blueprint(blueprint_name(door), __name__, url_prefix=PREFIX)
     blueprint.before_request(admit)
+    blueprint.after_request(auth.tell_limits)
     csrf.exempt(blueprint)
     for route in routes:
         if route.door is door:
             blueprint.add_url_rule(
                 route.path, route.name, route.view, methods=[route.method], merge_slashes=False
             )
+    if door is Door.VISITOR:
+        _open_to_gateways(blueprint, *(route for route in routes if route.door is door))
     return blueprint
+
+
+def _open_to_gateways(blueprint: Blueprint, route: Route, *_same: Route) -> None:
+    """Add what the description leaves out: OPTIONS, and the visitor's path behind a prefix."""
+    blueprint.add_url_rule(route.path, route.name, route.view, methods=["OPTIONS"])
+    for path in BEHIND_PREFIX:
+        methods = [*METHODS, "OPTIONS"]
+        blueprint.add_url_rule(path, route.name, route.view, methods=methods, merge_slashes=False)

@@ -6,33 +6,42 @@ holds the secret is told why it is refused; to everybody else all refusals look 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
-from portal import clock
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
+from portal.api.authorize import terms_of_request
 from portal.api.errors import failure
 from portal.api.route import route_of
 from portal.http import client_address, request_id
-from portal.http.basic import CHALLENGE, read_basic
+from portal.http.credentials import BEARER, challenge_for, read_bearer, read_credentials
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
 from portal.services import jwt, limits
 from portal.services.actor import Actor
+from portal.services.doorkeeper import Admission, Doorkeeper
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
-from portal.services.verification import UNKNOWN, Decision, KeyFacts, Outcome
+from portal.services.verification import KeyFacts, Outcome
 
-BEARER = 'Bearer realm="Chatelaine"'
+ADMISSION = "portal.admission"
+"""Where in a request the short way leaves its answer, so that no call is counted twice."""
+
 TOLD_WITH = {
     Outcome.EXPIRED: 401,
     Outcome.REVOKED: 401,
+    Outcome.NOT_YET: 401,
+    Outcome.ADDRESS: 403,
     Outcome.BLOCKED: 403,
     Outcome.LOCKED: 403,
+    Outcome.LEVEL: 403,
+    Outcome.THROTTLED: 429,
     Outcome.CONSENT_LACKING: 451,
 }
+TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403}
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
 
 
@@ -59,18 +68,43 @@ def admit_key() -> Response | None:
     if asked.method == "OPTIONS":
         return _options()
     refuse_unfit()
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the same
-    environ = asked.environ
-    pair = read_basic(environ.get("HTTP_AUTHORIZATION", ""))
-    decision: Decision = app.extensions["verifier"].decide(*pair) if pair else UNKNOWN
-    if decision.outcome is not Outcome.GOOD or decision.key is None:
-        return _refuse_key(decision)
-    if decision.level < route_of(asked.endpoint).level:
-        app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms(), Forbidden.code)
-        raise Forbidden
-    app.extensions["usage"].note_call(decision.key_id, environ["REMOTE_ADDR"], clock.now_ms())
-    g.caller = Caller(decision.key.account_id, decision.level, decision.key)
+    route = route_of(asked.endpoint)
+    admission = admit(level=route.level, introspects=route.introspects)
+    if admission.key is None or not admission.is_good:
+        return refuse_key(admission)
+    g.caller = Caller(admission.key.account_id, admission.level, admission.key)
     return None
+
+
+def admit_visitor() -> Response | None:
+    """Stand before forward auth: the visitor's own header says who it is.
+
+    What else the visitor sends (``Accept``, a query behind a gateway's prefix) is not for the
+    portal, so it refuses nothing.
+    """
+    admission = admit(level=terms_of_request().level)
+    if admission.key is None or not admission.is_good:
+        return refuse_key(admission, TOLD_GATEWAYS)
+    g.caller = Caller(admission.key.account_id, admission.level, admission.key)
+    return None
+
+
+def admit(*, level: int = 0, introspects: bool = False) -> Admission:
+    """Have the doorkeeper check who asks, unless the short way has done so."""
+    environ = request.environ
+    admission: Admission | None = environ.get(ADMISSION)
+    if admission is None:
+        keeper: Doorkeeper = current_app.extensions["doorkeeper"]
+        shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        admission = keeper.admit(shown, environ["REMOTE_ADDR"], level=level, introspects=introspects)
+    g.limit_headers = admission.headers
+    return admission
+
+
+def tell_limits(response: Response) -> Response:
+    """Tell in each answer what is left of the caller's limits."""
+    response.headers.extend(g.get("limit_headers", ()))
+    return response
 
 
 def admit_jwt() -> Response | None:
@@ -118,15 +152,6 @@ def actor() -> Actor:
     )
 
 
-def read_bearer(header: str) -> str | None:
-    """The token of a Bearer header; None for everything that is not quite one."""
-    scheme, _space, token = header.partition(" ")
-    token = token.strip(" ")
-    if scheme.lower() != "bearer" or not token.isascii() or " " in token:
-        return None
-    return token or None
-
-
 def refuse_unfit() -> None:
     """Raise NotAcceptable for who takes no JSON, InvalidInput for credentials in the URL."""
     environ = request.environ
@@ -137,13 +162,17 @@ def refuse_unfit() -> None:
         raise InvalidInput("credentialsInUrl", "")
 
 
-def _refuse_key(decision: Decision) -> Response:
-    if decision.key is not None:
-        current_app.extensions["usage"].note_refusal(decision.key_id, clock.now_ms(), decision.outcome)
-        return _refuse(TOLD_WITH[decision.outcome], decision.outcome, CHALLENGE)
-    if "HTTP_AUTHORIZATION" in request.environ:
-        refuse_when_limited(limits.failed_key_check(client_address()))
-    return _refuse(401, Outcome.UNKNOWN, CHALLENGE)
+def refuse_key(admission: Admission, told_with: Mapping[Outcome, int] = TOLD_WITH) -> Response:
+    """Refuse a key; whoever lacks the secret is slowed and told nothing."""
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    if admission.key is None:
+        if header:
+            refuse_when_limited(limits.failed_key_check(client_address()))
+        return _refuse(401, Outcome.UNKNOWN, challenge_for(header))
+    response = _refuse(told_with[admission.outcome], admission.outcome, challenge_for(header))
+    if admission.outcome is Outcome.THROTTLED:
+        response.headers["Retry-After"] = str(admission.retry_after)
+    return response
 
 
 def _refuse(status: int, code: str, challenge: str) -> Response:

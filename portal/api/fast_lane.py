@@ -1,71 +1,100 @@
-"""The shortest way to the answer that is asked for most: a good key asks what it is.
+"""The shortest way to the answers that are asked for most: a good key at whoami, and at forward auth.
 
 This is WSGI, below Flask, whose routing and contexts cost more than the check itself. Only
 the plain case is answered here; every other request, and so every refusal, goes on to the
-route of the same name. Both give the same answer.
+route of the same name, and takes the doorkeeper's answer along. Both ways give the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from portal import clock
 from portal.api.answers import JSON, PLAIN_ACCEPTS
+from portal.api.auth import ADMISSION
+from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.whoami import key_body
-from portal.http.basic import read_basic
-from portal.services.verification import Outcome
+from portal.http.credentials import read_credentials
+from portal.services.errors import InvalidInput
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from portal.services.usage import UsageCollector
-    from portal.services.verification import Verifier
+    from portal.services.doorkeeper import Admission, Doorkeeper
 
-PATH = "/api/whoami/key"
+KNOWN_METHODS = frozenset({*METHODS, "HEAD", "OPTIONS"})
+
+
+class Answer(NamedTuple):
+    """A good answer, as WSGI has it."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: tuple[bytes, ...] = ()
 
 
 class FastLane:
-    """Answers a good key's GET of whoami; lets everything else pass."""
+    """Answers a good key at the doors that are asked most; lets everything else pass."""
 
     def __init__(self, app: Flask, application: WSGIApplication) -> None:
         self._app = app
         self._application = application
+        self._lanes: dict[str, Callable[[WSGIEnvironment], Answer | None]] = {
+            "/api/whoami/key": self._whoami,
+            "/api/authorize": self._authorize,
+        }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        if environ.get("PATH_INFO") == PATH and _is_plain(environ):
-            body = self._answer(environ)
-            if body is not None:
-                start_response("200 OK", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
-                return (body,)
-        return self._application(environ, start_response)
+        lane = self._lanes.get(environ.get("PATH_INFO", ""))
+        answer = lane(environ) if lane is not None else None
+        if answer is None:
+            return self._application(environ, start_response)
+        start_response(answer.status, answer.headers)
+        return answer.body
 
-    def _answer(self, environ: WSGIEnvironment) -> bytes | None:
-        pair = read_basic(environ.get("HTTP_AUTHORIZATION", ""))
-        if pair is None:
+    def _whoami(self, environ: WSGIEnvironment) -> Answer | None:
+        is_plain = (
+            environ["REQUEST_METHOD"] == "GET"
+            and not environ.get("QUERY_STRING")
+            and environ.get("HTTP_ACCEPT") in PLAIN_ACCEPTS
+        )
+        admission = self._admit(environ, 0) if is_plain else None
+        if admission is None or admission.key is None:
             return None
-        verifier: Verifier = self._app.extensions["verifier"]
+        body = key_body(admission.key, admission.level)
+        headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), *admission.headers]
+        return Answer("200 OK", headers, (body,))
+
+    def _authorize(self, environ: WSGIEnvironment) -> Answer | None:
+        if environ["REQUEST_METHOD"] not in KNOWN_METHODS:
+            return None
         try:
-            decision = verifier.decide(*pair)
+            terms = read_terms(environ.get("QUERY_STRING", ""))
+        except InvalidInput:
+            return None
+        admission = self._admit(environ, terms.level) if is_open(terms, environ) else None
+        if admission is None or admission.key is None:
+            return None
+        return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
+
+    def _admit(self, environ: WSGIEnvironment, level: int) -> Admission | None:
+        """The doorkeeper's answer, if it is a good one; another is left for the route."""
+        keeper: Doorkeeper = self._app.extensions["doorkeeper"]
+        shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        if shown is None:
+            return None
+        try:
+            admission = keeper.admit(shown, environ["REMOTE_ADDR"], level=level)
         except OperationalError:
             return None
-        if decision.outcome is not Outcome.GOOD or decision.key is None:
-            return None
-        usage: UsageCollector = self._app.extensions["usage"]
-        usage.note_call(decision.key_id, environ["REMOTE_ADDR"], clock.now_ms())
-        return key_body(decision.key, decision.level)
-
-
-def _is_plain(environ: WSGIEnvironment) -> bool:
-    return (
-        environ["REQUEST_METHOD"] == "GET"
-        and not environ.get("QUERY_STRING")
-        and environ.get("HTTP_ACCEPT") in PLAIN_ACCEPTS
-    )
+        if admission.is_good:
+            return admission
+        environ[ADMISSION] = admission
+        return None
 
 
 def init_app(app: Flask) -> None:

@@ -15,10 +15,11 @@ from pydantic.json_schema import models_json_schema
 from portal.api import errors
 from portal.api.answers import JSON
 from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
+from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
 from portal.api.route import Door, Route
 from portal.api.schemas import ErrorAnswer
 from portal.messages import SENTENCES
-from portal.permissions import N_, WRITE_ACCOUNT
+from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
 from portal.services.key_lists import KeyStatus
 
 VERSION = "1.0.0"
@@ -27,26 +28,30 @@ ALWAYS = ("badRequest", "credentialsInUrl", "notAcceptable", "internalError", "b
 BEHIND = {
     Door.OPEN: (),
     Door.JWT: ("authenticationFailed",),
-    Door.KEY: (
-        "authenticationFailed",
-        "apikeyExpired",
-        "apikeyRevoked",
-        "accountBlocked",
-        "accountLocked",
-        "consentLacking",
-        "tooManyRequests",
-    ),
+    Door.KEY: ("authenticationFailed", *(outcome.value for outcome in TOLD_WITH)),
+    Door.VISITOR: ("authenticationFailed", *(outcome.value for outcome in TOLD_GATEWAYS)),
 }
 SLOWED = frozenset({"POST", "PATCH"})
 STATUSES = (
     {code: status for status, code in errors.CODES.items()}
     | {kind.code: status for kind, status in errors.STATUSES.items() if kind.code != "error"}
-    | {"apikeyExpired": 401, "apikeyRevoked": 401, "mfaTokenRequired": 403, "unavailable": 503}
+    | {outcome.value: status for outcome, status in TOLD_WITH.items()}
+    | {"mfaTokenRequired": 403, "methodNotPermitted": 403, "unavailable": 503}
 )
 SECURITY = {
     "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /signin."},
     "key": {"type": "http", "scheme": "basic", "description": "The key and its secret."},
+    "secret": {"type": "http", "scheme": "bearer", "description": "The secret alone."},
 }
+PROOFS: dict[Door, list[dict[str, list[str]]]] = {
+    Door.OPEN: [],
+    Door.JWT: [{"jwt": []}],
+    Door.KEY: [{"key": []}, {"secret": []}],
+    Door.VISITOR: [{"key": []}, {"secret": []}],
+}
+LEVEL = {"type": "integer", "minimum": 0, "maximum": HIGHEST_LEVEL}
+LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
+STATUS = {"type": "string", "enum": [status.value for status in KeyStatus]}
 REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
 
 
@@ -95,27 +100,35 @@ def codes_of(route: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*codes, *ALWAYS)))
 
 
-def status_of(code: str) -> int:
-    """The status that an error code comes with."""
-    return STATUSES.get(code, 400)
+def status_of(code: str, door: Door = Door.KEY) -> int:
+    """The status that an error code comes with at a door."""
+    told = TOLD_GATEWAYS.items() if door is Door.VISITOR else ()
+    return next((status for outcome, status in told if outcome.value == code), STATUSES.get(code, 400))
 
 
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": route.endpoint.removeprefix("api_").replace(".", "_"),
+        "operationId": _operation_id(route),
         "summary": route.summary,
-        "security": [] if route.door is Door.OPEN else [{route.door.value: []}],
+        "security": PROOFS[route.door],
         "x-codes": list(codes_of(route)),
         "responses": {str(route.status): _success(route), **_failures(route)},
     }
-    if route.door is not Door.OPEN:
+    if route.door not in {Door.OPEN, Door.VISITOR}:
         operation["x-level"] = WRITE_ACCOUNT if route.method == "DELETE" else route.level
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
     if route.body is not None:
         schema = {"$ref": REFERENCE.format(model=route.body.__name__)}
-        operation["requestBody"] = {"required": route.body_required, "content": {JSON: {"schema": schema}}}
+        content = {route.takes: {"schema": schema}}
+        operation["requestBody"] = {"required": route.body_required, "content": content}
     return operation
+
+
+def _operation_id(route: Route) -> str:
+    """Its name; of a route that has every method, with the method."""
+    name = route.endpoint.removeprefix("api_").replace(".", "_")
+    return f"{name}_{route.method.lower()}" if route.door is Door.VISITOR else name
 
 
 def _success(route: Route) -> dict[str, Any]:
@@ -130,7 +143,7 @@ def _success(route: Route) -> dict[str, Any]:
 def _failures(route: Route) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes_of(route):
-        by_status.setdefault(status_of(code), []).append(code)
+        by_status.setdefault(status_of(code, route.door), []).append(code)
     found: dict[str, Any] = {
         str(status): _failure([f"`{code}`: {SENTENCES[code]}" for code in codes]) | {"x-codes": codes}
         for status, codes in sorted(by_status.items())
@@ -156,15 +169,23 @@ def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
 
 
 def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
-    if route.view.__name__ != "index":
-        return
-    limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
-    statuses = {"type": "string", "enum": [status.value for status in KeyStatus]}
-    for name, schema, meaning in (
-        ("limit", limit, "How many keys at most."),
-        ("cursor", {"type": "string", "format": "uuid"}, "What the answer before this one named as next."),
-        ("status", statuses, "Without it, every key that is not revoked."),
-    ):
+    asked: tuple[tuple[str, dict[str, Any], str], ...] = ()
+    if route.view.__name__ == "index":
+        asked = (
+            ("limit", LIMIT, "How many keys at most."),
+            (
+                "cursor",
+                {"type": "string", "format": "uuid"},
+                "What the answer before this one named as next.",
+            ),
+            ("status", STATUS, "Without it, every key that is not revoked."),
+        )
+    elif route.door is Door.VISITOR:
+        asked = (
+            ("level", LEVEL, "The level that the service behind asks for; 0 without it."),
+            ("methods", {"type": "string"}, "Methods that are open, separated by commas; all without it."),
+        )
+    for name, schema, meaning in asked:
         yield {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from flask import current_app
 from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
 
-from portal.api.schemas import Request, Wire
+from portal.api.schemas import Request
 
 
 class Door(StrEnum):
@@ -18,6 +19,8 @@ class Door(StrEnum):
     OPEN = "open"
     JWT = "jwt"
     KEY = "key"
+    VISITOR = "visitor"
+    """A gateway asks about its visitor, whose own header it passes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,20 @@ class Route:
     summary: str
     status: int = 200
     level: int = 0
-    answer: type[Wire] | None = None
+    answer: type[BaseModel] | None = None
     body: type[Request] | None = None
     body_required: bool = True
     errors: tuple[str, ...] = ()
     without_consent: bool = False
+    introspects: bool = False
+    """Whether service keys may come, and else keys of the level for reading others' data."""
+    is_form: bool = False
+    """Whether the body is a form, as the RFCs on tokens have it, and not JSON."""
+
+    @property
+    def takes(self) -> str:
+        """The media type of its body."""
+        return "application/x-www-form-urlencoded" if self.is_form else "application/json"
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.api import accounts, apikeys, signing, whoami
+from portal.api import accounts, apikeys, authorize, introspect, signing, whoami
 from portal.api.route import Door, Route
 from portal.api.schemas import (
     AccountAnswer,
@@ -10,6 +10,9 @@ from portal.api.schemas import (
     ApiKeyAnswer,
     ApiKeysAnswer,
     Confirmation,
+    IntrospectedAnswer,
+    IntrospectedToken,
+    IntrospectionAnswer,
     NewApiKeyAnswer,
     NewKey,
     OwnAccountChanges,
@@ -19,8 +22,11 @@ from portal.api.schemas import (
     SignIn,
     SignUp,
     SignUpAnswer,
+    Success,
+    Token,
+    Tokens,
 )
-from portal.permissions import N_, READ_ACCOUNT, WRITE_ACCOUNT
+from portal.permissions import N_, READ_ACCOUNT, READ_OTHERS, WRITE_ACCOUNT
 
 BODY = ("postBodyMissing", "bodyNotJson", "fieldInvalid", "unsupportedMediaType", "bodyTooLarge")
 SIGN_UP = ("emailMissing", "emailInvalid", "languageMissing", "unsupportedLanguage")
@@ -139,6 +145,22 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
     )
 
 
+FORWARD_AUTH = tuple(
+    Route(
+        method,
+        "/authorize",
+        Door.VISITOR,
+        authorize.authorize,
+        N_("Forward auth: may this visitor pass?"),
+        status=204,
+        errors=("invalidLevel", "fieldInvalid", "methodNotPermitted"),
+    )
+    for method in authorize.METHODS
+)
+"""One route for each method: gateways ask with any."""
+
+TOKEN = ("tokenMissing", "fieldInvalid", "unsupportedMediaType", "bodyTooLarge")
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
@@ -190,4 +212,41 @@ ROUTES: tuple[Route, ...] = (
     ),
     *_routes_of(Door.JWT),
     *_routes_of(Door.KEY),
+    Route(
+        "POST",
+        "/introspect",
+        Door.KEY,
+        introspect.introspect,
+        N_("Introspect a token (RFC 7662)"),
+        level=READ_OTHERS,
+        introspects=True,
+        answer=IntrospectionAnswer,
+        body=IntrospectedToken,
+        is_form=True,
+        errors=TOKEN,
+    ),
+    Route(
+        "POST",
+        "/introspect/batch",
+        Door.KEY,
+        introspect.introspect_many,
+        N_("Introspect up to 100 tokens"),
+        level=READ_OTHERS,
+        introspects=True,
+        answer=IntrospectedAnswer,
+        body=Tokens,
+        errors=(*BODY, "tokenMissing"),
+    ),
+    Route(
+        "POST",
+        "/revoke",
+        Door.KEY,
+        introspect.revoke,
+        N_("Revoke a token (RFC 7009)"),
+        answer=Success,
+        body=Token,
+        is_form=True,
+        errors=(*TOKEN, "insufficientAccessLevel"),
+    ),
+    *FORWARD_AUTH,
 )

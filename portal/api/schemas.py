@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from portal import clock
@@ -102,6 +102,39 @@ class Rotation(Request):
     )
 
 
+class Token(Request):
+    """One token, as RFC 7662 and RFC 7009 have it: a secret, or key, colon, secret."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    token: str = Field(repr=False, description="The secret; or key, colon, secret.")
+    token_type_hint: str | None = Field(default=None, description="Not needed, and not looked at.")
+
+
+class IntrospectedToken(Token):
+    """One token, and where its user comes from."""
+
+    address: str | None = Field(
+        default=None,
+        description="The address of the user; a key that is bound to networks is active only with it.",
+    )
+
+
+class TokenOfMany(Request):
+    """One token of many, and where its user comes from."""
+
+    token: str = Field(repr=False)
+    address: str | None = None
+
+
+class Tokens(Request):
+    """Up to 100 tokens."""
+
+    tokens: list[str | TokenOfMany] = Field(
+        min_length=1, max_length=100, repr=False, description="Secrets, or objects with token and address."
+    )
+
+
 class AccountFacts(Wire):
     """An account, as its owner sees it."""
 
@@ -188,6 +221,39 @@ class RotatedAnswer(NewApiKeyAnswer):
     retires_at: Time | None = Field(
         description="Until when the old key works; null where it had ended before."
     )
+
+
+class ActiveAnswer(Wire):
+    """A token that is good now (RFC 7662, 2.2)."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    active: Literal[True] = True
+    sub: str = Field(description="The number of the account.")
+    username: str
+    client_id: UUID = Field(description="The key.")
+    scope: str = Field(examples=["level:3"])
+    level: LevelNumber = Field(description="The one that counts now.")
+    role: RoleName
+    iat: int = Field(description="When the key was made, in seconds since 1970.")
+    exp: int = Field(description="When the key ends as things stand, in seconds since 1970.")
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the word of RFC 6749
+
+
+class InactiveAnswer(Wire):
+    """A token that opens nothing; why is not told."""
+
+    active: Literal[False] = False
+
+
+class IntrospectionAnswer(RootModel[ActiveAnswer | InactiveAnswer]):
+    """What is told of one token."""
+
+
+class IntrospectedAnswer(Success):
+    """What is told of each token, in their order."""
+
+    tokens: list[ActiveAnswer | InactiveAnswer]
 
 
 class ErrorAnswer(Wire):

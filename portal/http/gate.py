@@ -36,8 +36,12 @@ credentials, so that a key check doesn't pay for the count."""
 LONGEST_URL = 4 * 1024
 MOST_FIELDS = 100
 
-ANY_HOST = frozenset({"/healthz", "/readyz"})
-"""Probes reach a machine by its address, and these pages hold no link and no secret."""
+ANY_HOST = frozenset(
+    {"/healthz", "/readyz", "/api/authorize", "/api/introspect", "/api/introspect/batch", "/api/revoke"}
+)
+"""Probes, gateways and services reach a machine by its address or by its name within; these
+answers hold no link, and nothing that a browser would send along by itself opens them."""
+BEHIND_GATEWAY = "/api/authorize/"
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE = frozenset({None, "same-origin", "none"})
@@ -65,7 +69,8 @@ class Gate:
 
     def _refusal(self, environ: WSGIEnvironment) -> HTTPException | None:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
-        if not self._is_own(environ.get("HTTP_HOST", "")) and path not in ANY_HOST:
+        is_free = path in ANY_HOST or path.startswith(BEHIND_GATEWAY)
+        if not is_free and not self._is_own(environ.get("HTTP_HOST", "")):
             return BadRequest(_("This portal has another address."))
         if not method.isupper():
             return BadRequest(_("The method of the request is not known."))

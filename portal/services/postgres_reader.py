@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy.exc import OperationalError
 
-from portal.services.verification import QUERY, KeyFacts
+from portal.services.verification import BY_DIGEST, BY_ID, QUERY, KeyFacts
 
 
 class PostgresReader:
@@ -15,10 +15,10 @@ class PostgresReader:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._query = QUERY.format("%s")
+        self._by_id, self._by_digest = (QUERY.format(by).format("%s") for by in (BY_ID, BY_DIGEST))
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
-    def kept(self, _key_id: str) -> KeyFacts | None:
+    def kept(self, _asked: str | bytes) -> KeyFacts | None:
         """Nothing: every check reads."""
         return None
 
@@ -27,14 +27,11 @@ class PostgresReader:
 
         Raises OperationalError when the database can't be read.
         """
-        try:
-            try:
-                return self._read(key_id)
-            except psycopg.OperationalError:
-                self.close()
-                return self._read(key_id)
-        except psycopg.Error as error:
-            raise OperationalError(None, None, error) from error
+        return self._read_twice(self._by_id, UUID(key_id))
+
+    def read_digest(self, digest: bytes) -> KeyFacts | None:
+        """The facts of the key with this digest; else as :meth:`read`."""
+        return self._read_twice(self._by_digest, digest)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -44,10 +41,20 @@ class PostgresReader:
 
     __del__ = close
 
-    def _read(self, key_id: str) -> KeyFacts | None:
+    def _read_twice(self, query: str, value: UUID | bytes) -> KeyFacts | None:
+        try:
+            try:
+                return self._read(query, value)
+            except psycopg.OperationalError:
+                self.close()
+                return self._read(query, value)
+        except psycopg.Error as error:
+            raise OperationalError(None, None, error) from error
+
+    def _read(self, query: str, value: UUID | bytes) -> KeyFacts | None:
         if self._connection is None:
             self._connection = psycopg.connect(
                 self._conninfo, autocommit=True, connect_timeout=5, prepare_threshold=0
             )
-        row = self._connection.execute(self._query, (UUID(key_id),), prepare=True, binary=True).fetchone()
-        return KeyFacts(key_id, *row) if row else None  # type: ignore[arg-type]  # as QUERY has them
+        row = self._connection.execute(query, (value,), prepare=True, binary=True).fetchone()
+        return KeyFacts(str(row[0]), *row[1:]) if row else None  # type: ignore[arg-type]  # as QUERY has them

@@ -1,6 +1,7 @@
 """The secret of a key: its format, its checksum and the digest that is kept.
 
-``PREFIX_`` + 43 base62 characters (256 random bits) + 6 characters of checksum. The
+``PREFIX_`` + 43 base62 characters (256 random bits) + 6 characters of checksum; between
+prefix and characters ``live_`` or ``test_``, where the installation labels its keys. The
 checksum is the CRC-32 of every byte before it, in base62 (``0-9A-Za-z``), left-padded
 with ``0``. What is kept is HMAC-SHA-256(pepper, secret). A slow password hash would be
 wrong here: the secret can't be guessed, and every request would pay for it.
@@ -20,6 +21,8 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BODY_LENGTH = 43
 CHECKSUM_LENGTH = 6
 SECRET_BITS = 256
+LABELS = ("live_", "test_")
+LABEL_LENGTH = 5
 
 
 def base62(number: int, width: int) -> str:
@@ -36,17 +39,19 @@ def checksum(text: str) -> str:
     return base62(crc32(text.encode("ascii")), CHECKSUM_LENGTH)
 
 
-def make_secret(prefix: str) -> str:
-    """Make a new secret of 256 random bits."""
-    text = f"{prefix}_{base62(secrets.randbits(SECRET_BITS), BODY_LENGTH)}"
+def make_secret(prefix: str, label: str | None = None) -> str:
+    """Make a new secret of 256 random bits; ``label`` is ``live`` or ``test``, to be seen in it."""
+    start = f"{prefix}_{label}_" if label else f"{prefix}_"
+    text = start + base62(secrets.randbits(SECRET_BITS), BODY_LENGTH)
     return text + checksum(text)
 
 
 def is_well_formed(secret: str, prefix: str) -> bool:
     """Whether a secret has our prefix, length and checksum; asks nothing of the database."""
-    length = len(prefix) + 1 + BODY_LENGTH + CHECKSUM_LENGTH
+    start = len(prefix) + 1
+    more = len(secret) - start - BODY_LENGTH - CHECKSUM_LENGTH
     return (
-        len(secret) == length
+        (more == 0 or (more == LABEL_LENGTH and secret.startswith(LABELS, start)))
         and secret.isascii()
         and secret.startswith(f"{prefix}_")
         and checksum(secret[:-CHECKSUM_LENGTH]) == secret[-CHECKSUM_LENGTH:]

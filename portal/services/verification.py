@@ -14,7 +14,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 from weakref import WeakSet
 
 from sqlalchemy.engine import make_url
@@ -23,9 +24,9 @@ from sqlalchemy.exc import OperationalError
 from config import Settings
 from portal import clock
 from portal.extensions import SQLITE_BUSY_MS
-from portal.models import Consent, Status
+from portal.models import Consent, KeyKind, Status
 from portal.permissions import ROLE_LEVELS
-from portal.services import secrets
+from portal.services import networks, secrets
 
 if TYPE_CHECKING:
     from portal.services.postgres_reader import PostgresReader
@@ -34,29 +35,45 @@ CACHED_KEYS = 10_000
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
 NO_DIGEST = bytes(32)
+NOBODYS = str(UUID(int=0))
+"""The id of no key: to look for it costs what it costs to look for any key that is not there."""
+NO_LEVEL = -1
+"""Below every level that a door asks for: what a service key has."""
 
 QUERY = """
-SELECT k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
-       k.revoked_at, a.role, a.status, a.consent
-FROM api_keys k JOIN accounts a ON a.id = k.account_id
-WHERE k.id = {}
+SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
+       k.revoked_at, a.role, a.status, a.consent, a.username, k.kind, k.networks, k.not_before,
+       k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at
+FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
+WHERE {}
 """
+BY_ID, BY_DIGEST = "k.id = {}", "k.digest = {}"
 
 
 class Outcome(StrEnum):
-    """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder."""
+    """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder.
+
+    The last two are said at a door, which knows its level and counts.
+    """
 
     GOOD = "good"
     UNKNOWN = "authenticationFailed"
+    NOT_YET = "apikeyNotYetValid"
+    ADDRESS = "addressNotAllowed"
     EXPIRED = "apikeyExpired"
     REVOKED = "apikeyRevoked"
     BLOCKED = "accountBlocked"
     LOCKED = "accountLocked"
     CONSENT_LACKING = "consentLacking"
+    LEVEL = "insufficientAccessLevel"
+    THROTTLED = "tooManyRequests"
 
 
 class KeyFacts(NamedTuple):
-    """What a check reads of a key and its owner; times are milliseconds since the epoch."""
+    """What a check reads of a key and its owner; times are milliseconds since the epoch.
+
+    ``max_idle`` is in seconds, ``networks`` as :mod:`portal.services.networks` keeps them.
+    """
 
     id: str
     name: str
@@ -70,6 +87,29 @@ class KeyFacts(NamedTuple):
     role: str
     status: int
     consent: int
+    username: str = ""
+    kind: str = KeyKind.ACCOUNT.value
+    networks: str = ""
+    not_before: int | None = None
+    max_idle: int | None = None
+    retires_at: int | None = None
+    calls_per_minute: int | None = None
+    calls_per_day: int | None = None
+    last_used_at: int | None = None
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it introspects the keys of others, and opens nothing else."""
+        return self.kind == KeyKind.SERVICE
+
+    @property
+    def ends_at(self) -> int:
+        """When it ends, as things stand: by its expiry, for its successor, or unused."""
+        ends = self.expires_at if self.retires_at is None else min(self.expires_at, self.retires_at)
+        if self.max_idle is None:
+            return ends
+        awake = max(self.created_at, self.not_before or 0, self.last_used_at or 0)
+        return min(ends, awake + self.max_idle * 1000)
 
     def __repr__(self) -> str:
         return f"<KeyFacts {self.id}>"
@@ -79,7 +119,7 @@ class Decision(NamedTuple):
     """The answer: the outcome, the level that counts, and the key for whoever holds it."""
 
     outcome: Outcome
-    level: int = -1
+    level: int = NO_LEVEL
     key: KeyFacts | None = None
     key_id: str = ""
 
@@ -98,8 +138,8 @@ class Verifier:
         self._opened: WeakSet[SqliteReader | PostgresReader] = WeakSet()
         self._make_reader = reader_for(settings)
 
-    def decide(self, key_id: str, secret: str) -> Decision:
-        """Decide about a key and its secret, at this moment.
+    def decide(self, key_id: str, secret: str, address: str | None = None) -> Decision:
+        """Decide about a key and its secret, used from an address, at this moment.
 
         ``key_id`` is a UUID in its canonical form, in any case. Whoever lacks the secret gets
         ``UNKNOWN`` after the same work, one read and one digest, whether there is such a key
@@ -108,8 +148,23 @@ class Verifier:
         canonical = key_id.lower()
         if not (secrets.is_well_formed(secret, self._prefix) and CANONICAL_UUID.fullmatch(canonical)):
             return UNKNOWN
+        return self._decided(self._find, canonical, secret, address)
+
+    def decide_secret(self, secret: str, address: str | None = None) -> Decision:
+        """Decide about a secret alone, as :meth:`decide` does.
+
+        The key is found by its digest, which nobody can make without the pepper, so the time
+        that the index takes tells nothing of it.
+        """
+        if not secrets.is_well_formed(secret, self._prefix):
+            return UNKNOWN
+        return self._decided(self._find_by_secret, secret, secret, address)
+
+    def _decided(
+        self, find: Callable[[str, str], KeyFacts | None], asked: str, secret: str, address: str | None
+    ) -> Decision:
         try:
-            facts = self._find(canonical, secret)
+            facts = find(asked, secret)
         except (sqlite3.Error, OperationalError) as error:
             self._readers = threading.local()
             if isinstance(error, sqlite3.Error):
@@ -117,23 +172,33 @@ class Verifier:
             raise
         if facts is None:
             return UNKNOWN
-        level = min(facts.level, LEVELS_BY_ROLE[facts.role])
-        return Decision(outcome_of(facts, clock.now_ms()), level, facts, facts.id)
+        level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
+        return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
 
     def _find(self, key_id: str, secret: str) -> KeyFacts | None:
-        """The key that this is the secret of."""
+        """The key of this id, if this is its secret."""
         reader = self._reader()
         facts = reader.kept(key_id)
         if facts is not None:
             if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
                 return facts
-            reader.read(key_id)
+            reader.read(NOBODYS)
             return None
         facts = reader.read(key_id)
         if facts is None:
             secrets.matches(self._peppers, self._dummy_pepper, NO_DIGEST, secret)
             return None
         return facts if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret) else None
+
+    def _find_by_secret(self, secret: str, _secret: str) -> KeyFacts | None:
+        """The key that this is the secret of; each pepper of the ring is tried."""
+        reader = self._reader()
+        for pepper_id, pepper in self._peppers.items():
+            digest = secrets.digest(pepper, secret)
+            facts = reader.kept(digest) or reader.read_digest(digest)
+            if facts is not None and facts.pepper_id == pepper_id:
+                return facts
+        return None
 
     def _reader(self) -> SqliteReader | PostgresReader:
         reader: SqliteReader | PostgresReader | None = getattr(self._readers, "reader", None)
@@ -149,19 +214,19 @@ class Verifier:
         self._readers = threading.local()
 
 
-def outcome_of(facts: KeyFacts, now_ms: int) -> Outcome:
-    """What whoever holds the secret is told at this moment."""
-    if facts.revoked_at is not None:
+def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outcome:
+    """What whoever holds the secret is told at this moment, at this address."""
+    if facts.revoked_at is not None or (facts.retires_at is not None and now_ms >= facts.retires_at):
         return Outcome.REVOKED
-    if now_ms >= facts.expires_at:
+    if now_ms >= facts.ends_at:
         return Outcome.EXPIRED
-    if facts.status == Status.ACTIVE and facts.consent != Consent.NONE:
-        return Outcome.GOOD
-    if facts.status == Status.LOCKED:
-        return Outcome.LOCKED
-    if facts.status == Status.ACTIVE:
+    if facts.status != Status.ACTIVE:
+        return Outcome.LOCKED if facts.status == Status.LOCKED else Outcome.BLOCKED
+    if facts.consent == Consent.NONE:
         return Outcome.CONSENT_LACKING
-    return Outcome.BLOCKED
+    if facts.not_before is not None and now_ms < facts.not_before:
+        return Outcome.NOT_YET
+    return Outcome.GOOD if networks.allows(facts.networks, address) else Outcome.ADDRESS
 
 
 def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader]:
@@ -187,26 +252,32 @@ class SqliteReader:
         self._connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         self._connection.execute("PRAGMA query_only = ON")
         self._execute = self._connection.cursor().execute
-        self._query = QUERY.format("?")
+        self._by_id, self._by_digest = (QUERY.format(by).format("?") for by in (BY_ID, BY_DIGEST))
         self._version = -1
-        self._kept: dict[str, KeyFacts] = {}
+        self._kept: dict[str | bytes, KeyFacts] = {}
 
-    def kept(self, key_id: str) -> KeyFacts | None:
-        """The facts that were read before, if nobody has written since."""
+    def kept(self, asked: str | bytes) -> KeyFacts | None:
+        """The facts that were read before of an id or a digest, if nobody has written since."""
         version = self._execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._kept.clear()
             self._version = version
-        return self._kept.get(key_id)
+        return self._kept.get(asked)
 
     def read(self, key_id: str) -> KeyFacts | None:
         """The facts, read now, or None for a key that is not there."""
-        row = self._execute(self._query, (key_id.replace("-", ""),)).fetchone()
+        return self._keep(key_id, self._execute(self._by_id, (key_id.replace("-", ""),)).fetchone())
+
+    def read_digest(self, digest: bytes) -> KeyFacts | None:
+        """The facts of the key with this digest, read now."""
+        return self._keep(digest, self._execute(self._by_digest, (digest,)).fetchone())
+
+    def _keep(self, asked: str | bytes, row: tuple[Any, ...] | None) -> KeyFacts | None:
         if row is None:
             return None
         if len(self._kept) >= CACHED_KEYS:
             self._kept.clear()
-        facts = self._kept[key_id] = KeyFacts(key_id, *row)
+        facts = self._kept[asked] = KeyFacts(asked if isinstance(asked, str) else str(UUID(row[0])), *row[1:])
         return facts
 
     def close(self) -> None:

@@ -19,14 +19,15 @@ from prometheus_client.registry import Collector
 from portal import clock
 from portal.extensions import settings
 from portal.http import client_address
-from portal.http.basic import CHALLENGE, read_basic
+from portal.http.basic import CHALLENGE
+from portal.http.credentials import read_credentials
 from portal.http.limited import refuse_when_limited
 from portal.permissions import READ_OTHERS
 from portal.services import limits
-from portal.services.errors import Forbidden
+from portal.services.doorkeeper import Doorkeeper
 from portal.services.figures import Figures, read_figures
 from portal.services.readiness import Readiness, readiness
-from portal.services.verification import UNKNOWN, Decision, Outcome
+from portal.services.verification import Outcome
 
 SECURITY_TXT = "/.well-known/security.txt"
 SECURITY_TXT_LIFE = timedelta(days=180)
@@ -125,22 +126,16 @@ def _by(name: str, meaning: str, label: str, counts: Mapping[str, int]) -> Metri
 def _refuse_scraper() -> Response | None:
     """Let in a key that reaches the level. Only who holds its secret learns that it doesn't."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
-    pair = read_basic(header)
-    decision: Decision = current_app.extensions["verifier"].decide(*pair) if pair else UNKNOWN
-    if decision.key is None:
-        if header:
-            refuse_when_limited(limits.failed_key_check(client_address()))
-        return _challenge()
-    use = current_app.extensions["usage"]
-    if decision.outcome is Outcome.GOOD and decision.level >= READ_OTHERS:
-        use.note_call(decision.key_id, client_address(), clock.now_ms())
+    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
+    admission = keeper.admit(read_credentials(header), client_address(), level=READ_OTHERS)
+    if admission.is_good:
         return None
-    if decision.outcome is Outcome.GOOD:
-        use.note_refusal(decision.key_id, clock.now_ms(), Forbidden.code)
+    if admission.key is None and header:
+        refuse_when_limited(limits.failed_key_check(client_address()))
+    if admission.outcome is Outcome.LEVEL:
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN
         )
-    use.note_refusal(decision.key_id, clock.now_ms(), decision.outcome)
     return _challenge()
 
 

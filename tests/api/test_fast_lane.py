@@ -5,48 +5,50 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy.exc import OperationalError
 
-from portal.api.fast_lane import FastLane
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
+from tests.support.clock import Clock
 from tests.support.databases import Database
 
 WHOAMI = "/api/whoami/key"
+AUTHORIZE = "/api/authorize"
+LONG = {AUTHORIZE: "/api/authorize/level/0"}
 LONG_WAY = {"Accept": "application/json;q=0.9"}
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether the requests that came were answered on the short way."""
-    ways: list[bool] = []
-    answer = FastLane._answer
+def long_ways(app: Flask) -> list[str]:
+    """The paths of the requests that came as far as Flask."""
+    paths: list[str] = []
 
-    def watch(self: FastLane, environ: dict[str, object]) -> bytes | None:
-        body = answer(self, environ)
-        ways.append(body is not None)
-        return body
+    @app.before_request
+    def watch() -> None:
+        paths.append(request.path)
 
-    monkeypatch.setattr(FastLane, "_answer", watch)
-    return ways
+    return paths
 
 
+@pytest.mark.parametrize("path", [WHOAMI, AUTHORIZE])
 def test_both_ways_give_the_same_answer(
-    client: PageChecker, cast: Cast, make_key: MakeKey, taken: list[bool]
+    client: PageChecker, cast: Cast, make_key: MakeKey, long_ways: list[str], path: str
 ) -> None:
     key = make_key(cast.alice, level=3, name="Prüfstand „7“")
-    short = client.get(WHOAMI, headers=key.headers)
-    long = client.get(WHOAMI, headers=key.headers | LONG_WAY)
+    short = client.get(path, headers=key.headers)
+    assert long_ways == []
+    long = client.get(LONG.get(path, path), headers=key.headers | LONG_WAY)
 
-    assert taken == [True]
+    assert long_ways == [LONG.get(path, path)]
     assert (short.status_code, short.data) == (long.status_code, long.data)
     first, second = (
-        {name: value for name, value in response.headers.items() if name != "X-Request-Id"}
+        {name: value for name, value in response.headers.items() if name not in {"X-Request-Id", "RateLimit"}}
         for response in (short, long)
     )
     assert first == second
+    assert "RateLimit" in short.headers
 
 
 def test_both_ways_are_counted(
@@ -62,21 +64,36 @@ def test_both_ways_are_counted(
 
 
 def test_a_refusal_always_takes_the_long_way(
-    client: PageChecker, cast: Cast, make_key: MakeKey, taken: list[bool]
+    client: PageChecker, cast: Cast, make_key: MakeKey, long_ways: list[str]
 ) -> None:
     key = make_key(cast.alice)
     client.get(WHOAMI, auth=(key.id, "wrong"))
     client.get(WHOAMI)
     client.get(f"{WHOAMI}?key=x", headers=key.headers)
     client.post(WHOAMI, headers=key.headers)
+    client.get(AUTHORIZE)
+    client.get(f"{AUTHORIZE}?level=9", headers=key.headers)
 
-    assert not any(taken)
+    assert len(long_ways) == 6
 
 
-def test_a_check_writes_nothing(
+def test_a_refusal_is_counted_once(
     client: PageChecker, cast: Cast, make_key: MakeKey, database: Database
 ) -> None:
     key = make_key(cast.alice)
+    assert client.get(f"{AUTHORIZE}?level=9", headers=key.headers).status_code == 403
+    client.application.extensions["usage"].flush()
+
+    assert database.execute("SELECT calls, refused FROM key_usage") == [(0, 1)]
+
+
+def test_a_check_writes_nothing(
+    client: PageChecker, cast: Cast, make_key: MakeKey, database: Database, clock: Clock
+) -> None:
+    """Once its process holds a lease of the key's calls."""
+    clock.stop()
+    key = make_key(cast.alice)
+    client.get(WHOAMI, headers=key.headers)
     before = database.rows()
     for _ in range(3):
         assert client.get(WHOAMI, headers=key.headers).status_code == 200

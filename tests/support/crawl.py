@@ -17,6 +17,8 @@ MISSING: Mapping[str, object] = {
     "account_id": NOBODYS_ACCOUNT,
     "token": "no-such-token",
     "filename": "app.css",
+    "level": 0,
+    "path": "of/the/visitor",
 }
 """What stands in the holes of paths when it shall be nobody's; a new name has to be added here."""
 

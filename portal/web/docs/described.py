@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import gettext
+
 from portal.messages import sentence
 
 
@@ -46,12 +48,14 @@ class DescribedError:
 
 
 def routes(document: dict[str, Any]) -> list[DescribedRoute]:
-    """Every route, in the order of the description."""
-    return [
-        _route(document, method, path, operation)
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    ]
+    """Every route, in the order of the description; one that any method opens stands there once."""
+    found = []
+    for path, operations in document["paths"].items():
+        if len(operations) > 1 and len({each["summary"] for each in operations.values()}) == 1:
+            found.append(_route(document, gettext("any"), path, next(iter(operations.values()))))
+        else:
+            found += [_route(document, method.upper(), path, each) for method, each in operations.items()]
+    return found
 
 
 def errors(document: dict[str, Any]) -> list[DescribedError]:
@@ -69,7 +73,7 @@ def errors(document: dict[str, Any]) -> list[DescribedError]:
 def _route(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> DescribedRoute:
     responses = operation["responses"]
     return DescribedRoute(
-        method=method.upper(),
+        method=method,
         path=path,
         door=next((name for security in operation["security"] for name in security), ""),
         level=operation.get("x-level"),

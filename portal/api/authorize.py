@@ -1,0 +1,106 @@
+"""Forward auth: a gateway asks whether to let its visitor through.
+
+The gateway passes the visitor's own ``Authorization`` header on. The answer is 204 with who
+the visitor is, in headers for the service behind; or 401, 403 or 429, to be passed back as
+it is. Gateways know no other refusals, so a lacking consent is 403 here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl, quote
+
+from flask import Response, g, request
+from flask.typing import ResponseReturnValue
+
+from portal.api.errors import failure
+from portal.permissions import HIGHEST_LEVEL
+from portal.services.errors import InvalidInput
+from portal.services.verification import KeyFacts
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Gateways ask with GET, or with the visitor's method; HEAD comes along, OPTIONS is one more."""
+
+BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<path:path>")
+"""For gateways that put the visitor's own path behind a prefix."""
+
+ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
+READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
+
+
+class Terms(NamedTuple):
+    """What a gateway asks for: a level, and the methods that are open (none named: all)."""
+
+    level: int
+    methods: frozenset[str]
+
+
+@lru_cache(1024)
+def read_terms(query: str) -> Terms:
+    """Read ``level=`` and ``methods=``, for example ``level=3&methods=GET,HEAD``.
+
+    Raises InvalidInput for anything that isn't quite that: a gateway that is set up wrongly
+    lets nobody through.
+    """
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in {"level", "methods"} or name in found:
+            raise InvalidInput("fieldInvalid", name[:40])
+        found[name] = value
+    level = found.get("level", "0")
+    if not (len(level) == 1 and level.isascii() and level.isdigit() and int(level) <= HIGHEST_LEVEL):
+        raise InvalidInput("invalidLevel", "level")
+    if "methods" not in found:
+        return Terms(int(level), frozenset())
+    methods = frozenset(method.strip().upper() for method in found["methods"].split(","))
+    if not all(method.isascii() and method.isalpha() for method in methods):
+        raise InvalidInput("fieldInvalid", "methods")
+    return Terms(int(level), methods)
+
+
+def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
+    """Whether the method of the visitor's request is among those that are open."""
+    if not terms.methods:
+        return True
+    told = next((environ[name] for name in ORIGINAL_METHOD if name in environ), environ["REQUEST_METHOD"])
+    return told.upper() in terms.methods
+
+
+def identity(key: KeyFacts, level: int) -> list[tuple[str, str]]:
+    """Who the visitor is, as headers; a name that isn't ASCII is percent-encoded UTF-8."""
+    return [
+        ("Portal-Account", str(key.account_id)),
+        ("Portal-Username", quote(key.username, safe=READABLE)),
+        ("Portal-Role", key.role),
+        ("Portal-Level", str(level)),
+        ("Portal-Key", key.id),
+    ]
+
+
+def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue:  # noqa: ARG001  # the visitor's path
+    """Let the visitor through: whoever was not let in does not come here."""
+    if not is_open(terms_of_request(), request.environ):
+        return failure(403, "methodNotPermitted")
+    key: KeyFacts = g.caller.key
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    response.headers.extend(identity(key, g.caller.level))
+    return response
+
+
+def terms_of_request() -> Terms:
+    """The terms, from the query; or from the path alone, where the rest of it is the visitor's.
+
+    Envoy puts the visitor's path and query behind a prefix that the operator sets, so there
+    the query is the visitor's word and says nothing.
+    """
+    found = (request.view_args or {}).get("level")
+    if found is None:
+        return read_terms(request.environ.get("QUERY_STRING", ""))
+    if found > HIGHEST_LEVEL:
+        raise InvalidInput("invalidLevel", "level")
+    return Terms(found, frozenset())

@@ -1,0 +1,101 @@
+"""The check at every door: decide, hold the level, take a call out of the limit, and count.
+
+Doors read the credentials and put the answer into words; whether a key is let in, and that
+it is counted once, is said here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from portal import clock
+from portal.permissions import READ_OTHERS
+from portal.services.call_leases import UNLIMITED
+from portal.services.call_limits import CallLimits
+from portal.services.usage import UsageCollector
+from portal.services.verification import NO_LEVEL, Decision, KeyFacts, Outcome, Verifier
+
+
+class Credentials(NamedTuple):
+    """What a caller shows: a secret, and its key unless the tool knows nothing of ids."""
+
+    key_id: str | None
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"<Credentials {self.key_id}>"
+
+
+class Admission(NamedTuple):
+    """The answer at a door; ``key`` is there for whoever holds the secret.
+
+    ``retry_after`` is in seconds; ``headers`` tell what is left of the limits.
+    """
+
+    outcome: Outcome
+    level: int = NO_LEVEL
+    key: KeyFacts | None = None
+    retry_after: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether to let the caller in."""
+        return self.outcome is Outcome.GOOD
+
+
+STRANGER = Admission(Outcome.UNKNOWN)
+
+
+class Doorkeeper:
+    """Checks callers for one application; safe to share between threads."""
+
+    def __init__(self, verifier: Verifier, usage: UsageCollector, call_limits: CallLimits) -> None:
+        self._verifier = verifier
+        self._usage = usage
+        self._call_limits = call_limits
+
+    def admit(
+        self,
+        shown: Credentials | None,
+        address: str | None,
+        *,
+        level: int = 0,
+        introspects: bool = False,
+    ) -> Admission:
+        """Check a caller who comes from ``address`` to a door that asks for ``level``.
+
+        ``introspects`` is the door of services: it opens to service keys, and else from
+        level 6 on. An unknown address (None) is let in only where every one is. Raises
+        OperationalError when the database can't be read.
+        """
+        if shown is None:
+            return STRANGER
+        decision = self._decide(shown, address)
+        key = decision.key
+        if key is None:
+            return STRANGER
+        outcome = decision.outcome
+        if outcome is Outcome.GOOD and not _reaches(decision, key, level, introspects):
+            outcome = Outcome.LEVEL
+        now = clock.now_ms()
+        allowance = UNLIMITED
+        if outcome is Outcome.GOOD and not key.is_service:
+            allowance = self._call_limits.take(key, now)
+            outcome = Outcome.GOOD if allowance.allowed else Outcome.THROTTLED
+        if outcome is Outcome.GOOD:
+            self._usage.note_call(key.id, address or "", now)
+        else:
+            self._usage.note_refusal(key.id, now, outcome.value)
+        return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
+
+    def _decide(self, shown: Credentials, address: str | None) -> Decision:
+        if shown.key_id is None:
+            return self._verifier.decide_secret(shown.secret, address)
+        return self._verifier.decide(shown.key_id, shown.secret, address)
+
+
+def _reaches(decision: Decision, key: KeyFacts, level: int, introspects: bool) -> bool:
+    if introspects:
+        return key.is_service or decision.level >= READ_OTHERS
+    return decision.level >= level

@@ -1,0 +1,419 @@
+"""All doors ask one doorkeeper and so answer alike (rows 50 and 51; rules 2, 3, 4 and 7)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from portal import clock as times
+from portal.extensions import db
+from portal.models import ApiKey, KeyKind, Reason
+from portal.services import keys, secrets
+from portal.services.transaction import transaction
+from tests.conftest import MakeKey
+from tests.support.cast import Cast, MadeKey, Person
+from tests.support.client import PageChecker
+from tests.support.clock import Clock
+from tests.support.databases import Database
+
+HOME, ABROAD = "192.0.2.10", "203.0.113.9"
+GOOD, UNKNOWN = "good", "authenticationFailed"
+
+
+def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
+    """A key with conditions, as a row; the rules of making one have tests of their own."""
+    with app.app_context(), transaction() as session:
+        pepper = app.config["PORTAL"].current_pepper
+        secret, now = secrets.make_secret("chk"), times.utcnow()
+        values = {
+            "id": secrets.uuid7(),
+            "account_id": owner.account_id,
+            "name": "forged",
+            "level": 4,
+            "digest": secrets.digest(app.config["PORTAL"].peppers[pepper], secret),
+            "pepper_id": pepper,
+            "created_at": now,
+            "expires_at": now + timedelta(days=30),
+        }
+        key = ApiKey(**(values | columns))
+        session.add(key)
+        session.flush()
+        return MadeKey(str(key.id), secret)
+
+
+class Doors:
+    """Every door of keys, asked as its callers ask it; each gives the code of its answer."""
+
+    def __init__(self, client: PageChecker, service: MadeKey) -> None:
+        self._client, self._service = client, service
+
+    def __call__(self, shown: MadeKey, address: str = HOME) -> dict[str, str]:
+        place = {"REMOTE_ADDR": address}
+        token = {"Authorization": f"Bearer {shown.secret}"}
+        ways: dict[str, Callable[[], TestResponse]] = {
+            "whoami, fast": lambda: self._get("/api/whoami/key", shown.headers, place),
+            "whoami, long": lambda: self._get(
+                "/api/whoami/key", shown.headers | {"Accept": "*/*;q=1"}, place
+            ),
+            "whoami, bearer": lambda: self._get("/api/whoami/key", token, place),
+            "list of keys": lambda: self._get("/api/apikeys/key", shown.headers, place),
+            "forward auth": lambda: self._get("/api/authorize?level=0", shown.headers, place),
+            "forward auth, bearer": lambda: self._get("/api/authorize?level=0", token, place),
+            "forward auth, behind a prefix": lambda: self._get(
+                "/api/authorize/level/0/v1/users?level=9&token=x", shown.headers, place
+            ),
+        }
+        told = {name: self._code(ask()) for name, ask in ways.items()}
+        for name, asked in (("secret", shown.secret), ("pair", f"{shown.id}:{shown.secret}")):
+            answer = self._client.post(
+                "/api/introspect", data={"token": asked, "address": address}, headers=self._service.headers
+            )
+            told[f"introspection, {name}"] = GOOD if answer.get_json()["active"] else "inactive"
+        many = self._client.post(
+            "/api/introspect/batch",
+            json={"tokens": [{"token": shown.secret, "address": address}]},
+            headers=self._service.headers,
+        )
+        told["introspection of many"] = GOOD if many.get_json()["tokens"][0]["active"] else "inactive"
+        return told
+
+    def _get(self, path: str, headers: dict[str, str], place: dict[str, str]) -> TestResponse:
+        return self._client.get(path, headers=headers, environ_overrides=place)
+
+    @staticmethod
+    def _code(answer: TestResponse) -> str:
+        return GOOD if answer.status_code < 300 else str(answer.get_json()["error"])
+
+
+@pytest.fixture
+def doors(app: Flask, client: PageChecker, cast: Cast) -> Doors:
+    return Doors(client, forge(app, cast.ada, kind=KeyKind.SERVICE, level=0))
+
+
+def alike(told: dict[str, str], code: str) -> bool:
+    """Whether all doors say the same; introspection says of every refusal only that it is one."""
+    return set(told.values()) <= ({GOOD} if code == GOOD else {code, "inactive"}) and code in told.values()
+
+
+def in_an_hour() -> object:
+    return times.utcnow() + timedelta(hours=1)
+
+
+CONDITIONS: dict[str, tuple[dict[str, object], str, str]] = {
+    "none": ({}, ABROAD, GOOD),
+    "from its network": ({"networks": "192.0.2.0/24"}, HOME, GOOD),
+    "from another network": ({"networks": "192.0.2.0/24"}, ABROAD, "addressNotAllowed"),
+    "from one of two": ({"networks": "2001:db8::/32 203.0.113.0/24"}, ABROAD, GOOD),
+    "from IPv6, in": ({"networks": "2001:db8::/32"}, "2001:db8::7", GOOD),
+    "from IPv6, not in": ({"networks": "2001:db8::/32"}, "2001:db9::7", "addressNotAllowed"),
+    "from IPv4 where IPv6 is allowed": ({"networks": "2001:db8::/32"}, HOME, "addressNotAllowed"),
+    "from what is kept out": ({"networks": "!203.0.113.0/24"}, ABROAD, "addressNotAllowed"),
+    "from what is not kept out": ({"networks": "!203.0.113.0/24"}, HOME, GOOD),
+    "from a hole in its network": ({"networks": "192.0.2.0/24 !192.0.2.10/32"}, HOME, "addressNotAllowed"),
+    "used too early": ({"not_before": in_an_hour}, HOME, "apikeyNotYetValid"),
+    "a service key": ({"kind": KeyKind.SERVICE, "level": 0}, HOME, "insufficientAccessLevel"),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_hold_at_every_door(app: Flask, cast: Cast, doors: Doors, name: str) -> None:
+    columns, address, code = CONDITIONS[name]
+    made = {column: value() if callable(value) else value for column, value in columns.items()}
+    owner = cast.ada if made.get("kind") == KeyKind.SERVICE else cast.alice
+
+    told = doors(forge(app, owner, **made), address)
+
+    assert alike(told, code), told
+
+
+def test_the_end_of_a_key_is_the_same_at_every_door(
+    app: Flask, cast: Cast, doors: Doors, clock: Clock, make_key: MakeKey, database: Database
+) -> None:
+    clock.stop()
+    lasting = make_key(cast.alice, days=30)
+    ends = {
+        "expiry": make_key(cast.alice, days=1),
+        "rest": forge(app, cast.alice, max_idle=86_400),
+        "revocation": make_key(cast.alice),
+        "retirement": make_key(cast.alice),
+    }
+    with app.app_context():
+        keys.revoke_key(cast.alice.actor, UUID(ends["revocation"].id), reason=Reason.OWNER)
+        old = db.session.get(ApiKey, UUID(ends["retirement"].id))
+        assert old
+        facts = {"name": old.name, "level": old.level, "replaces_id": old.id}
+    forge(app, cast.alice, **facts)
+    with app.app_context(), transaction() as session:
+        retiring = session.get(ApiKey, facts["replaces_id"])
+        assert retiring
+        retiring.retires_at = times.utcnow() + timedelta(days=1)
+    assert alike(doors(ends["retirement"]), GOOD)
+    assert alike(doors(ends["rest"]), GOOD)
+    app.extensions["usage"].flush()
+
+    clock.forward(hours=23, minutes=59)
+    assert alike(doors(ends["expiry"]), GOOD)
+    clock.forward(minutes=1)
+
+    codes = {
+        "expiry": "apikeyExpired",
+        "rest": "apikeyExpired",
+        "revocation": "apikeyRevoked",
+        "retirement": "apikeyRevoked",
+    }
+    for name, code in codes.items():
+        assert alike(doors(ends[name]), code), name
+    assert alike(doors(lasting), GOOD)
+
+
+def test_use_keeps_a_key_awake(app: Flask, cast: Cast, doors: Doors, clock: Clock) -> None:
+    clock.stop()
+    key = forge(app, cast.alice, max_idle=3600)
+    for _ in range(3):
+        clock.forward(minutes=59)
+        assert alike(doors(key), GOOD)
+        app.extensions["usage"].flush()
+    clock.forward(hours=1)
+
+    assert alike(doors(key), "apikeyExpired")
+
+
+def test_strangers_hear_the_same_at_every_door(cast: Cast, doors: Doors, make_key: MakeKey) -> None:
+    made = make_key(cast.alice)
+
+    told = doors(MadeKey(made.id, secrets.make_secret("chk")))
+
+    assert alike(told, UNKNOWN), told
+
+
+def introspect(client: PageChecker, by: MadeKey, **form: str) -> TestResponse:
+    return client.post("/api/introspect", data=form, headers=by.headers)
+
+
+def test_introspection_tells_what_a_good_token_is(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    asking, made = make_key(cast.sue, level=6), make_key(cast.alice, level=3, days=1)
+
+    answer = introspect(client, asking, token=made.secret, token_type_hint="access_token")
+
+    told = answer.get_json()
+    assert answer.status_code == 200
+    assert told["exp"] - told["iat"] == 86_400
+    assert {name: value for name, value in told.items() if name not in {"iat", "exp"}} == {
+        "active": True,
+        "sub": str(cast.alice.account_id),
+        "username": "alice",
+        "client_id": made.id,
+        "scope": "level:3",
+        "level": 3,
+        "role": "user",
+        "token_type": "Bearer",
+    }
+
+
+@pytest.mark.parametrize(
+    "token", ["nonsense", "chk_" + "0" * 49, "a:b", "ü" * 20, "x" * 512], ids=lambda token: token[:8]
+)
+def test_what_is_no_token_of_ours_is_inactive_and_nothing_else(
+    client: PageChecker, cast: Cast, make_key: MakeKey, token: str
+) -> None:
+    answer = introspect(client, make_key(cast.ada, level=6), token=token)
+
+    assert (answer.status_code, answer.get_json()) == (200, {"active": False})
+
+
+def test_a_key_that_is_bound_to_networks_is_inactive_unless_the_address_is_told(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    asking, bound = make_key(cast.ada, level=6), forge(app, cast.alice, networks="192.0.2.0/24")
+
+    assert introspect(client, asking, token=bound.secret).get_json() == {"active": False}
+    assert introspect(client, asking, token=bound.secret, address=HOME).get_json()["active"]
+    assert introspect(client, asking, token=bound.secret, address="home").status_code == 400
+
+
+@pytest.mark.parametrize(("level", "status"), [(0, 403), (5, 403), (6, 200), (9, 200)])
+def test_who_may_introspect(
+    client: PageChecker, cast: Cast, make_key: MakeKey, level: int, status: int
+) -> None:
+    asking = make_key(cast.ada, level=level)
+
+    for path, sent in (
+        ("/api/introspect", {"data": {"token": "x"}}),
+        ("/api/introspect/batch", {"json": {"tokens": ["x"]}}),
+    ):
+        assert client.post(path, headers=asking.headers, **sent).status_code == status  # type: ignore[arg-type]
+        assert client.post(path, **sent).status_code == 401  # type: ignore[arg-type]
+
+
+def test_a_service_key_introspects_and_does_nothing_else(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    service, made = forge(app, cast.ada, kind=KeyKind.SERVICE, level=0), make_key(cast.alice)
+
+    assert introspect(client, service, token=made.secret).get_json()["active"]
+    for method, path in (
+        ("GET", "/api/whoami/key"),
+        ("GET", "/api/authorize"),
+        ("GET", "/api/apikeys/key"),
+        ("DELETE", f"/api/apikeys/{service.id}/key"),
+        ("POST", "/api/revoke"),
+    ):
+        answer = client.open(path, method=method, headers=service.headers)
+        assert (answer.status_code, answer.get_json()["error"]) == (403, "insufficientAccessLevel"), path
+
+
+def test_many_tokens_are_told_in_their_order(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    asking, one, two = make_key(cast.ada, level=6), make_key(cast.alice), make_key(cast.bob)
+    tokens = [one.secret, "nonsense", {"token": f"{two.id}:{two.secret}"}]
+
+    answer = client.post("/api/introspect/batch", json={"tokens": tokens}, headers=asking.headers)
+
+    told = answer.get_json()["tokens"]
+    assert [each.get("client_id") for each in told] == [one.id, None, two.id]
+    for wrong in ([], ["x"] * 101, "x", [7], [""], [{"token": "x", "address": "home"}]):
+        answer = client.post("/api/introspect/batch", json={"tokens": wrong}, headers=asking.headers)
+        assert answer.status_code == 400, wrong
+
+
+def test_the_form_is_read_strictly(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    asking = make_key(cast.ada, level=6)
+    for path in ("/api/introspect", "/api/revoke"):
+        for status, sent in (
+            (400, {"data": {}}),
+            (415, {"data": {}, "content_type": "text/plain"}),
+            (400, {"data": {"token": ""}}),
+            (400, {"data": {"token": ["a", "b"]}}),
+            (415, {"json": {"token": "a"}}),
+            (400, {"query_string": {"token": "a"}, "data": {"token": "a"}}),
+        ):
+            content = {"content_type": "application/x-www-form-urlencoded"} if sent.get("data") == {} else {}
+            answer = client.post(path, headers=asking.headers, **(content | sent))  # type: ignore[arg-type]
+            assert answer.status_code == status, (path, sent)
+
+
+def test_revocation_ends_a_token_at_once(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    asking, made = make_key(cast.alice, level=0), make_key(cast.alice)
+
+    for token in (made.secret, made.secret, "nonsense", secrets.make_secret("chk")):
+        answer = client.post("/api/revoke", data={"token": token}, headers=asking.headers)
+        assert (answer.status_code, answer.get_json()) == (200, {"result": "success"})
+
+    assert client.get("/api/whoami/key", headers=made.headers).get_json()["error"] == "apikeyRevoked"
+    assert client.get("/api/whoami/key", headers=asking.headers).status_code == 200
+
+
+def test_only_support_revokes_a_token_of_somebody_else(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.bob)
+    for asking, status in ((make_key(cast.alice), 403), (make_key(cast.sue, level=8), 200)):
+        answer = client.post(
+            "/api/revoke", data={"token": f"{made.id}:{made.secret}"}, headers=asking.headers
+        )
+        assert answer.status_code == status
+
+    assert client.get("/api/whoami/key", headers=made.headers).get_json()["error"] == "apikeyRevoked"
+
+
+def test_forward_auth_tells_the_service_behind_who_it_is(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.sue, level=6)
+
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = client.open("/api/authorize?level=6", method=method, headers=made.headers)
+        assert answer.status_code == 204, method
+        assert {n: v for n, v in answer.headers.items() if n.startswith("Portal-")} == {
+            "Portal-Account": str(cast.sue.account_id),
+            "Portal-Username": "sue",
+            "Portal-Role": "support",
+            "Portal-Level": "6",
+            "Portal-Key": made.id,
+        }
+
+
+FORWARDED: dict[str, tuple[str, dict[str, str], int]] = {
+    "too low": ("?level=5", {}, 403),
+    "reached": ("?level=4", {}, 204),
+    "a page's Accept": ("?level=4", {"Accept": "text/html"}, 204),
+    "another host": ("", {"Host": "api.example.org"}, 204),
+    "an open method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "GET"}, 204),
+    "a closed method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "DELETE"}, 403),
+    "nginx' word for it": ("?methods=GET,HEAD", {"X-Original-Method": "DELETE"}, 403),
+    "its own method": ("?methods=POST", {}, 403),
+    "in any case": ("?methods=get", {}, 204),
+    "a level that is none": ("?level=10", {}, 400),
+    "a level that is no number": ("?level=x", {}, 400),
+    "two levels": ("?level=4&level=0", {}, 400),
+    "a word that is not known": ("?lvl=4", {}, 400),
+    "no method": ("?methods=", {}, 400),
+    "behind a prefix": ("/level/4/v1/x?level=0", {}, 204),
+    "behind a prefix, too low": ("/level/5/v1/x?level=0", {}, 403),
+    "behind a prefix that is none": ("/level/10/v1/x", {}, 400),
+    "a way out of the prefix": ("/level/5/../../authorize?level=0", {}, 403),
+}
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+def test_forward_auth_holds_the_terms_of_the_gateway(
+    client: PageChecker, cast: Cast, make_key: MakeKey, name: str
+) -> None:
+    rest, headers, status = FORWARDED[name]
+
+    answer = client.get(f"/api/authorize{rest}", headers=make_key(cast.alice).headers | headers)
+
+    assert answer.status_code == status
+
+
+def test_forward_auth_refuses_in_words_that_gateways_pass_on(
+    client: PageChecker, cast: Cast, make_key: MakeKey, app: Flask
+) -> None:
+    made = make_key(cast.alice)
+    nobody = client.get("/api/authorize")
+    token = client.get("/api/authorize", headers={"Authorization": "Bearer nonsense"})
+
+    assert nobody.status_code == token.status_code == 401
+    assert nobody.headers["WWW-Authenticate"] == 'Basic realm="Chatelaine", charset="UTF-8"'
+    assert 'error="invalid_token"' in token.headers["WWW-Authenticate"]
+    cookie = client.get("/api/authorize", headers={"Cookie": "session=x"})
+    assert cookie.status_code == 401
+    wide = b64encode(f"{made.id}:{made.secret}".encode()).decode()
+    assert client.get("/api/authorize", headers={"Authorization": f"basic {wide}"}).status_code == 204
+
+
+def test_a_key_over_its_limit_is_throttled_at_every_door_and_counted_once(
+    app: Flask, client: PageChecker, cast: Cast, doors: Doors, clock: Clock, database: Database
+) -> None:
+    clock.stop()
+    key = forge(app, cast.alice, calls_per_minute=10)
+
+    assert alike(doors(key), GOOD)
+    told = doors(key)
+    assert alike(told, "tooManyRequests"), told
+    app.extensions["usage"].flush()
+    used = "SELECT calls, refused FROM key_usage JOIN api_keys ON id = key_id WHERE calls_per_minute = 10"
+    assert database.execute(used) == [(10, 10)]
+
+    answer = client.get("/api/authorize", headers=key.headers)
+    wait = int(answer.headers["Retry-After"])
+    assert answer.status_code == 429
+    clock.forward(seconds=wait)
+    assert client.get("/api/authorize", headers=key.headers).status_code == 204
+
+
+def test_a_stranger_spends_nothing_of_a_key(
+    app: Flask, client: PageChecker, cast: Cast, clock: Clock
+) -> None:
+    clock.stop()
+    key = forge(app, cast.alice, calls_per_minute=2)
+    for _ in range(5):
+        client.get("/api/authorize", auth=(key.id, secrets.make_secret("chk")))
+
+    statuses = [client.get("/api/authorize", headers=key.headers).status_code for _ in range(3)]
+    assert statuses == [204, 204, 429]
