@@ -48,6 +48,7 @@ def words(response: TestResponse, who: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.sqlite_only(reason="what could differ is a hash, which takes as long on both")
+@pytest.mark.usefixtures("every_hash_anew")
 @pytest.mark.parametrize("way", WAYS)
 def test_the_answer_and_its_time_are_the_same_for_known_and_unknown(make_app: MakeApp, way: str) -> None:
     app = make_app(PORTAL_LIMITS_ENABLED="false")

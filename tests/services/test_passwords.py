@@ -16,6 +16,7 @@ from portal.services import passwords
 from portal.services.errors import InvalidInput, RuleError
 from portal.services.passwords import check_password, hash_password, needs_rehash, verify_password
 
+pytestmark = pytest.mark.usefixtures("every_hash_anew")
 GOOD = "kqwzmvxhtrbnplcdysgf"
 CONTEXT = ("alice@tailors.example", "Alice", "Chatelaine")
 

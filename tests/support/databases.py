@@ -1,4 +1,8 @@
-"""A migrated database for each test: a copy of one that was migrated once."""
+"""A migrated database with nothing in it for each test.
+
+On SQLite it is a copy of one that was migrated once; on PostgreSQL the one of the last test,
+emptied, or a copy where a test has changed more than rows.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from portal import create_app
 from portal.extensions import db
 from tests.support.postgres import Postgres
+from tests.support.recycled import Shape, shape_of, was_emptied
 from tests.support.settings import settings_for
 
 Kind = Literal["sqlite", "postgresql"]
@@ -71,6 +76,7 @@ class Databases:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._count = 0
+        self._spare: list[tuple[str, Shape]] = []
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -93,10 +99,14 @@ class Databases:
             yield Database(kind, f"sqlite:///{copy}")
             _remove_sqlite(copy)
         else:
-            name = self._next_name()
-            url = self.postgres.create(name, self._postgres_template)
-            yield Database(kind, url)
-            self.postgres.drop(name)
+            name, shape = self._spare.pop() if self._spare else self._new_copy()
+            yield Database(kind, self.postgres.url(name))
+            with self.postgres.connect(name) as connection:
+                is_clean = was_emptied(connection, shape)
+            if is_clean:
+                self._spare.append((name, shape))
+            else:
+                self.postgres.drop(name)
 
     @contextmanager
     def empty(self, kind: Kind) -> Iterator[Database]:
@@ -109,6 +119,12 @@ class Databases:
         else:
             yield Database(kind, self.postgres.create(name))
             self.postgres.drop(name)
+
+    def _new_copy(self) -> tuple[str, Shape]:
+        name = self._next_name()
+        self.postgres.create(name, self._postgres_template)
+        with self.postgres.connect(name) as connection:
+            return name, shape_of(connection)
 
     @cached_property
     def _sqlite_template(self) -> Path:

