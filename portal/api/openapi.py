@@ -21,8 +21,8 @@ from portal.api.schemas import ErrorAnswer
 from portal.messages import SENTENCES
 from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
 from portal.services.key_lists import KeyStatus
+from portal.version import running_version
 
-VERSION = "1.0.0"
 REFERENCE = "#/components/schemas/{model}"
 ALWAYS = ("badRequest", "credentialsInUrl", "notAcceptable", "internalError", "busy", "unavailable")
 BEHIND = {
@@ -57,7 +57,7 @@ REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
 
 def show() -> ResponseReturnValue:
     """Give the description."""
-    text = json.dumps(current_app.extensions["openapi"], ensure_ascii=False)
+    text = json.dumps(current_app.extensions["openapi"](), ensure_ascii=False)
     return Response(text, content_type=JSON)
 
 
@@ -74,7 +74,7 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Chatelaine",
-            "version": VERSION,
+            "version": running_version(),
             "description": "Keys for scripts and services: made, listed, checked, revoked.",
         },
         "servers": [{"url": "/"}],

@@ -28,7 +28,9 @@ LevelNumber = Annotated[int, Field(ge=0, le=HIGHEST_LEVEL)]
 class Wire(BaseModel):
     """The base of everything that is sent or received."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Request(Wire):

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,6 +18,7 @@ from portal import clock
 from portal.extensions import prepare_engine
 from portal.models import CallWindow
 from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
+from portal.services.upsert import dialect_of
 
 CONNECTIONS = 5
 BUSY_MS = 2000
@@ -87,7 +87,7 @@ class DatabaseStore:
         )
         prepare_engine(self._engine)
         event.listen(self._engine, "connect", _hurry_sqlite if is_sqlite else _hurry_postgresql)
-        self._dialect: Any = sqlite if is_sqlite else postgresql
+        self._dialect = dialect_of(engine)
 
     def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
         """Lease in one short transaction that holds the rows of the key."""

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, case, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from portal import clock
 from portal.extensions import Base
 from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.services.upsert import dialect_of
 
 HOUR_MS = 3_600_000
 ADDRESSES_KEPT = 10
@@ -160,8 +160,7 @@ def _add(
 
 def insert_into(connection: Connection, model: type[Base]) -> Any:
     """An INSERT that knows ON CONFLICT, in the words of the connection's database."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(model.__table__)
+    return dialect_of(connection.engine).insert(model.__table__)
 
 
 def _forget_older(connection: Connection, key_ids: Sequence[UUID]) -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from uuid import UUID
 from weakref import WeakSet
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from portal.services.postgres_reader import PostgresReader
 
 CACHED_KEYS = 10_000
+PAGES = 16
+"""Of the database, that a connection keeps in memory."""
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
 NO_DIGEST = bytes(32)
@@ -124,6 +126,7 @@ class Decision(NamedTuple):
     key_id: str = ""
 
 
+Reader: TypeAlias = "SqliteReader | PostgresReader"
 UNKNOWN = Decision(Outcome.UNKNOWN)
 
 
@@ -134,8 +137,8 @@ class Verifier:
         self._peppers = settings.peppers
         self._prefix = settings.key_prefix
         self._dummy_pepper = settings.current_pepper
-        self._readers = threading.local()
-        self._opened: WeakSet[SqliteReader | PostgresReader] = WeakSet()
+        self._idle: deque[Reader] = deque()
+        self._opened: WeakSet[Reader] = WeakSet()
         self._make_reader = reader_for(settings)
 
     def decide(self, key_id: str, secret: str, address: str | None = None) -> Decision:
@@ -161,23 +164,28 @@ class Verifier:
         return self._decided(self._find_by_secret, secret, secret, address)
 
     def _decided(
-        self, find: Callable[[str, str], KeyFacts | None], asked: str, secret: str, address: str | None
+        self,
+        find: Callable[[Reader, str, str], KeyFacts | None],
+        asked: str,
+        secret: str,
+        address: str | None,
     ) -> Decision:
         try:
-            facts = find(asked, secret)
+            reader = self._reader()
+            facts = find(reader, asked, secret)
         except (sqlite3.Error, OperationalError) as error:
-            self._readers = threading.local()
+            self._idle.clear()
             if isinstance(error, sqlite3.Error):
                 raise OperationalError(None, None, error) from error
             raise
+        self._idle.append(reader)
         if facts is None:
             return UNKNOWN
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
         return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
 
-    def _find(self, key_id: str, secret: str) -> KeyFacts | None:
+    def _find(self, reader: Reader, key_id: str, secret: str) -> KeyFacts | None:
         """The key of this id, if this is its secret."""
-        reader = self._reader()
         facts = reader.kept(key_id)
         if facts is not None:
             if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
@@ -190,9 +198,8 @@ class Verifier:
             return None
         return facts if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret) else None
 
-    def _find_by_secret(self, secret: str, _secret: str) -> KeyFacts | None:
+    def _find_by_secret(self, reader: Reader, secret: str, _secret: str) -> KeyFacts | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
-        reader = self._reader()
         for pepper_id, pepper in self._peppers.items():
             digest = secrets.digest(pepper, secret)
             facts = reader.kept(digest) or reader.read_digest(digest)
@@ -200,18 +207,23 @@ class Verifier:
                 return facts
         return None
 
-    def _reader(self) -> SqliteReader | PostgresReader:
-        reader: SqliteReader | PostgresReader | None = getattr(self._readers, "reader", None)
-        if reader is None:
-            reader = self._readers.reader = self._make_reader()
+    def _reader(self) -> Reader:
+        """A reader that nobody else uses: the one used last, so that few are opened.
+
+        One that fails does not come back.
+        """
+        try:
+            return self._idle.pop()
+        except IndexError:
+            reader = self._make_reader()
             self._opened.add(reader)
-        return reader
+            return reader
 
     def close(self) -> None:
-        """Close the connections of every thread; a thread that decides again opens a new one."""
+        """Close every connection; whoever decides again opens a new one."""
+        self._idle.clear()
         for reader in list(self._opened):
             reader.close()
-        self._readers = threading.local()
 
 
 def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outcome:
@@ -229,8 +241,8 @@ def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outc
     return Outcome.GOOD if networks.allows(facts.networks, address) else Outcome.ADDRESS
 
 
-def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader]:
-    """What makes a reader for the configured database; each thread has its own."""
+def reader_for(settings: Settings) -> Callable[[], Reader]:
+    """What makes a reader for the configured database; only one thread at a time may use it."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         path = url.database or ""
@@ -244,13 +256,15 @@ def reader_for(settings: Settings) -> Callable[[], SqliteReader | PostgresReader
 class SqliteReader:
     """Reads through a connection of its own, which never writes.
 
-    What it has read it keeps until another connection has committed anything.
+    What it has read it keeps until another connection has committed anything. A check looks at
+    half a dozen pages, so it holds few of them: SQLite would take twice the memory.
     """
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         self._connection.execute("PRAGMA query_only = ON")
+        self._connection.execute(f"PRAGMA cache_size = {PAGES}")
         self._execute = self._connection.cursor().execute
         self._by_id, self._by_digest = (QUERY.format(by).format("?") for by in (BY_ID, BY_DIGEST))
         self._version = -1

@@ -51,7 +51,7 @@ def test_it_lists_every_level_with_its_roles(page: BeautifulSoup) -> None:
 def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup) -> None:
     described = [
         f"{method.upper()} {path} {operation['summary']}"
-        for path, operations in app.extensions["openapi"]["paths"].items()
+        for path, operations in app.extensions["openapi"]()["paths"].items()
         for method, operation in operations.items()
         if path != "/api/authorize"
     ]
@@ -64,7 +64,7 @@ def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup
 def test_it_explains_every_code_of_the_description(app: Flask, page: BeautifulSoup) -> None:
     codes = {
         code
-        for operations in app.extensions["openapi"]["paths"].values()
+        for operations in app.extensions["openapi"]()["paths"].values()
         for operation in operations.values()
         for code in operation["x-codes"]
     }

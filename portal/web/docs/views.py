@@ -29,7 +29,7 @@ blueprint = Blueprint("docs", __name__)
 @blueprint.get("/docs")
 def index() -> str:
     """Show the documentation; anybody may read it."""
-    document = current_app.extensions["openapi"]
+    document = current_app.extensions["openapi"]()
     return render_template(
         "docs/index.html",
         ask=ASK,
