@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.permissions import Role
-from portal.services import keys, operators, profile
+from portal.services import key_lists, keys, operators, profile
 from portal.services.actor import Actor
 from tests.conftest import MakeKey
 from tests.support import pages
@@ -228,6 +228,14 @@ def test_the_list_is_filtered_and_searched(
     assert names("?query=import") == ["Importer"]
     assert names(f"?query={gone.id}") == ["Exporter"]
     assert "No key matches" in text_of(alice.page("/account/keys?query=zzz"))
+    with app.app_context():
+        assert key_lists.count_keys(cast.alice.account_id) == {
+            "all": 2,
+            "live": 1,
+            "expired": 0,
+            "revoked": 1,
+        }
+        assert set(key_lists.count_keys(cast.bob.account_id).values()) == {0}
 
 
 def test_many_keys_come_in_pages(alice: PageChecker, cast: Cast, make_key: MakeKey) -> None:
