@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -22,6 +21,7 @@ from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
 from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
 from portal.services.key_lists import find_successor, owned
 from portal.services.transaction import lock_account, transaction
+from portal.services.upsert import dialect_of
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
 AT_ONCE = OVERLAPS[0]
@@ -137,7 +137,7 @@ def _end_of(key: ApiKey) -> datetime:
 
 def _mark_reused(session: Session, key_id: UUID) -> bool:
     """Set the mark in one statement; False when somebody set it before."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    dialect = dialect_of(session.get_bind())
     table = KeyUsage.__table__
     statement = dialect.insert(table).values(key_id=key_id, calls=0, refused=0, reused_at=clock.utcnow())
     marked = session.execute(

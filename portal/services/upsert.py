@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 
-def dialect_of(engine: Engine) -> Any:
-    """The module that has the ``insert`` of an engine's database; the other's would take 2 MB."""
-    return import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
+def dialect_of(bind: Engine | Connection) -> Any:
+    """The module that has the ``insert`` of a database; the other's would take 2 MB of each worker."""
+    return import_module(f"sqlalchemy.dialects.{bind.dialect.name}")

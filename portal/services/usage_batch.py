@@ -160,7 +160,7 @@ def _add(
 
 def insert_into(connection: Connection, model: type[Base]) -> Any:
     """An INSERT that knows ON CONFLICT, in the words of the connection's database."""
-    return dialect_of(connection.engine).insert(model.__table__)
+    return dialect_of(connection).insert(model.__table__)
 
 
 def _forget_older(connection: Connection, key_ids: Sequence[UUID]) -> None:
