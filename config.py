@@ -103,6 +103,12 @@ class RawSettings:
         "Where finders of a weakness write to (mailto: or https:), for security.txt. "
         "Default: the sender of the mails.",
     )
+    github_keys: str = _setting(
+        "",
+        "Where the public keys of GitHub's secret scanning are: "
+        "https://api.github.com/meta/public_keys/secret_scanning, or a file with the same content. "
+        "Default: reports from GitHub are not taken.",
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
 
 
@@ -128,6 +134,7 @@ class Settings:
     calls_per_day: Mapping[str, int]
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     security_contact: str
+    github_keys: str
     log_level: str
 
     @property
@@ -178,6 +185,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         calls_per_day=_calls("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day),
         trusted_proxies=_networks(raw.trusted_proxies),
         security_contact=raw.security_contact or f"mailto:{_bare_address(raw.mail_from)}",
+        github_keys=_keys_source(raw.github_keys),
         log_level=_one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
     )
 
@@ -311,6 +319,18 @@ def _calls(name: str, text: str, default: str) -> dict[str, int]:
             raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
         given[role.strip()] = _whole_number(name, number.strip(), 1, MOST_CALLS)
     return given if "" in given else {**_calls(name, default, default), **given}
+
+
+def _keys_source(text: str) -> str:
+    """A URL that nobody on the way can change, or a file that is there."""
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            return text
+        raise ConfigurationError("PORTAL_GITHUB_KEYS must begin with https://, or name a file.")
+    if text and not Path(text).is_file():
+        raise ConfigurationError("PORTAL_GITHUB_KEYS names a file that is not there.")
+    return text
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

@@ -14,6 +14,7 @@ from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, prepare_engine
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
+from portal.services.github_signatures import SigningKeys
 from portal.services.sessions import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
@@ -64,6 +65,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.extensions["doorkeeper"] = Doorkeeper(
         app.extensions["verifier"], app.extensions["usage"], app.extensions["call_limits"]
     )
+    app.extensions["github"] = SigningKeys(settings.github_keys) if settings.github_keys else None
     failures.init_app(app)
     web.init_app(app)
     api.init_app(app)

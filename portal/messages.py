@@ -77,6 +77,11 @@ SENTENCES: dict[str, str] = {
     "reasonTooLong": N_("The reason is too long. Shorten it to %(maximum)s characters."),
     "roleInvalid": N_("There is no such role."),
     "lastAdmin": N_("This is the last admin. Make another one first."),
+    # leaks
+    "secretsMissing": N_("There are no secrets. Give secrets as a list of texts."),
+    "secretsTooMany": N_("These are too many. Send at most %(maximum)s at once."),
+    "textMissing": N_("There is nothing to look at. Paste the secret, or the text around it."),
+    "signatureInvalid": N_("The signature does not fit the body. Sign the bytes that are sent."),
     # doors
     "authenticationFailed": N_("Key and secret, or token, were not accepted. Check both and try again."),
     "apikeyExpired": N_("This key has expired. Make a new one, or rotate it."),

@@ -15,6 +15,7 @@ REASONS: dict[str, str] = {
     Reason.ACCOUNT_REMOVED: N_("account removed"),
     Reason.EXCESSIVE: N_("excessive use"),
     Reason.OPERATOR: N_("by an operator"),
+    Reason.LEAKED: N_("its secret leaked"),
 }
 """Why a key was revoked, behind the word 'revoked'."""
 
@@ -57,6 +58,13 @@ ACTOR_KINDS: dict[ActorKind, str] = {
     ActorKind.SYSTEM: N_("the portal itself"),
 }
 """Through what somebody acted."""
+
+REPORTERS: dict[str, str] = {
+    "page": N_("reported on the page for leaks"),
+    "api": N_("reported through the API"),
+    "github": N_("reported by GitHub"),
+}
+"""Through what a leak was reported."""
 
 ACTIONS: dict[Action, str] = {
     Action.ACCOUNT_SIGN_UP_REQUESTED: N_("Sign-up asked for"),

@@ -54,6 +54,17 @@ LETTERS: dict[str, dict[str, Any]] = {
         "successor": None,
         "source": "192.0.2.7",
     },
+    "keys-leaked": {
+        "keys": 1,
+        "reporter": "github",
+        "leaked": [
+            {
+                "name": "nightly build",
+                "key": "0190b1f2-0000-7000-8000-000000000001",
+                "found_at": ["https://git.example/a/.env (content)", "https://git.example/b/.env (content)"],
+            }
+        ],
+    },
     "role-changed": {"role": "support"},
     "account-removed": {},
 }
@@ -64,6 +75,7 @@ LINKS = {
     "email-confirm": "/confirm-email/tOkEn",
     "locked": "/unlock/tOkEn",
     "key-made": "/account/keys/0190b1f2-0000-7000-8000-000000000001",
+    "keys-leaked": "/account/keys/0190b1f2-0000-7000-8000-000000000001",
 }
 CLAIM = Claim(
     7, MailKind.KEY_MADE, datetime(2026, 11, 23, 19, tzinfo=UTC), datetime(2026, 11, 23, 20, tzinfo=UTC)
@@ -161,7 +173,12 @@ def test_each_reason_of_a_revocation_is_told_in_words(write: Write, reason: Reas
 
 
 def test_what_a_person_typed_is_escaped_in_html_and_left_alone_in_text(write: Write) -> None:
-    for mail in (write("key-made", name=PAYLOAD), write("keys-revoked", names=[PAYLOAD])):
+    leaked = [{"name": "x", "key": "y", "found_at": [PAYLOAD]}]
+    for mail in (
+        write("key-made", name=PAYLOAD),
+        write("keys-revoked", names=[PAYLOAD]),
+        write("keys-leaked", leaked=leaked),
+    ):
         assert PAYLOAD in mail.text
         assert "<script>" not in mail.html
         assert PAYLOAD in words_of(mail.html)

@@ -36,7 +36,8 @@ class Door(Enum):
 PAGES = {
     Door.EVERYBODY: """
         home.index home.change_password health.healthz health.readyz health.security_txt health.favicon
-        docs.index static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out
+        docs.index leaks.index leaks.thanks
+        static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out
         auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email
     """,
     Door.OWNERS: """
@@ -58,6 +59,8 @@ OPEN_API = {
     "POST /api/signup",
     "POST /api/signin",
     "POST /api/confirm/signup/<token>",
+    "POST /api/leaks",
+    "POST /api/leaks/github",
     "GET /api/openapi.json",
 }
 BOTH_LEVELS = {

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from flask import Response
-
-from portal.api.schemas import Wire
+from pydantic import BaseModel
 
 JSON = "application/json"
 ACCEPTED = frozenset({"*/*", "application/*", JSON})
@@ -16,7 +15,7 @@ PLAIN_ACCEPTS = frozenset({None, "", "*/*", JSON, "application/json, text/plain,
 """What clients send most; nothing else has to be read closely."""
 
 
-def answer(body: Wire, status: int = 200) -> Response:
+def answer(body: BaseModel, status: int = 200) -> Response:
     """Make a JSON answer of a model."""
     return Response(body.model_dump_json(by_alias=True).encode(), status, content_type=JSON)
 

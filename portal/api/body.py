@@ -30,7 +30,7 @@ def read_object(*, may_be_empty: bool = False) -> dict[str, Any]:
     data = request.get_data(cache=False)
     if not data.strip():
         raise InvalidInput("postBodyMissing", "")
-    found = _parse(data)
+    found = parse(data)
     if not isinstance(found, dict):
         raise InvalidInput("bodyNotJson", "")
     if not found and not may_be_empty:
@@ -61,13 +61,8 @@ def number(body: dict[str, Any], name: str) -> int | float | None:
     return int(value) if value == math.floor(value) else value
 
 
-def _is_json() -> bool:
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    coding = request.headers.get("Content-Encoding", "identity").lower()
-    return request.mimetype == "application/json" and charset == "utf-8" and coding == "identity"
-
-
-def _parse(data: bytes) -> Any:
+def parse(data: bytes) -> Any:
+    """What JSON says, strictly read. Raises InvalidInput with ``bodyNotJson``."""
     try:
         found = json.loads(
             data.decode(),
@@ -83,6 +78,12 @@ def _parse(data: bytes) -> Any:
     if "\\u0000" in written:
         _refuse_nul(found)
     return found
+
+
+def _is_json() -> bool:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    coding = request.headers.get("Content-Encoding", "identity").lower()
+    return request.mimetype == "application/json" and charset == "utf-8" and coding == "identity"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

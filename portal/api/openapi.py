@@ -116,7 +116,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.door not in {Door.OPEN, Door.VISITOR}:
         operation["x-level"] = WRITE_ACCOUNT if route.method == "DELETE" else route.level
-    if parameters := [*_path_parameters(route), *_query_parameters(route)]:
+    if parameters := [*_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
     if route.body is not None:
         schema = {"$ref": REFERENCE.format(model=route.body.__name__)}
@@ -162,7 +162,9 @@ def _failure(lines: list[str]) -> dict[str, Any]:
     return {"description": "\n\n".join(lines), "content": {JSON: {"schema": schema}}}
 
 
-def _path_parameters(route: Route) -> Iterable[dict[str, Any]]:
+def _parameters(route: Route) -> Iterable[dict[str, Any]]:
+    for name in route.headers:
+        yield {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
     for name in re.findall(r"<(\w+)>", route.path):
         schema = {"type": "string", "format": "uuid"} if name == "key" else {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}

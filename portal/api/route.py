@@ -10,8 +10,6 @@ from flask import current_app
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
-from portal.api.schemas import Request
-
 
 class Door(StrEnum):
     """How a caller proves who they are."""
@@ -35,8 +33,9 @@ class Route:
     status: int = 200
     level: int = 0
     answer: type[BaseModel] | None = None
-    body: type[Request] | None = None
+    body: type[BaseModel] | None = None
     body_required: bool = True
+    headers: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     without_consent: bool = False
     introspects: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from portal.api import accounts, apikeys, authorize, introspect, signing, whoami
+from portal.api import accounts, apikeys, authorize, introspect, leaks, signing, whoami
+from portal.api.leak_schemas import GithubReports, GithubVerdicts, LeakReport
 from portal.api.route import Door, Route
 from portal.api.schemas import (
     AccountAnswer,
@@ -192,6 +193,28 @@ ROUTES: tuple[Route, ...] = (
         answer=SignedInAnswer,
         body=SignIn,
         errors=(*BODY, *SIGN_IN, *SIGN_IN_REFUSED),
+    ),
+    Route(
+        "POST",
+        "/leaks",
+        Door.OPEN,
+        leaks.report,
+        N_("Report leaked secrets; the answer is the same whatever they are"),
+        status=202,
+        answer=Success,
+        body=LeakReport,
+        errors=(*BODY, "secretsMissing", "secretsTooMany"),
+    ),
+    Route(
+        "POST",
+        "/leaks/github",
+        Door.OPEN,
+        leaks.receive,
+        N_("Take what GitHub's secret scanning has found and signed"),
+        answer=GithubVerdicts,
+        body=GithubReports,
+        headers=(leaks.IDENTIFIER, leaks.SIGNATURE),
+        errors=("notFound", "signatureInvalid", "bodyNotJson", "fieldInvalid", "bodyTooLarge"),
     ),
     Route(
         "GET",

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
+LARGER_BODIES = {"/leaks": 128 * 1024, "/api/leaks": 128 * 1024, "/api/leaks/github": 1024 * 1024}
+"""Paths that take more: reports of up to 1,000 secrets, and of as many as GitHub likes."""
+
 LARGEST_HEADERS = 16 * 1024
 """Characters of all headers of a page; of the API the server bounds the head, and the door the
 credentials, so that a key check doesn't pay for the count."""
@@ -76,7 +79,7 @@ class Gate:
             return BadRequest(_("The method of the request is not known."))
         refusal = _refuse_target(path, environ.get("QUERY_STRING", ""))
         if refusal is None and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
-            refusal = _refuse_body(environ)
+            refusal = _refuse_body(environ, LARGER_BODIES.get(path, LARGEST_BODY))
         if refusal or path.startswith(API):
             return refusal
         return _refuse_headers(environ) or (None if method in _SAFE else self._refuse_site(environ))
@@ -116,26 +119,26 @@ def is_own_authority(authority: str, settings: Settings) -> bool:
     return name == own.hostname and (port or default) == (own.port or default)
 
 
-def _refuse_body(environ: WSGIEnvironment) -> HTTPException | None:
+def _refuse_body(environ: WSGIEnvironment, largest: int) -> HTTPException | None:
     length, encoding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
     if length and (encoding is not None or not (length.isascii() and length.isdigit())):
         return BadRequest(_("The length of the request is not clear."))
     if encoding is not None and encoding.strip().lower() != "chunked":
         return BadRequest(_("The length of the request is not clear."))
     if encoding is not None:
-        length = _read_chunked(environ)
-    if len(length or "") > _LONGEST_NUMBER or int(length or 0) > LARGEST_BODY:
+        length = _read_chunked(environ, largest)
+    if len(length or "") > _LONGEST_NUMBER or int(length or 0) > largest:
         return RequestEntityTooLarge(_("That is more than the portal takes in one request."))
     return None
 
 
-def _read_chunked(environ: WSGIEnvironment) -> str:
+def _read_chunked(environ: WSGIEnvironment, largest: int) -> str:
     """Read a body whose length was not told, up to the bound, and give it one.
 
     Werkzeug would cut such a body at the bound without a word.
     """
     body = b""
-    while len(body) <= LARGEST_BODY and (part := environ["wsgi.input"].read(LARGEST_BODY + 1 - len(body))):
+    while len(body) <= largest and (part := environ["wsgi.input"].read(largest + 1 - len(body))):
         body += part
     del environ["HTTP_TRANSFER_ENCODING"]
     environ["wsgi.input"] = BytesIO(body)
@@ -159,8 +162,10 @@ def _refuse_headers(environ: WSGIEnvironment) -> HTTPException | None:
 
 
 def init_app(app: Flask) -> None:
-    """Put the gate before an application and bound what it reads."""
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
+    """Put the gate before an application and bound what it reads.
+
+    The gate holds each path to its own bound, so Werkzeug's need not be tighter than the largest.
+    """
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = max(LARGER_BODIES.values())
     app.config["MAX_FORM_PARTS"] = MOST_FIELDS
     app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap

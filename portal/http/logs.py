@@ -38,7 +38,7 @@ class Redactor:
 
     def __init__(self, prefix: str) -> None:
         self._patterns = (
-            (re.compile(rf"{re.escape(prefix)}_[0-9A-Za-z]{{49}}"), _HIDDEN),
+            (re.compile(rf"{re.escape(prefix)}_(?:live_|test_)?[0-9A-Za-z]{{49}}"), _HIDDEN),
             (re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_HIDDEN}"),
             (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _HIDDEN),
             (re.compile(rf"/({_LINKS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),

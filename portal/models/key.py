@@ -45,6 +45,7 @@ class Reason(StrEnum):
     ACCOUNT_REMOVED = "account-removed"
     EXCESSIVE = "excessive"
     OPERATOR = "operator"
+    LEAKED = "leaked"
 
 
 class KeyKind(StrEnum):

@@ -26,6 +26,7 @@ class MailKind(StrEnum):
     KEY_ROTATED = "key-rotated"
     KEY_REUSED = "key-reused"
     KEYS_REVOKED = "keys-revoked"
+    KEYS_LEAKED = "keys-leaked"
     ROLE_CHANGED = "role-changed"
     ACCOUNT_REMOVED = "account-removed"
 

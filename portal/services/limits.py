@@ -69,6 +69,9 @@ MAIL_RECIPIENT = Limit("mail by recipient", 6, HOUR)
 CONFIRM_SOURCE = Limit("confirm by source", 60, HOUR)
 CONFIRM_ALL = Limit("confirm", 3000, HOUR, spares=5)
 ISSUE_ACCOUNT = Limit("issue by account", 60, HOUR)
+LEAK_SOURCE = Limit("leak report by source", 60, HOUR)
+LEAK_ALL = Limit("leak report", 3000, HOUR, spares=5)
+SIGNATURE_SOURCE = Limit("wrong signature by source", 60, MINUTE)
 KEY_CHECK_SOURCE = Limit("failed key check by source", 60, MINUTE)
 KEY_CHECK_ALL = Limit("failed key check", 6000, MINUTE, spares=10)
 
@@ -151,28 +154,22 @@ def may_issue_key(account_id: int) -> Answer:
     return _ask([_counter(ISSUE_ACCOUNT, account_id)])
 
 
+def may_report_leaks(address: str) -> Answer:
+    """Count a report of leaked secrets, whatever it finds."""
+    return _ask([_counter(LEAK_SOURCE, source(address)), _counter(LEAK_ALL)])
+
+
+def failed_signature(address: str) -> Answer:
+    """Count a report whose signature is not GitHub's; a good one passes from a slow source too."""
+    return _failed(_counter(SIGNATURE_SOURCE, source(address)))
+
+
 def failed_key_check(address: str) -> Answer:
     """Count a failed key check. Once a source is slow, nothing is written until it no longer is.
 
     Ask only after a failure: a good secret passes from a slow source too.
     """
-    answer = is_slowed(address)
-    if not answer:
-        return answer
-    own = _counter(KEY_CHECK_SOURCE, source(address))
-    answer = _ask([own, _counter(KEY_CHECK_ALL)])
-    if not answer:
-        _remember(own[1], clock.now_ms() + answer.retry_after * 1000)
-    return answer
-
-
-def is_slowed(address: str) -> Answer:
-    """Whether this process knows a source to be slow. Costs no look at the database."""
-    known = _slowed.get(db.engine)
-    if not known or not settings.limits_enabled:
-        return YES
-    name = _counter(KEY_CHECK_SOURCE, source(address))[1]
-    return _no_until(known.get(name, 0), clock.now_ms())
+    return _failed(_counter(KEY_CHECK_SOURCE, source(address)), _counter(KEY_CHECK_ALL))
 
 
 def forget_expired() -> int:
@@ -215,6 +212,18 @@ def _counter(limit: Limit, *subject: object) -> _Counter:
     for part in (limit.name, *subject):
         digest.update(f"{part}\0".encode("utf-8", "replace"))
     return limit, f"{limit.name}:{digest.hexdigest()}"
+
+
+def _failed(own: _Counter, *others: _Counter) -> Answer:
+    """Count a failure; a source that this process knows to be slow costs no look at the database."""
+    known = _slowed.get(db.engine) or {}
+    answer = _no_until(known.get(own[1], 0), clock.now_ms())
+    if not answer and settings.limits_enabled:
+        return answer
+    answer = _ask([own, *others])
+    if not answer:
+        _remember(own[1], clock.now_ms() + answer.retry_after * 1000)
+    return answer
 
 
 def _folded(text_: str) -> str:

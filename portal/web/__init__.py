@@ -22,6 +22,7 @@ from portal.web import (
     health,
     home,
     keys,
+    leaks,
     profile,
     security,
 )
@@ -40,6 +41,7 @@ BLUEPRINTS = (
     consent.blueprint,
     activity.blueprint,
     docs.blueprint,
+    leaks.blueprint,
     admin.blueprint,
     keys.blueprint,
 )

@@ -62,6 +62,7 @@ def security_txt() -> Response:
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
         "Preferred-Languages: en",
         f"Canonical: {settings.base_url}{SECURITY_TXT}",
+        f"# Leaked secrets of this portal: {settings.base_url}/leaks",
     )
     return _text("\n".join(lines))
 

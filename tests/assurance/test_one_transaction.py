@@ -22,6 +22,7 @@ from portal.permissions import Role
 from portal.services import (
     changes,
     keys,
+    leaks,
     operators,
     passwords,
     profile,
@@ -35,6 +36,7 @@ from portal.services import (
 from portal.services.actor import Actor
 from portal.services.changes import Changes
 from portal.services.errors import SignInFailed
+from portal.services.leaks import Leak, Reporter
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, make_person
@@ -54,7 +56,8 @@ class Scene:
 
     def __init__(self, app: Flask, cast: Cast, make_key: MakeKey) -> None:
         self.app, self.cast = app, cast
-        self.key = keys_id(make_key(cast.alice).id)
+        made = make_key(cast.alice)
+        self.key, self.secret = keys_id(made.id), made.secret
         self.rotated = keys_id(make_key(cast.alice, level=2).id)
         with app.app_context():
             rotation.rotate_key(cast.alice.actor, self.rotated)
@@ -104,6 +107,11 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "revoke a key": (lambda it: keys.revoke_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
+    "report a leak": (
+        lambda it: leaks.report(STRANGER, [Leak(it.secret, "a log")], Reporter.API),
+        Action.KEY_REVOKED,
+        True,
+    ),
     "revoke another's key": (
         lambda it: operators.revoke_one(it.cast.sue.actor, it.key, why="leaked"),
         Action.KEY_REVOKED,

@@ -29,6 +29,8 @@ REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
     "a secret key of one letter": ({"PORTAL_SECRET_KEY": "a" * 64}, "PORTAL_SECRET_KEY"),
     "a weak pepper": ({"PORTAL_PEPPERS": "p1:changeme"}, "PORTAL_PEPPERS"),
     "no limits": ({"PORTAL_LIMITS_ENABLED": "false"}, "PORTAL_LIMITS_ENABLED"),
+    "GitHub's keys in the clear": ({"PORTAL_GITHUB_KEYS": "http://api.github.com/x"}, "PORTAL_GITHUB_KEYS"),
+    "GitHub's keys from nowhere": ({"PORTAL_GITHUB_KEYS": "no-such-file.json"}, "PORTAL_GITHUB_KEYS"),
     "a weak secret key on this machine": (
         {"PORTAL_BASE_URL": None, "PORTAL_SECRET_KEY": "secret"},
         "PORTAL_SECRET_KEY",

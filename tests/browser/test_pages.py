@@ -84,6 +84,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("home", "/"), ("sign-up", "/signup"), ("sign-up-sent", "/signup/sent"),
             ("sign-in", "/signin"),
             ("forgot", "/password/forgot"), ("stale-link", "/password/reset/wrong"), ("confirm", confirm),
+            ("leaks", "/leaks"), ("leaks-thanks", "/leaks/thanks"),
             ("docs", "/docs"), ("not-found", "/nothing/here"),
         ],
         "owner": [

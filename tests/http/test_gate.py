@@ -120,13 +120,27 @@ def test_a_body_may_be_so_large_and_no_larger(guard: Guard) -> None:
     assert client.post("/act", environ_overrides=endless).status_code == 413
 
 
-def test_a_body_of_unknown_length_is_bounded_too(guard: Guard) -> None:
+@pytest.mark.parametrize(("path", "bound"), gate.LARGER_BODIES.items())
+def test_some_paths_take_more(guard: Guard, path: str, bound: int) -> None:
     client = guard().test_client()
+
+    assert client.post(path, data=b"x" * bound).status_code == 404
+    assert client.post(path, data=b"x" * (bound + 1)).status_code == 413
+    assert client.post(f"{path}/x", data=b"x" * bound).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "bound"), [("/api/thing", gate.LARGEST_BODY), ("/api/leaks", gate.LARGER_BODIES["/api/leaks"])]
+)
+def test_a_body_of_unknown_length_is_bounded_too(guard: Guard, path: str, bound: int) -> None:
+    app = guard()
+    app.add_url_rule("/api/leaks", view_func=app.view_functions["thing"], methods=["POST"])
+    client = app.test_client()
     unknown = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
 
-    for size, status in ((gate.LARGEST_BODY, 200), (gate.LARGEST_BODY + 1, 413)):
+    for size, status in ((bound, 200), (bound + 1, 413)):
         environ = {**unknown, "CONTENT_LENGTH": ""}
-        response = client.post("/api/thing", data=b"x" * size, environ_overrides=environ)
+        response = client.post(path, data=b"x" * size, environ_overrides=environ)
         assert response.status_code == status
         assert status != 200 or response.json["body"] == "x" * size  # type: ignore[index]
 

@@ -55,6 +55,8 @@ QUESTIONS: list[tuple[Limit, Callable[[int], Answer]]] = [
     (limits.CONFIRM_SOURCE, lambda _: limits.may_confirm(HERE)),
     (limits.ISSUE_ACCOUNT, lambda _: limits.may_issue_key(1)),
     (limits.KEY_CHECK_SOURCE, lambda _: limits.failed_key_check(HERE)),
+    (limits.LEAK_SOURCE, lambda _: limits.may_report_leaks(HERE)),
+    (limits.SIGNATURE_SOURCE, lambda _: limits.failed_signature(HERE)),
 ]
 
 
@@ -104,8 +106,9 @@ def test_under_attack_a_source_has_only_its_spare_tries(context: Clock) -> None:
         (limits.RESET_ALL, lambda n, own: limits.may_reset(far_away(n), f"{own}@example.org")),
         (limits.CONFIRM_ALL, lambda n, _: limits.may_confirm(far_away(n))),
         (limits.KEY_CHECK_ALL, lambda n, _: limits.failed_key_check(far_away(n))),
+        (limits.LEAK_ALL, lambda n, _: limits.may_report_leaks(far_away(n))),
     ],
-    ids=["sign-in", "sign-up", "reset", "confirm", "key check"],
+    ids=["sign-in", "sign-up", "reset", "confirm", "key check", "leak report"],
 )
 def test_the_overall_limit_leaves_each_source_its_spare_tries(
     context: Clock, monkeypatch: pytest.MonkeyPatch, limit: Limit, ask: Callable[[int, int], Answer]
@@ -171,18 +174,17 @@ def test_a_source_is_an_ipv4_address_or_a_64_of_ipv6(address: str, source: str) 
 
 def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
     use_up(limits.KEY_CHECK_SOURCE, lambda: limits.failed_key_check(HERE))
-    assert limits.is_slowed(HERE), "the limit is used up, and not yet passed"
     assert not limits.failed_key_check(HERE)
     statements: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
 
-    answers = [limits.failed_key_check(HERE) for _ in range(100)] + [limits.is_slowed(HERE)]
+    answers = [limits.failed_key_check(HERE) for _ in range(100)]
 
     assert not any(answers)
     assert statements == []
-    assert limits.is_slowed(THERE)
+    assert limits.failed_key_check(THERE)
+    assert limits.failed_signature(HERE), "one is not slowed for the other"
     context.forward(seconds=answers[-1].retry_after)
-    assert limits.is_slowed(HERE)
     assert limits.failed_key_check(HERE)
 
 
@@ -225,7 +227,6 @@ def test_they_can_be_switched_off(make_app: Callable[..., Flask]) -> None:
             limits.signed_in(HERE, "alice")
         for _ in range(limits.KEY_CHECK_SOURCE.amount + 5):
             assert limits.failed_key_check(HERE)
-        assert limits.is_slowed(HERE)
 
 
 def test_a_question_inside_a_transaction_is_a_mistake(context: Clock) -> None:

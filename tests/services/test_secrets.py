@@ -67,6 +67,53 @@ def test_odd_texts_are_not_well_formed(odd: str) -> None:
     assert not secrets.is_well_formed(odd, "chk")
 
 
+def with_checksum(text: str) -> str:
+    return text + secrets.checksum(text)
+
+
+BODY = VECTORS[2][0].removeprefix("chk_")
+GOOD = with_checksum(f"chk_{BODY}")
+LIVE, TEST = with_checksum(f"chk_live_{BODY}"), with_checksum(f"chk_test_{BODY}")
+
+SEARCHED: list[tuple[str, list[str]]] = [
+    (GOOD, [GOOD]),
+    (f'CHATELAINE_SECRET="{LIVE}"', [LIVE]),
+    (f"key='{TEST}';", [TEST]),
+    (f"https://x.example/?key={GOOD}&a=1#{LIVE}", [GOOD, LIVE]),
+    (f"Authorization: Bearer {GOOD}\r\n", [GOOD]),
+    (f"curl -u 0190b1f2-0000-7000-8000-000000000001:{GOOD} x", [GOOD]),
+    (f'{{"a":["{GOOD}","{GOOD}"]}}', [GOOD, GOOD]),
+    (f"<td>{GOOD}</td>", [GOOD]),
+    (f"é{GOOD}é", [GOOD]),
+    (GOOD[:-1], []),
+    (f"{GOOD}0", []),
+    (f"x{GOOD}", []),
+    (f"_{GOOD}", []),
+    (f"{GOOD}_", []),
+    (GOOD.replace("chk_", "CHK_"), []),
+    (GOOD.replace("chk_", "chk-"), []),
+    (f"chk_prod_{GOOD[4:]}", []),
+    (f"{GOOD[:30]}\n{GOOD[30:]}", []),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), SEARCHED)
+def test_the_pattern_finds_secrets_in_any_text(text: str, found: list[str]) -> None:
+    assert secrets.pattern("chk").findall(text) == found
+
+
+@pytest.mark.parametrize("prefix", ["chk", "acme_2", "a"])
+@pytest.mark.parametrize("label", ["", "live_", "test_"])
+def test_the_pattern_fits_every_secret_and_the_checksum_tells_look_alikes(prefix: str, label: str) -> None:
+    secret = with_checksum(f"{prefix}_{label}{BODY}")
+    look_alike = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+
+    for each in (secret, look_alike):
+        assert secrets.pattern(prefix).fullmatch(each)
+    assert secrets.is_well_formed(secret, prefix)
+    assert not secrets.is_well_formed(look_alike, prefix)
+
+
 def test_the_prefix_belongs_to_the_checksum() -> None:
     secret = secrets.make_secret("acme_live")
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from flask import Flask
 
 from portal.permissions import LEVELS, Role
-from portal.services.secrets import make_secret
+from portal.services import secrets
 from portal.web.docs.examples import ASK, MAKE
-from tests.conftest import MakeKey
+from tests.conftest import MakeApp, MakeKey
+from tests.support import pages
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
 from tests.support.server import Server
@@ -82,11 +86,46 @@ def test_it_shows_each_example_as_it_is(page: BeautifulSoup) -> None:
         assert shown.get_text() == example.text
 
 
-def test_the_pattern_of_a_secret_fits_one(page: BeautifulSoup) -> None:
-    import re
+def shown(page: BeautifulSoup, name: str) -> str:
+    found = page.find(id=f"leak-{name}")
+    assert found
+    return found.get_text()
 
-    (pattern,) = [pre.get_text() for pre in page.select("pre") if pre.get_text().startswith("chk_[")]
-    assert re.fullmatch(pattern, make_secret("chk"))
+
+@pytest.mark.parametrize("prefix", ["chk", "acme_2"])
+def test_scanners_are_given_the_pattern_of_this_installation(make_app: MakeApp, prefix: str) -> None:
+    """The rules are read as the scanners read them, and hold the very pattern that we search with."""
+    client = make_app(PORTAL_KEY_PREFIX=prefix).test_client()
+    page = pages.parse(client.get("/docs"))
+    own = secrets.pattern(prefix).pattern
+    [rule] = tomllib.loads(shown(page, "gitleaks"))["rules"]
+    [detector] = yaml.safe_load(shown(page, "trufflehog"))["detectors"]
+
+    assert shown(page, "pattern") == rule["regex"] == detector["regex"]["secret"] == own
+    assert rule["keywords"] == detector["keywords"] == [f"{prefix}_"]
+    assert set(rule) == {"id", "description", "regex", "keywords"}
+    assert set(detector) == {"name", "keywords", "regex"}
+    assert not set(re.findall(r"\(\?(.)", own)) - {":"}, "RE2 knows no look-around"
+
+
+def test_the_check_of_the_page_tells_secrets_from_look_alikes(page: BeautifulSoup) -> None:
+    told: dict[str, Any] = {}
+    exec(shown(page, "check"), told)  # what the page tells readers to run
+    secret = secrets.make_secret("chk")
+
+    assert told["is_secret"](secret)
+    for wrong in ("chk_" + "0" * 49, secret[:-1], f"{secret}0", f" {secret}", secret.lower()):
+        assert not told["is_secret"](wrong)
+
+
+def test_the_example_of_a_report_is_taken(page: BeautifulSoup, client: PageChecker) -> None:
+    import json
+    import shlex
+
+    curl, option, body, url = shlex.split(shown(page, "report"))
+    assert (curl, option) == ("curl", "--json")
+
+    assert client.post(url.partition("127.0.0.1:8000")[2], json=json.loads(body)).status_code == 202
 
 
 @pytest.fixture

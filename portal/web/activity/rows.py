@@ -12,7 +12,7 @@ from flask_babel import ngettext
 from portal.models import Action, ActorKind, AuditEvent
 from portal.permissions import Role
 from portal.web.filters import exact
-from portal.words import ACTIONS, REASONS, ROLES
+from portal.words import ACTIONS, REASONS, REPORTERS, ROLES
 
 BY_LINK = frozenset(
     {
@@ -87,6 +87,8 @@ def _more(event: AuditEvent, account_id: int) -> str:
         parts.append(_("works until %(at)s", at=exact(datetime.fromisoformat(details["retires_at"]))))
     if "cause" in details:
         parts.append(_(REASONS[details["cause"]]))
+    if "reporter" in details:
+        parts += [_(REPORTERS[details["reporter"]]), *details["found_at"]]
     if event.action is Action.ACCOUNT_ROLE_CHANGED:
         before, after = (_(ROLES[Role(details[side])]) for side in ("before", "after"))
         parts.append(_("from %(before)s to %(after)s", before=before, after=after))

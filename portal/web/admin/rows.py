@@ -15,7 +15,7 @@ from portal.models import AuditEvent, Reason, Status
 from portal.permissions import N_
 from portal.services import listings
 from portal.web.filters import day, exact
-from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
+from portal.words import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUSES
 
 OPERATORS_REASONS = REASONS | {Reason.OWNER: N_("by its owner")}
 """Why a key was revoked, to somebody who is not its owner."""
@@ -70,7 +70,7 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
         request_id=event.request_id,
         reason=event.reason,
         details=", ".join(
-            _detail(name, value) for name, value in event.details.items() if value not in ("", None)
+            _detail(name, value) for name, value in event.details.items() if value not in ("", None, [])
         ),
     )
 
@@ -92,6 +92,8 @@ def _detail(name: str, value: Any) -> str:
 
 IN_WORDS: dict[str, Callable[[Any], str]] = {
     "cause": lambda value: str(gettext(OPERATORS_REASONS[value])),
+    "reporter": lambda value: str(gettext(REPORTERS[value])),
+    "found_at": lambda value: str(_("found at %(places)s", places=", ".join(value))),
     "keys": lambda value: str(ngettext("%(num)d key", "%(num)d keys", value)),
     "level": lambda value: str(_("level %(level)s", level=value)),
     "expires_at": lambda value: str(_("expires %(day)s", day=day(datetime.fromisoformat(value)))),

@@ -89,9 +89,16 @@ def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[Field]:
     if body is None:
         return []
     (content,) = body["content"].values()
-    schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    schema = _referred(document, content["schema"])
+    if "items" in schema:
+        schema = _referred(document, schema["items"])
     required = schema.get("required", ())
     return [
         Field(name, name in required, facts.get("description", ""))
         for name, facts in schema["properties"].items()
     ]
+
+
+def _referred(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found

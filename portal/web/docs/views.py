@@ -6,10 +6,11 @@ from flask import Blueprint, current_app, render_template
 
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
-from portal.services import limits, secrets
+from portal.services import leaks, limits, secrets
 from portal.services.call_limits import rates_by_role
 from portal.web.docs import described
 from portal.web.docs.examples import ASK, MAKE
+from portal.web.docs.scanners import scanners
 from portal.words import ROLES
 
 LIMITS = (
@@ -21,6 +22,7 @@ LIMITS = (
     (N_("Wrong current passwords, by one account and source"), limits.PROVE_OWN),
     (N_("Keys made, by one account"), limits.ISSUE_ACCOUNT),
     (N_("Failed checks of a key, by one source"), limits.KEY_CHECK_SOURCE),
+    (N_("Reports of leaked secrets, by one source"), limits.LEAK_SOURCE),
 )
 
 blueprint = Blueprint("docs", __name__)
@@ -42,6 +44,8 @@ def index() -> str:
         rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],
         longest_life=LONGEST_LIFE,
         secret=secrets,
+        scanners=scanners(settings.key_prefix, settings.base_url),
+        most_secrets=leaks.MOST_SECRETS,
         prefix=settings.key_prefix,
         base_url=settings.base_url,
     )

@@ -1,0 +1,159 @@
+"""Secrets that leaked: whoever holds one may report it, and its key is revoked for good.
+
+Nobody has to sign in for that, and nobody is told what a report has done: it would be a way
+to ask whether a secret is good. A report asks the database the same number of times whether
+there is a hit or not; what a hit costs besides, only somebody who holds a secret can cause.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db, settings
+from portal.models import Account, Action, ApiKey, MailKind, Reason
+from portal.services import audit, outbox, secrets
+from portal.services.actor import Actor
+from portal.services.transaction import lock_account, transaction
+
+MOST_SECRETS = 1000
+"""How many one report from a stranger may hold."""
+
+AT_ONCE = 1000
+"""Digests that one query asks for."""
+
+LONGEST_PLACE = 300
+MOST_PLACES = 3
+"""Places that are told of one key: of a repository with many forks the first will do."""
+
+MOST_NAMED = 20
+"""Keys that one mail names; of the others it tells how many."""
+
+WRAPPING = " \t\r\n\"'`,;"
+"""What stands around a secret that was cut out of code or of a configuration."""
+
+
+class Reporter(StrEnum):
+    """Through what a leak was reported."""
+
+    PAGE = "page"
+    API = "api"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A secret and where it was found, in the words of whoever reports it."""
+
+    secret: str = field(repr=False)
+    found_at: str = field(default="", repr=False)
+
+
+Places = dict[str, list[str]]
+
+
+def search(text: str) -> list[str]:
+    """The secrets that stand in a text, each once; a look-alike with a wrong checksum is none."""
+    found = dict.fromkeys(secrets.pattern(settings.key_prefix).findall(text))
+    return [each for each in found if secrets.is_well_formed(each, settings.key_prefix)]
+
+
+def unwrap(secret: str) -> str:
+    """The secret without the quotes and the white space around it."""
+    return secret.strip(WRAPPING)
+
+
+def report(actor: Actor, leaks: Iterable[Leak], reporter: Reporter) -> frozenset[str]:
+    """Revoke the key of each secret that is ours, record it and write to its owner.
+
+    What is revoked already stays as it is, so that a report which comes twice does nothing
+    twice. An expired key is revoked too: its owner has to know. Each account has a
+    transaction of its own; a report that breaks off may simply be sent again. Returns the
+    secrets that are ours, without what was around them; tell them to nobody but GitHub.
+    """
+    places = _places_of(leaks)
+    hits: defaultdict[int, dict[UUID, str]] = defaultdict(dict)
+    for account_id, key_id, secret in _find(list(places)):
+        hits[account_id][key_id] = secret
+    for account_id in sorted(hits):
+        found_at = {key_id: places[secret] for key_id, secret in hits[account_id].items()}
+        _revoke(actor, account_id, found_at, reporter)
+    return frozenset(secret for keys in hits.values() for secret in keys.values())
+
+
+def clean_place(text: str) -> str:
+    """Where a leak was found, fit to be read: one short line that holds no secret of ours."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    line = secrets.pattern(settings.key_prefix).sub(f"{settings.key_prefix}_…", line)
+    return line if len(line) <= LONGEST_PLACE else f"{line[: LONGEST_PLACE - 1]}…"
+
+
+def _places_of(leaks: Iterable[Leak]) -> Places:
+    """The places of each secret that is well formed, in the order in which they were told."""
+    found: Places = {}
+    for leak in leaks:
+        secret = unwrap(leak.secret)
+        if not secrets.is_well_formed(secret, settings.key_prefix):
+            continue
+        places = found.setdefault(secret, [])
+        place = clean_place(leak.found_at)
+        if place and place not in places and len(places) < MOST_PLACES:
+            places.append(place)
+    return found
+
+
+def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
+    """Account, key and secret of each that is ours, revoked or not."""
+    for start in range(0, len(given), AT_ONCE):
+        for pepper_id, pepper in settings.peppers.items():
+            by_digest = {secrets.digest(pepper, each): each for each in given[start : start + AT_ONCE]}
+            query = select(ApiKey.account_id, ApiKey.id, ApiKey.digest).where(
+                ApiKey.digest.in_(by_digest), ApiKey.pepper_id == pepper_id
+            )
+            for account_id, key_id, digest in db.session.execute(query):
+                yield account_id, key_id, by_digest[digest]
+
+
+def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], reporter: Reporter) -> None:
+    with transaction() as session:
+        account = lock_account(session, account_id)
+        query = select(ApiKey).where(ApiKey.id.in_(found_at), ApiKey.revoked_at.is_(None))
+        keys = list(session.scalars(query.order_by(ApiKey.id)))
+        if account is None or not keys:
+            return
+        for key in keys:
+            key.revoked_at, key.revoked_reason = clock.utcnow(), Reason.LEAKED
+            audit.record(
+                session,
+                actor,
+                Action.KEY_REVOKED,
+                account_id=account.id,
+                key_id=key.id,
+                cause=Reason.LEAKED.value,
+                name=key.name,
+                found_at=found_at[key.id],
+                reporter=reporter.value,
+            )
+        _tell(session, account, keys, found_at, reporter)
+
+
+def _tell(
+    session: Session,
+    account: Account,
+    keys: Sequence[ApiKey],
+    found_at: Mapping[UUID, list[str]],
+    reporter: Reporter,
+) -> None:
+    named = [
+        {"name": key.name, "key": str(key.id), "found_at": found_at[key.id]} for key in keys[:MOST_NAMED]
+    ]
+    outbox.enqueue_to(
+        session, account, MailKind.KEYS_LEAKED, leaked=named, keys=len(keys), reporter=reporter.value
+    )

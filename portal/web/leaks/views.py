@@ -1,0 +1,49 @@
+"""Report a leaked secret. Nobody signs in for it, and everybody reads the same thanks."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.http import client_address, request_id
+from portal.http.limited import limited
+from portal.models import ActorKind
+from portal.services import leaks, limits
+from portal.services.actor import Actor
+from portal.services.errors import InvalidInput
+from portal.services.leaks import MOST_SECRETS, Leak, Reporter
+from portal.web.forms import shown, text
+from portal.web.leaks.forms import LeakForm
+
+blueprint = Blueprint("leaks", __name__, url_prefix="/leaks")
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@limited(lambda: limits.may_report_leaks(client_address()))
+def index() -> ResponseReturnValue:
+    """Take a text, look for our secrets in it, and forget it."""
+    form = LeakForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            _report(text(form.text), text(form.found_at))
+            return redirect(url_for(".thanks"), 303)
+    form.forget()
+    return shown("leaks/index.html", form)
+
+
+@blueprint.get("/thanks")
+def thanks() -> str:
+    """Say thanks, whatever was found."""
+    return render_template("leaks/thanks.html")
+
+
+def _report(words: str, place: str) -> None:
+    found = leaks.search(words)
+    if len(found) > MOST_SECRETS:
+        raise InvalidInput("secretsTooMany", "text", maximum=MOST_SECRETS)
+    leaks.report(_reporter(), [Leak(each, place) for each in found], Reporter.PAGE)
+
+
+def _reporter() -> Actor:
+    """Nobody, from an address: also of who is signed in, whose own record must not tell of a hit."""
+    return Actor(ActorKind.ANONYMOUS, address=client_address(), request_id=request_id())

@@ -1,0 +1,277 @@
+"""Leaked secrets over the wire: from strangers, and from GitHub (row 55)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from portal.services import limits
+from portal.services.leaks import MOST_SECRETS
+from portal.services.secrets import make_secret
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import Cast, MadeKey
+from tests.support.client import PageChecker
+from tests.support.clock import Clock
+from tests.support.databases import Database
+from tests.support.github import Signer, listing
+from tests.support.mailbox import Mailbox
+
+SIGNER = Signer()
+URL = "https://github.com/alice/repo/blob/1234/.env"
+UNKNOWN = make_secret("chk")
+
+Send = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def app(make_app: MakeApp, tmp_path: Path) -> Flask:
+    """The application, told where GitHub's public keys are."""
+    path = tmp_path / "keys.json"
+    path.write_bytes(listing(SIGNER))
+    return make_app(PORTAL_GITHUB_KEYS=str(path))
+
+
+@pytest.fixture
+def send(client: PageChecker) -> Send:
+    """Send what GitHub would: matches, or raw bytes, with the headers of its signature."""
+
+    def send(matches: Any, signer: Signer = SIGNER, **headers: str) -> TestResponse:
+        body = matches if isinstance(matches, bytes) else json.dumps(matches).encode()
+        return client.post("/api/leaks/github", data=body, headers=signer.headers(body) | headers)
+
+    return send
+
+
+def match(token: str, **more: str) -> dict[str, str]:
+    return {"token": token, "type": "chatelaine_key", "url": URL, "source": "content", **more}
+
+
+def outcome(app: Flask, made: MadeKey) -> str:
+    return str(app.extensions["verifier"].decide(made.id, made.secret).outcome)
+
+
+def code(answer: TestResponse) -> tuple[int, str]:
+    assert answer.json
+    return answer.status_code, str(answer.json["error"])
+
+
+def test_a_report_ends_the_key_and_tells_the_reporter_nothing(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, mailbox: Mailbox
+) -> None:
+    made = make_key(cast.alice)
+    bodies = (
+        {"secrets": [UNKNOWN], "url": URL},
+        {"secrets": ["nothing of ours"]},
+        {"secrets": [made.secret, UNKNOWN], "url": URL},
+        {"secrets": [made.secret], "url": URL},
+    )
+
+    answers = [client.post("/api/leaks", json=body) for body in bodies]
+
+    assert {(each.status_code, each.data) for each in answers} == {(202, b'{"result":"success"}')}
+    assert len({tuple(sorted(each.headers.keys())) for each in answers}) == 1
+    assert outcome(app, made) == "apikeyRevoked"
+    assert f"Found at: {URL}" in mailbox.last(to=cast.alice.email).text
+
+
+@pytest.mark.sqlite_only(reason="what is refused never reaches the database")
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"url": URL}, "secretsMissing"),
+        ({"secrets": []}, "secretsMissing"),
+        ({"secrets": None}, "secretsMissing"),
+        ({"secrets": UNKNOWN}, "fieldInvalid"),
+        ({"secrets": [UNKNOWN, 7]}, "fieldInvalid"),
+        ({"secrets": {"0": UNKNOWN}}, "fieldInvalid"),
+        ({"secrets": [UNKNOWN], "url": 7}, "fieldInvalid"),
+        ({"secrets": ["x"] * (MOST_SECRETS + 1)}, "secretsTooMany"),
+        ([UNKNOWN], "bodyNotJson"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_report_of_the_wrong_shape_is_refused(client: PageChecker, body: object, error: str) -> None:
+    answer = client.post("/api/leaks", json=body)
+
+    assert code(answer) == (400, error)
+    assert UNKNOWN not in answer.text
+
+
+def test_a_thousand_secrets_fit_into_one_report(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice)
+    secrets = [make_secret("chk_a_longer_one") for _ in range(MOST_SECRETS - 1)] + [made.secret]
+
+    assert client.post("/api/leaks", json={"secrets": secrets}).status_code == 202
+    assert outcome(app, made) == "apikeyRevoked"
+
+
+def test_a_flood_is_slowed_and_told_until_when(client: PageChecker, clock: Clock) -> None:
+    clock.stop()
+    body = {"secrets": [UNKNOWN]}
+    for _ in range(limits.LEAK_SOURCE.amount):
+        assert client.post("/api/leaks", json=body).status_code == 202
+
+    refused = client.post("/api/leaks", json=body)
+
+    assert code(refused) == (429, "tooManyRequests")
+    wait = int(refused.headers["Retry-After"])
+    assert 0 < wait <= 3600
+    assert client.post("/leaks", data={"text": UNKNOWN}).status_code == 429, "pages and API count together"
+    clock.forward(seconds=wait)
+    assert client.post("/api/leaks", json=body).status_code == 202
+
+
+def test_what_github_has_signed_ends_keys_and_is_answered(
+    app: Flask, send: Send, cast: Cast, make_key: MakeKey, mailbox: Mailbox
+) -> None:
+    made = make_key(cast.alice)
+
+    answer = send([match(UNKNOWN), match(made.secret), match(made.secret, url="", source="npm")])
+
+    assert answer.status_code == 200
+    verdicts = [(UNKNOWN, "false_positive"), (made.secret, "true_positive"), (made.secret, "true_positive")]
+    assert answer.json == [
+        {
+            "token_hash": sha256(token.encode()).hexdigest(),
+            "token_type": "chatelaine_key",
+            "label": label,
+        }
+        for token, label in verdicts
+    ]
+    assert made.secret not in answer.text
+    assert outcome(app, made) == "apikeyRevoked"
+    mail = mailbox.last(to=cast.alice.email)
+    assert f"Found at: {URL} (content)\n" in mail.text
+    assert "- (npm)\n" in mail.text
+
+
+def test_a_replay_ends_nothing_twice_and_mails_nothing_twice(
+    database: Database, send: Send, cast: Cast, make_key: MakeKey, mailbox: Mailbox
+) -> None:
+    made = make_key(cast.alice)
+    first, mails = send([match(made.secret)]), len(mailbox.all())
+    rows = database.rows()
+
+    again = send([match(made.secret)])
+
+    assert (again.status_code, again.data) == (first.status_code, first.data)
+    assert database.rows() == rows
+    assert len(mailbox.all()) == mails
+
+
+def test_a_thousand_matches_are_taken_at_once(app: Flask, send: Send, cast: Cast, make_key: MakeKey) -> None:
+    made = make_key(cast.alice)
+    others = [match(make_secret("chk")) for _ in range(1000)]
+
+    answer = send([*others, match(made.secret)])
+
+    assert [each["label"] for each in answer.json or []] == ["false_positive"] * 1000 + ["true_positive"]
+    assert outcome(app, made) == "apikeyRevoked"
+
+
+FORGERIES: dict[str, Callable[[bytes], tuple[bytes, dict[str, str], int]]] = {
+    "tampered": lambda body: (body.replace(b"content", b"commit!"), SIGNER.headers(body), 400),
+    "a space more": lambda body: (body + b" ", SIGNER.headers(body), 400),
+    "by somebody else": lambda body: (body, Signer().headers(body), 400),
+    "with an unknown key": lambda body: (body, Signer("other").headers(body), 400),
+    "cut short": lambda body: (
+        body,
+        {**SIGNER.headers(body), "Github-Public-Key-Signature": SIGNER.signature(body)[:20]},
+        400,
+    ),
+    "without its signature": lambda body: (body, {"Github-Public-Key-Identifier": "first"}, 404),
+    "without its key": lambda body: (body, {"Github-Public-Key-Signature": "x"}, 404),
+    "with nothing": lambda body: (body, {}, 404),
+}
+
+
+@pytest.mark.parametrize("how", FORGERIES)
+def test_a_forgery_does_nothing(
+    app: Flask, database: Database, client: PageChecker, cast: Cast, make_key: MakeKey, how: str
+) -> None:
+    made = make_key(cast.alice)
+    body, headers, status = FORGERIES[how](json.dumps([match(made.secret)]).encode())
+    rows = database.rows()
+
+    answer = client.post("/api/leaks/github", data=body, headers=headers)
+
+    assert code(answer) == (status, "signatureInvalid" if status == 400 else "notFound")
+    assert outcome(app, made) == "good"
+    changed = {name for name, found in database.rows().items() if found != rows[name]}
+    assert changed <= {"limit_counters"}
+
+
+def test_the_signature_is_looked_at_before_the_body(client: PageChecker, send: Send) -> None:
+    body = b"{not JSON"
+
+    assert code(client.post("/api/leaks/github", data=body, headers=Signer().headers(body))) == (
+        400,
+        "signatureInvalid",
+    )
+    assert code(send(body)) == (400, "bodyNotJson")
+
+
+@pytest.mark.sqlite_only(reason="what is refused never reaches the database")
+@pytest.mark.parametrize(
+    ("matches", "error"),
+    [
+        ({"token": UNKNOWN}, "bodyNotJson"),
+        ("text", "bodyNotJson"),
+        ([UNKNOWN], "fieldInvalid"),
+        ([{"type": "x"}], "fieldInvalid"),
+        ([{"token": 7}], "fieldInvalid"),
+        ([match(UNKNOWN), {"token": UNKNOWN, "url": 7}], "fieldInvalid"),
+        (b'[{"token": "a", "token": "b"}]', "bodyNotJson"),
+    ],
+    ids=str,
+)
+def test_signed_nonsense_is_refused(send: Send, matches: Any, error: str) -> None:
+    answer = send(matches)
+
+    assert code(answer) == (400, error)
+    assert UNKNOWN not in answer.text
+
+
+def test_an_empty_report_and_unknown_fields_are_no_error(send: Send) -> None:
+    assert (send([]).status_code, send([]).json) == (200, [])
+    assert send([{"token": "x", "new": {"field": 1}}]).status_code == 200
+
+
+def test_a_flood_of_forgeries_is_slowed_and_a_good_signature_passes(
+    client: PageChecker, send: Send, cast: Cast, make_key: MakeKey, app: Flask
+) -> None:
+    made, forger = make_key(cast.alice), Signer()
+    statuses = [send([], forger).status_code for _ in range(limits.SIGNATURE_SOURCE.amount + 1)]
+
+    assert set(statuses[:-1]) == {400}
+    assert statuses[-1] == 429
+    assert send([match(made.secret)]).status_code == 200
+    assert outcome(app, made) == "apikeyRevoked"
+
+
+def test_without_the_keys_it_is_asked_to_come_again(make_app: MakeApp, tmp_path: Path) -> None:
+    path = tmp_path / "soon-gone.json"
+    path.write_text("soon gone")
+    client = make_app(PORTAL_GITHUB_KEYS=str(path)).test_client()
+
+    answer = client.post("/api/leaks/github", data=b"[]", headers=SIGNER.headers(b"[]"))
+
+    assert code(answer) == (503, "busy")
+    assert answer.headers["Retry-After"] == "60"
+
+
+def test_where_it_is_not_set_up_there_is_no_receiver(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+
+    answer = client.post("/api/leaks/github", data=b"[]", headers=SIGNER.headers(b"[]"))
+
+    assert code(answer) == (404, "notFound")
