@@ -103,7 +103,7 @@ def test_the_pattern_finds_secrets_in_any_text(text: str, found: list[str]) -> N
 
 
 @pytest.mark.parametrize("prefix", ["chk", "acme_2", "a"])
-@pytest.mark.parametrize("label", [""])
+@pytest.mark.parametrize("label", ["", "live_", "test_"])
 def test_the_pattern_fits_every_secret_and_the_checksum_tells_look_alikes(prefix: str, label: str) -> None:
     secret = with_checksum(f"{prefix}_{label}{BODY}")
     look_alike = secret[:-1] + ("0" if secret[-1] != "0" else "1")
