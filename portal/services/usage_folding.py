@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CursorResult,
+    and_,
     delete,
     func,
     literal_column,
@@ -100,7 +101,7 @@ def _fold_days(
     keys = sorted({key_id for key_id, _first in days})
     _hold(session, keys)
     table = model.__table__
-    among = model.key_id.in_(keys) & tuple_(model.key_id, _day(model)).in_(days)
+    among = _are_of(model, keys, days)
     names = ("key_id", "hour", *apart, *sums)
     whole = (
         select(
@@ -119,6 +120,17 @@ def _fold_days(
         )
     )
     return _run(session, delete(model).where(among, _is_within_day(model)))
+
+
+def _are_of(model: Hours, keys: Sequence[UUID], days: Days) -> ColumnElement[bool]:
+    """Whether rows are of these days; the bounds are for the index, which knows no days."""
+    firsts = [clock.from_ms(first) for _key_id, first in days]
+    return and_(
+        model.key_id.in_(keys),
+        model.hour >= min(firsts),
+        model.hour < max(firsts) + timedelta(days=1),
+        tuple_(model.key_id, _day(model)).in_(days),
+    )
 
 
 def _hold(session: Session, keys: Sequence[UUID]) -> None:
