@@ -25,6 +25,12 @@ PEERS = {
     "knox_tokens": "django-rest-knox",
 }
 PORTAL = "portal"
+DOORS = {
+    "whoami": ("/api/whoami/key", "whoami, with call limits"),
+    "authorize": ("/api/authorize?level=2", "forward auth, with call limits"),
+    "introspect": ("/api/introspect", "introspection, with call limits"),
+}
+"""Doors of the portal with its limits on, as people run it; what is lent out is counted too."""
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Contestant:
     name: str
     server: Server
     headers: Path
+    path: str = "/api/whoami/key"
     loads: list[Load] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     """Microseconds of the workers' processor time for a request, by spell."""
@@ -44,6 +51,7 @@ class Field:
     """All that runs side by side."""
 
     portal: Contestant
+    doors: list[Contestant]
     peers: list[Contestant]
     client: PortalClient
     folder: Path
@@ -63,12 +71,20 @@ def line_up(folder: Path, databases: Databases, *, workers: int, keys: int) -> I
         settings = portal_client.environment(folder, databases.create(PORTAL), workers)
         server = stack.enter_context(serving(PORTAL, portal_client.SERVE, settings, folder))
         client = PortalClient(server, settings)
-        headers = [client.make_key(f"bench {number}")[1] for number in range(keys)]
+        made = [client.make_key(f"bench {number}") for number in range(keys)]
+        headers = [key.authorization for key in made]
         status, body = client.whoami(headers[0])
         if status != 200:
             raise RuntimeError(f"The portal refused its own key: {status} {body.get('error')}")
-        ground = Field(Contestant(PORTAL, server, folder), [], client, folder, portal_options())
+        ground = Field(Contestant(PORTAL, server, folder), [], [], client, folder, portal_options())
         ground.portal.headers = ground.headers_file(PORTAL, headers)
+        limited = settings | portal_client.VAST_LIMITS
+        with_limits = stack.enter_context(serving("limited", portal_client.SERVE, limited, folder))
+        asking = client.make_key("asks", level=6).authorization
+        forms = ground.headers_file("introspect", [f"{asking}\ttoken={key.secret}" for key in made])
+        for name, (path, _meaning) in DOORS.items():
+            lines = forms if name == "introspect" else ground.portal.headers
+            ground.doors.append(Contestant(name, with_limits, lines, path))
         for name in PEERS:
             variables = {"BENCH_DATABASE_URL": databases.create(name), "BENCH_BODY": json.dumps(body)}
             headers = prepare_peer(name, keys, variables)

@@ -1,10 +1,17 @@
--- wrk: send GET /api/whoami/key with the Authorization headers of a file in turn.
--- wrk ... -s load.lua URL -- FILE
+-- wrk: send GET PATH with the Authorization headers of a file in turn; a line may have a form
+-- behind a tab, which is then posted.
+-- wrk ... -s load.lua URL -- FILE PATH
 local requests, next_one = {}, 0
 
 function init(arguments)
   for line in io.lines(arguments[1]) do
-    requests[#requests + 1] = wrk.format("GET", "/api/whoami/key", { Authorization = line })
+    local header, form = line:match("^(.-)\t(.*)$")
+    if form then
+      local headers = { Authorization = header, ["Content-Type"] = "application/x-www-form-urlencoded" }
+      requests[#requests + 1] = wrk.format("POST", arguments[2], headers, form)
+    else
+      requests[#requests + 1] = wrk.format("GET", arguments[2], { Authorization = line })
+    end
   end
 end
 

@@ -33,8 +33,10 @@ class Load:
         return self.requests / self.seconds
 
 
-def put_under_load(port: int, headers: Path, *, seconds: int, connections: int) -> Load:
-    """Send GET /api/whoami/key to a port of this machine for so many seconds.
+def put_under_load(
+    port: int, headers: Path, *, seconds: int, connections: int, path: str = "/api/whoami/key"
+) -> Load:
+    """Ask a path at a port of this machine for so many seconds.
 
     Raises LoadError when wrk is not there, or doesn't say what it did.
     """
@@ -43,6 +45,7 @@ def put_under_load(port: int, headers: Path, *, seconds: int, connections: int) 
         raise LoadError("wrk is not installed: install it (apt-get install wrk) and try again.")
     command = [wrk, "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--timeout", "30s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--", str(headers)]
+    command.append(path)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)
     return parse(done.stdout, done.stderr)
 

@@ -11,7 +11,7 @@ import urllib.request
 import zlib
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.processes import ROOT, Server
 
@@ -20,6 +20,12 @@ SERVE = (*FLASK, "serve")
 EMAIL = "bench@example.org"
 DAY = 86_400
 LEVEL = 2
+VAST_LIMITS = {
+    "PORTAL_LIMITS_ENABLED": "true",
+    "PORTAL_CALLS_PER_MINUTE": "1000000000",
+    "PORTAL_CALLS_PER_DAY": "1000000000",
+}
+"""Limits that are counted and never reached."""
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,6 +42,18 @@ def environment(folder: Path, database_url: str, workers: int) -> dict[str, str]
     }
 
 
+class BenchKey(NamedTuple):
+    """A key that was made for a run."""
+
+    id: str
+    secret: str
+
+    @property
+    def authorization(self) -> str:
+        """Its Authorization header."""
+        return basic(self.id, self.secret)
+
+
 class PortalClient:
     """Talks to a portal that serves; makes an account first."""
 
@@ -43,7 +61,7 @@ class PortalClient:
         self._url = f"http://127.0.0.1:{server.port}/api"
         password = secrets.token_urlsafe(24)
         subprocess.run(
-            [*FLASK, "account", "create", EMAIL, "--role", "user", "--password-stdin"],
+            [*FLASK, "account", "create", EMAIL, "--role", "bughunter", "--password-stdin"],
             input=password.encode(),
             env=settings | {"PORTAL_PORT": str(server.port)},
             cwd=ROOT,
@@ -52,11 +70,11 @@ class PortalClient:
         )
         self._token = self._post("/signin", {"username": EMAIL, "password": password})["token"]
 
-    def make_key(self, name: str) -> tuple[str, str]:
-        """Make a key; its id and its Authorization header."""
-        body = {"name": name, "level": LEVEL, "expiresIn": DAY}
+    def make_key(self, name: str, level: int = LEVEL) -> BenchKey:
+        """Make a key."""
+        body = {"name": name, "level": level, "expiresIn": DAY}
         made = self._post("/apikeys/jwt", body)["apikey"]
-        return made["key"], basic(made["key"], made["secret"])
+        return BenchKey(made["key"], made["secret"])
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke a key."""

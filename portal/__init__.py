@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 from flask import Flask
 from werkzeug.local import LocalProxy
@@ -12,6 +13,9 @@ from config import load_settings
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, prepare_engine
+from portal.models import ActorKind
+from portal.services import rotation
+from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.github_signatures import SigningKeys
@@ -63,7 +67,10 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         app.extensions["call_limits"] = CallLimits(db.engine, settings)
     app.extensions["verifier"] = Verifier(settings)
     app.extensions["doorkeeper"] = Doorkeeper(
-        app.extensions["verifier"], app.extensions["usage"], app.extensions["call_limits"]
+        app.extensions["verifier"],
+        app.extensions["usage"],
+        app.extensions["call_limits"],
+        lambda key_id, address: _notice_reuse(app, key_id, address),
     )
     app.extensions["github"] = SigningKeys(settings.github_keys) if settings.github_keys else None
     failures.init_app(app)
@@ -71,6 +78,13 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     api.init_app(app)
     cli.init_app(app)
     return app
+
+
+def _notice_reuse(app: Flask, key_id: str, address: str | None) -> None:
+    """Write down that a rotated-out secret was used; the doorkeeper may stand below Flask."""
+    actor = Actor(kind=ActorKind.ANONYMOUS, address=address or "")
+    with app.app_context():
+        rotation.note_reuse(actor, UUID(key_id))
 
 
 def _load_migrations(app: Flask) -> object:

@@ -6,7 +6,11 @@ it is counted once, is said here and nowhere else.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock
 from portal.permissions import READ_OTHERS
@@ -44,16 +48,24 @@ class Admission(NamedTuple):
         return self.outcome is Outcome.GOOD
 
 
+Notice = Callable[[str, str | None], object]
+"""Is told of a key, and of the address from where its rotated-out secret was used."""
+
+log = logging.getLogger(__name__)
+
 STRANGER = Admission(Outcome.UNKNOWN)
 
 
 class Doorkeeper:
     """Checks callers for one application; safe to share between threads."""
 
-    def __init__(self, verifier: Verifier, usage: UsageCollector, call_limits: CallLimits) -> None:
+    def __init__(
+        self, verifier: Verifier, usage: UsageCollector, call_limits: CallLimits, notice_reuse: Notice
+    ) -> None:
         self._verifier = verifier
         self._usage = usage
         self._call_limits = call_limits
+        self._notice_reuse = notice_reuse
 
     def admit(
         self,
@@ -87,7 +99,16 @@ class Doorkeeper:
             self._usage.note_call(key.id, address or "", now)
         else:
             self._usage.note_refusal(key.id, now, outcome.value)
+            if outcome is Outcome.REVOKED and key.retires_at is not None:
+                self._tell_of_reuse(key.id, address)
         return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
+
+    def _tell_of_reuse(self, key_id: str, address: str | None) -> None:
+        """A refusal stays one, whether or not it can be written down."""
+        try:
+            self._notice_reuse(key_id, address)
+        except SQLAlchemyError as error:
+            log.warning("the reuse of a rotated-out secret could not be recorded: %s", type(error).__name__)
 
     def _decide(self, shown: Credentials, address: str | None) -> Decision:
         if shown.key_id is None:

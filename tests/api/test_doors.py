@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from portal import clock as times
 from portal.extensions import db
 from portal.models import ApiKey, KeyKind, Reason
-from portal.services import keys, secrets
+from portal.services import keys, rotation, secrets
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -417,3 +417,19 @@ def test_a_stranger_spends_nothing_of_a_key(
 
     statuses = [client.get("/api/authorize", headers=key.headers).status_code for _ in range(3)]
     assert statuses == [204, 204, 429]
+
+
+def test_the_use_of_a_rotated_out_secret_is_told_once_whatever_the_door(
+    app: Flask, cast: Cast, doors: Doors, clock: Clock, make_key: MakeKey, database: Database
+) -> None:
+    old = make_key(cast.alice)
+    with app.app_context():
+        rotation.rotate_key(cast.alice.actor, UUID(old.id), overlap=timedelta(hours=1))
+    assert alike(doors(old), GOOD)
+    clock.forward(hours=1)
+
+    for _ in range(2):
+        assert alike(doors(old), "apikeyRevoked")
+
+    assert database.execute("SELECT count(*) FROM audit_events WHERE action = 'key:reused'") == [(1,)]
+    assert database.execute("SELECT count(*) FROM outbox WHERE kind = 'key-reused'") == [(1,)]
