@@ -1,8 +1,9 @@
-"""The shortest way to the answers that are asked for most: a good key at whoami, and at forward auth.
+"""The shortest way to the answers that are asked for most: whoami, forward auth, introspection.
 
 This is WSGI, below Flask, whose routing and contexts cost more than the check itself. Only
-the plain case is answered here; every other request, and so every refusal, goes on to the
-route of the same name, and takes the doorkeeper's answer along. Both ways give the same.
+the plain case of a good key is answered here; every other request, and so every refusal,
+goes on to the route of the same name, and takes the doorkeeper's answer along. Both ways
+give the same.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from sqlalchemy.exc import OperationalError
 from portal.api.answers import JSON, PLAIN_ACCEPTS
 from portal.api.auth import ADMISSION
 from portal.api.authorize import METHODS, identity, is_open, read_terms
+from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.credentials import read_credentials
+from portal.permissions import READ_OTHERS
 from portal.services.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class FastLane:
         self._lanes: dict[str, Callable[[WSGIEnvironment], Answer | None]] = {
             "/api/whoami/key": self._whoami,
             "/api/authorize": self._authorize,
+            "/api/introspect": self._introspect,
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -81,20 +85,37 @@ class FastLane:
             return None
         return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
 
-    def _admit(self, environ: WSGIEnvironment, level: int) -> Admission | None:
-        """The doorkeeper's answer, if it is a good one; another is left for the route."""
+    def _introspect(self, environ: WSGIEnvironment) -> Answer | None:
+        asked = read_plain(environ)
+        service = self._admit(environ, READ_OTHERS, introspects=True) if asked is not None else None
+        if asked is None or service is None:
+            return None
+        try:
+            told = self._keeper.admit(asked.token, asked.address)
+        except OperationalError:
+            return None
+        body = told_of(told)
+        headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), *headers_of(told)]
+        return Answer("200 OK", [*headers, *service.headers], (body,))
+
+    @property
+    def _keeper(self) -> Doorkeeper:
         keeper: Doorkeeper = self._app.extensions["doorkeeper"]
+        return keeper
+
+    def _admit(self, environ: WSGIEnvironment, level: int, *, introspects: bool = False) -> Admission | None:
+        """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
         shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
         if shown is None:
             return None
         try:
-            admission = keeper.admit(shown, environ["REMOTE_ADDR"], level=level)
+            admission = self._keeper.admit(
+                shown, environ["REMOTE_ADDR"], level=level, introspects=introspects
+            )
         except OperationalError:
             return None
-        if admission.is_good:
-            return admission
         environ[ADMISSION] = admission
-        return None
+        return admission if admission.is_good else None
 
 
 def init_app(app: Flask) -> None:

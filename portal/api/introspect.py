@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
 from uuid import UUID
 
-from flask import current_app, request
+from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from portal.api import body
-from portal.api.answers import answer
+from portal.api.answers import JSON, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
-from portal.api.schemas import ActiveAnswer, InactiveAnswer, IntrospectedAnswer, Success
+from portal.api.schemas import ActiveAnswer, Success
 from portal.http.proxy import canonical_address
 from portal.permissions import SUPPORT
 from portal.services import keys, operators
@@ -20,8 +23,26 @@ from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
 from portal.services.errors import Forbidden, InvalidInput
 from portal.services.verification import CANONICAL_UUID, KeyFacts, Verifier
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+KEPT_BODIES = 4096
+
 MOST_TOKENS = 100
 LONGEST_TOKEN = 512
+LONGEST_LENGTH = 4
+"""Digits of the length of a plain request."""
+FORM = "application/x-www-form-urlencoded"
+FIELDS = frozenset({"token", "token_type_hint", "address"})
+INACTIVE = b'{"active":false}'
+"""All that is told of a token that opens nothing (RFC 7662, 2.2)."""
+
+
+class Question(NamedTuple):
+    """What introspection is asked: a token, and where its user comes from, if that is told."""
+
+    token: Credentials
+    address: str | None
 
 
 def introspect() -> ResponseReturnValue:
@@ -31,12 +52,53 @@ def introspect() -> ResponseReturnValue:
     key that is bound to networks is active only when it is told.
     """
     form = _form()
-    admission = _admit(_token(form.get("token")), _address(form.get("address")))
-    response = answer(_told(admission))
-    response.headers.extend(admission.headers)
-    if admission.retry_after:
-        response.headers["Retry-After"] = str(admission.retry_after)
-    return response
+    told = _admit(Question(_token(form.get("token")), _address(form.get("address"))))
+    return Response(told_of(told), headers=headers_of(told), content_type=JSON)
+
+
+def told_of(admission: Admission) -> bytes:
+    """The answer about one token."""
+    key = admission.key
+    if key is None or not admission.is_good:
+        return INACTIVE
+    who = (key.id, key.account_id, key.username, key.role)
+    return _written(who, admission.level, key.created_at // 1000, key.ends_at // 1000)
+
+
+def headers_of(admission: Admission) -> list[tuple[str, str]]:
+    """When to ask again, where the token's key has used up its calls.
+
+    The other headers on limits are about who asks, here as everywhere.
+    """
+    return [("Retry-After", str(admission.retry_after))] if admission.retry_after else []
+
+
+def read_plain(environ: WSGIEnvironment) -> Question | None:
+    """The question of a plain request, read without Flask; None for what isn't quite one.
+
+    The body can be read again afterwards.
+    """
+    length = environ.get("CONTENT_LENGTH") or ""
+    is_plain = (
+        environ["REQUEST_METHOD"] == "POST"
+        and environ.get("CONTENT_TYPE") == FORM
+        and environ.get("HTTP_ACCEPT") in PLAIN_ACCEPTS
+        and not environ.get("QUERY_STRING")
+        and len(length) <= LONGEST_LENGTH
+        and length.isdecimal()
+    )
+    if not is_plain:
+        return None
+    data = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(data)
+    try:
+        pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, strict_parsing=True)
+        form = dict(pairs)
+        if len(form) != len(pairs) or not form.keys() <= FIELDS:
+            return None
+        return Question(_token(form.get("token")), _address(form.get("address")))
+    except (ValueError, InvalidInput):
+        return None
 
 
 def introspect_many() -> ResponseReturnValue:
@@ -45,7 +107,8 @@ def introspect_many() -> ResponseReturnValue:
     if not isinstance(given, list) or not 1 <= len(given) <= MOST_TOKENS:
         raise InvalidInput("fieldInvalid", "tokens")
     asked = [_one_of_many(each) for each in given]
-    return answer(IntrospectedAnswer(tokens=[_told(_admit(*each)) for each in asked]))
+    told = b",".join(told_of(_admit(each)) for each in asked)
+    return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON)
 
 
 def revoke() -> ResponseReturnValue:
@@ -67,7 +130,7 @@ def revoke() -> ResponseReturnValue:
 
 
 def _form() -> dict[str, str]:
-    if request.mimetype != "application/x-www-form-urlencoded":
+    if request.mimetype != FORM:
         raise UnsupportedMediaType
     for name in ("token", "address"):
         if len(request.form.getlist(name)) > 1:
@@ -91,31 +154,32 @@ def _address(text: Any) -> str | None:
     return address
 
 
-def _one_of_many(each: Any) -> tuple[Credentials, str | None]:
+def _one_of_many(each: Any) -> Question:
     if isinstance(each, dict):
-        return _token(each.get("token")), _address(each.get("address"))
-    return _token(each), None
+        return Question(_token(each.get("token")), _address(each.get("address")))
+    return Question(_token(each), None)
 
 
-def _admit(shown: Credentials, address: str | None) -> Admission:
+def _admit(asked: Question) -> Admission:
     keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    return keeper.admit(shown, address)
+    return keeper.admit(asked.token, asked.address)
 
 
-def _told(admission: Admission) -> ActiveAnswer | InactiveAnswer:
-    key = admission.key
-    if key is None or not admission.is_good:
-        return InactiveAnswer()
-    return ActiveAnswer(
-        sub=str(key.account_id),
-        username=key.username,
-        client_id=UUID(key.id),
-        scope=f"level:{admission.level}",
-        level=admission.level,
-        role=key.role,
-        iat=key.created_at // 1000,
-        exp=key.ends_at // 1000,
+@lru_cache(KEPT_BODIES)
+def _written(who: tuple[str, int, str, str], level: int, issued: int, ends: int) -> bytes:
+    """Write the answer about a good token. It can be kept: it is the same for these arguments."""
+    key_id, account_id, username, role = who
+    told = ActiveAnswer(
+        sub=str(account_id),
+        username=username,
+        client_id=UUID(key_id),
+        scope=f"level:{level}",
+        level=level,
+        role=role,
+        iat=issued,
+        exp=ends,
     )
+    return told.model_dump_json().encode()
 
 
 def _find(shown: Credentials) -> KeyFacts | None:

@@ -16,6 +16,7 @@ from tests.support.databases import Database
 
 WHOAMI = "/api/whoami/key"
 AUTHORIZE = "/api/authorize"
+FORM = "application/x-www-form-urlencoded"
 LONG = {AUTHORIZE: "/api/authorize/level/0"}
 LONG_WAY = {"Accept": "application/json;q=0.9"}
 
@@ -49,6 +50,44 @@ def test_both_ways_give_the_same_answer(
     )
     assert first == second
     assert "RateLimit" in short.headers
+
+
+QUESTIONS = {
+    "a secret": "token={secret}",
+    "a pair": "token={key}%3A{secret}&token_type_hint=access_token",
+    "an address": "token={secret}&address=192.0.2.7",
+    "no address": "token={secret}&address=",
+    "a wrong address": "token={secret}&address=home",
+    "nothing": "",
+    "an empty token": "token=",
+    "two tokens": "token={secret}&token={secret}",
+    "a stranger's": "token=chk_nonsense",
+    "a plus": "token=a+b%20c",
+    "bytes": "token=%ff%fe",
+    "another field": "token={secret}&x=1",
+    "not quite a form": "token",
+    "too long a token": "token=" + "x" * 600,
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_ways_introspect_alike(
+    client: PageChecker, cast: Cast, make_key: MakeKey, long_ways: list[str], name: str, database: Database
+) -> None:
+    asking, made = make_key(cast.ada, level=6), make_key(cast.alice, level=3)
+    form = QUESTIONS[name].format(key=made.id, secret=made.secret)
+    answers = [
+        client.post("/api/introspect", data=form, content_type=FORM, headers=asking.headers | more)
+        for more in ({}, LONG_WAY)
+    ]
+
+    assert len({(answer.status_code, answer.headers["Content-Type"]) for answer in answers}) == 1
+    if answers[0].status_code == 200:
+        assert answers[0].data == answers[1].data
+        assert answers[0].get_json()["active"] is (made.secret in form)
+    client.application.extensions["usage"].flush()
+    asked = "SELECT calls FROM key_usage JOIN api_keys ON id = key_id WHERE level = 6"
+    assert database.execute(asked) == [(2,)]
 
 
 def test_both_ways_are_counted(
