@@ -93,6 +93,15 @@ class RawSettings:
         "1000000,support=10000000,admin=10000000",
         "Calls that a key may make in a day (UTC), written like those in a minute.",
     )
+    excess_warn: str = _setting(
+        "80",
+        "Percent of a key's calls in a day at which its owner is warned by mail; 0 warns nobody.",
+    )
+    excess_revoke: str = _setting(
+        "",
+        "Calls of an account refused for being above a limit, in one day (UTC), for which all keys "
+        "of the account are revoked for good. Default: nothing is revoked.",
+    )
     trusted_proxies: str = _setting(
         "",
         "Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For and "
@@ -132,6 +141,10 @@ class Settings:
     calls_per_minute: Mapping[str, int]
     """By role; under "" for the roles that are not named."""
     calls_per_day: Mapping[str, int]
+    excess_warn: int
+    """Percent; 0 is never."""
+    excess_revoke: int
+    """Refusals in a day; 0 is never."""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     security_contact: str
     github_keys: str
@@ -183,6 +196,8 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         limits_store=_limits_store(raw),
         calls_per_minute=_calls("CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute),
         calls_per_day=_calls("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day),
+        excess_warn=_whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
+        excess_revoke=_whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
         trusted_proxies=_networks(raw.trusted_proxies),
         security_contact=raw.security_contact or f"mailto:{_bare_address(raw.mail_from)}",
         github_keys=_keys_source(raw.github_keys),

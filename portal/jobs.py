@@ -1,4 +1,4 @@
-"""What runs by the clock: sending the outbox, marking rotated keys, and cleaning."""
+"""What runs by the clock: the outbox, excessive use, rotated keys, and cleaning."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from portal import mailer
-from portal.extensions import db
+from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, outbox, profile, recovery, rotation, signup, usage_folding
+from portal.services import cleaning, excess, outbox, profile, recovery, rotation, signup, usage_folding
 from portal.services.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, Transport
 
@@ -34,6 +34,9 @@ CLEANING_EVERY = timedelta(hours=1)
 
 RETIRING = "retiring"
 RETIRING_EVERY = timedelta(minutes=5)
+
+EXCESS = "excess"
+EXCESS_EVERY = timedelta(minutes=1)
 
 PREPARE: dict[MailKind, Prepare] = {
     MailKind.SIGN_UP: signup.prepare_sign_up_mail,
@@ -114,7 +117,9 @@ def run_once(app: Flask, transport: Transport) -> int:
 
 
 def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
-    """Send what is due, and clean if that is due. Raises DBAPIError."""
+    """Look for excess, send what is due, and clean, each if it is time. Raises DBAPIError."""
+    with app.app_context():
+        watch_excess_if_due()
     with app.app_context():
         courier.send_due(stop)
     with app.app_context():
@@ -191,3 +196,12 @@ def retire_if_due() -> None:
     """Mark the keys whose overlap is over, every few minutes, in whichever process comes first."""
     if cleaning.take_lease(RETIRING, RETIRING_EVERY):
         log.info("jobs.retired", keys=rotation.retire_due())
+
+
+def watch_excess_if_due() -> None:
+    """Look for excessive use once a minute, in whichever process comes first."""
+    if not cleaning.take_lease(EXCESS, EXCESS_EVERY):
+        return
+    taken = {step.value: number for step, number in excess.look(excess.ladder(settings)).items() if number}
+    if taken:
+        log.info("jobs.excess", **taken)

@@ -97,5 +97,8 @@ ACTIONS: dict[Action, str] = {
     Action.KEY_REUSED: N_("Rotated-out secret used"),
     Action.KEY_REVOKED: N_("Key revoked"),
     Action.KEYS_REVOKED: N_("All keys revoked"),
+    Action.EXCESS_WARNED: N_("Warned of the limit of calls"),
+    Action.EXCESS_THROTTLED: N_("Calls above a limit refused"),
+    Action.EXCESS_REVOKED: N_("Keys revoked for too many calls"),
 }
 """What was done, for the activity of an owner and the record of all."""

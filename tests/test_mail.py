@@ -65,6 +65,14 @@ LETTERS: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "excess": {
+        "step": "revoked",
+        "calls": 7,
+        "refused": 1234,
+        "rung": 1000,
+        "revoked": 2,
+        "by_key": [{"key": KEY_MADE["key"], "name": "nightly", "calls": 7, "limit": 9000, "refused": 1234}],
+    },
     "role-changed": {"role": "support"},
     "account-removed": {},
 }
@@ -74,6 +82,7 @@ LINKS = {
     "reset": "/password/reset/tOkEn",
     "email-confirm": "/confirm-email/tOkEn",
     "locked": "/unlock/tOkEn",
+    "excess": "/account/usage-limits",
     "key-made": "/account/keys/0190b1f2-0000-7000-8000-000000000001",
     "keys-leaked": "/account/keys/0190b1f2-0000-7000-8000-000000000001",
 }

@@ -41,7 +41,7 @@ PAGES = {
         auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email
     """,
     Door.OWNERS: """
-        activity.index consent.index profile.index profile.email
+        activity.index usage_limits.index consent.index profile.index profile.email
         security.index security.lock security.remove
         keys.index keys.new keys.create keys.detail keys.revoke keys.rotate
         keys.rotate_now keys.revoke_now security.end_session security.end_others consent.withdraw

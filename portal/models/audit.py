@@ -58,6 +58,9 @@ class Action(StrEnum):
     KEY_REUSED = "key:reused"
     KEY_REVOKED = "key:revoked"
     KEYS_REVOKED = "key:all-revoked"
+    EXCESS_WARNED = "excess:warned"
+    EXCESS_THROTTLED = "excess:throttled"
+    EXCESS_REVOKED = "excess:revoked"
 
 
 class AuditEvent(Base):

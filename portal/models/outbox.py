@@ -27,6 +27,7 @@ class MailKind(StrEnum):
     KEY_REUSED = "key-reused"
     KEYS_REVOKED = "keys-revoked"
     KEYS_LEAKED = "keys-leaked"
+    EXCESS = "excess"
     ROLE_CHANGED = "role-changed"
     ACCOUNT_REMOVED = "account-removed"
 

@@ -25,6 +25,7 @@ from portal.web import (
     leaks,
     profile,
     security,
+    usage_limits,
 )
 
 ENGLISH = "en_GB"
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     leaks.blueprint,
     admin.blueprint,
     keys.blueprint,
+    usage_limits.blueprint,
 )
 
 

@@ -16,11 +16,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
 from portal.services import (
     changes,
+    excess,
     keys,
     leaks,
     operators,
@@ -34,8 +36,10 @@ from portal.services import (
     tokens,
 )
 from portal.services.actor import Actor
+from portal.services.call_leases import Rates
 from portal.services.changes import Changes
 from portal.services.errors import SignInFailed
+from portal.services.excess import Ladder
 from portal.services.leaks import Leak, Reporter
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
@@ -61,6 +65,9 @@ class Scene:
         self.rotated = keys_id(make_key(cast.alice, level=2).id)
         with app.app_context():
             rotation.rotate_key(cast.alice.actor, self.rotated)
+        app.extensions["usage"].note_call(str(self.key), "192.0.2.7", clock.now_ms())
+        app.extensions["usage"].note_refusal(str(self.key), clock.now_ms(), excess.ABOVE_LIMIT)
+        app.extensions["usage"].flush()
         with app.app_context(), transaction() as session:
             account = session.get_one(signup.Account, cast.alice.account_id)
             self.signed, _token = sessions.start(session, cast.alice.actor, account, SessionKind.BROWSER)
@@ -91,6 +98,12 @@ class Scene:
 
 def keys_id(text: str) -> Any:
     return keys.UUID(text)
+
+
+def climb(scene: Scene) -> Any:
+    """Take all the rungs at once."""
+    rates = {role.value: Rates(1, 1) for role in Role}
+    return excess.climb(scene.cast.alice.account_id, Ladder(80, 1, rates))
 
 
 UseCase = Callable[[Scene], Any]
@@ -239,6 +252,7 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.SESSION_ENDED,
         False,
     ),
+    "climb the ladder of excess": (climb, Action.EXCESS_REVOKED, True),
     "end all sessions": (
         lambda it: sessions.end_other_sessions(it.cast.alice.actor),
         Action.SESSIONS_ENDED,
@@ -334,6 +348,8 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.RECORD_READ: "tests/assurance/test_crawl.py",
         Action.USAGE_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
+        Action.EXCESS_WARNED: "with the climb",
+        Action.EXCESS_THROTTLED: "with the climb",
     }
     covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from portal.models import Action, ActorKind, AuditEvent
 from portal.permissions import Role
@@ -25,6 +25,8 @@ BY_LINK = frozenset(
     }
 )
 """What somebody who is not signed in can only do with a mailed link."""
+
+EXCESS = frozenset({Action.EXCESS_WARNED, Action.EXCESS_THROTTLED, Action.EXCESS_REVOKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,7 @@ def _more(event: AuditEvent, account_id: int) -> str:
         parts.append(_("level %(level)s", level=details["level"]))
     if event.action is Action.KEYS_REVOKED:
         parts.append(ngettext("%(num)s key", "%(num)s keys", details["keys"]))
-    if event.action is Action.KEY_ROTATED and details["retires_at"]:
-        parts.append(_("works until %(at)s", at=exact(datetime.fromisoformat(details["retires_at"]))))
+    parts += _extent(event)
     if "cause" in details:
         parts.append(_(REASONS[details["cause"]]))
     if "reporter" in details:
@@ -95,3 +96,14 @@ def _more(event: AuditEvent, account_id: int) -> str:
     if event.reason:
         parts.append(event.reason)
     return ", ".join(parts)
+
+
+def _extent(event: AuditEvent) -> list[str]:
+    """How long, or how much."""
+    details = event.details
+    if event.action is Action.KEY_ROTATED and details["retires_at"]:
+        return [_("works until %(at)s", at=exact(datetime.fromisoformat(details["retires_at"])))]
+    if event.action in EXCESS:
+        calls, refused = format_decimal(details["calls"]), format_decimal(details["refused"])
+        return [_("%(calls)s calls, %(refused)s refused", calls=calls, refused=refused)]
+    return []

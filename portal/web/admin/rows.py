@@ -90,10 +90,16 @@ def _detail(name: str, value: Any) -> str:
     return f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
+def _use(key: dict[str, Any]) -> str:
+    """What a key did on a day of excess."""
+    return str(_("%(name)s: %(calls)s of %(limit)s, %(refused)s refused", **key))
+
+
 IN_WORDS: dict[str, Callable[[Any], str]] = {
     "cause": lambda value: str(gettext(OPERATORS_REASONS[value])),
     "reporter": lambda value: str(gettext(REPORTERS[value])),
     "found_at": lambda value: str(_("found at %(places)s", places=", ".join(value))),
+    "by_key": lambda value: "; ".join(map(_use, value)),
     "keys": lambda value: str(ngettext("%(num)d key", "%(num)d keys", value)),
     "level": lambda value: str(_("level %(level)s", level=value)),
     "expires_at": lambda value: str(_("expires %(day)s", day=day(datetime.fromisoformat(value)))),

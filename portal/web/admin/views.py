@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import audit, key_lists, listings, operators, usage_series
+from portal.services import audit, excess, key_lists, listings, operators, usage_series
 from portal.services.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.web import charts
@@ -26,6 +28,7 @@ from portal.words import ROLES
 
 BOTH = ("GET", "POST")
 NEWEST = 10
+EXCESS_SHOWN = timedelta(days=30)
 LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ, Action.USAGE_READ)
 """Left out beside an account, where they would hide what was done; the whole record has them."""
 
@@ -74,6 +77,8 @@ def account(account_id: int) -> ResponseReturnValue:
         keys=key_rows(page.items),
         why=OPERATORS_REASONS,
         counts=key_lists.count_keys(account_id),
+        excess_steps=excess.steps_since(account_id, clock.utcnow() - EXCESS_SHOWN),
+        excess_days=EXCESS_SHOWN.days,
         record=rows(audit.list_events(account_id=account_id, without=LOOKS, limit=NEWEST)),
         may_act=_may(found, SUPPORT),
         may_change_role=_may(found, ADMINISTER),

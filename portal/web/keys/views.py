@@ -18,7 +18,7 @@ from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey
 from portal.permissions import LONGEST_LIFE
-from portal.services import key_lists, keys, limits, rotation, usage, usage_series
+from portal.services import excess, key_lists, keys, limits, rotation, usage, usage_series
 from portal.services.errors import AlreadyMade, InvalidInput
 from portal.services.key_lists import KeyStatus
 from portal.services.usage_series import Span, Whose
@@ -26,6 +26,7 @@ from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RotateForm, preset_dates
 from portal.web.keys.rows import row, rows
+from portal.web.usage_limits.standing import standing
 
 LONGEST_QUERY = 100
 
@@ -49,6 +50,7 @@ def index() -> ResponseReturnValue:
         chart=_chart(query),
         status=status.value,
         query=query,
+        notice=excess.notice(me().id),
     )
 
 
@@ -98,6 +100,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         base_url=settings.base_url,
         successor=key_lists.find_successor(key),
         reused_at=key.usage.reused_at if key.usage else None,
+        standing=standing(key),
     )
 
 

@@ -1,0 +1,250 @@
+"""The ladder of excess: warned, throttled and, where an operator wants it, all keys revoked.
+
+The jobs climb it once a minute from what was counted today (UTC). Only whoever holds a
+secret can push an account up: calls are good calls, refusals those for being above a limit.
+Each rung is taken once a day, with its figures in the record and in a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, literal, select
+from sqlalchemy.orm import Session
+
+from config import MOST_CALLS, Settings
+from portal import clock
+from portal.extensions import db
+from portal.models import (
+    Account,
+    Action,
+    ApiKey,
+    ExcessStep,
+    KeyRefusal,
+    KeyUsage,
+    KeyUsageHour,
+    MailKind,
+    Reason,
+    Step,
+)
+from portal.services import audit, keys, outbox
+from portal.services.actor import Actor
+from portal.services.call_leases import Rates
+from portal.services.call_limits import narrowed, rates_by_role
+from portal.services.transaction import lock_account, transaction
+
+ABOVE_LIMIT = "tooManyRequests"
+"""The code of a refusal that counts as excess."""
+KEYS_TOLD = 5
+"""How many keys a record and a mail name, those with the most refusals first."""
+NOTICE = timedelta(days=7)
+"""How long a revocation stands above the list of keys."""
+ACTIONS = {
+    Step.WARNED: Action.EXCESS_WARNED,
+    Step.THROTTLED: Action.EXCESS_THROTTLED,
+    Step.REVOKED: Action.EXCESS_REVOKED,
+}
+
+
+class Ladder(NamedTuple):
+    """How the rungs are set; ``revoke`` is 0 where nothing is revoked."""
+
+    warn: int
+    """Percent of a key's calls in a day; 0 where nobody is warned."""
+    revoke: int
+    """Refusals in a day, of all keys of an account."""
+    rates: dict[str, Rates]
+    """What the keys of each role may do."""
+
+
+class KeyUse(NamedTuple):
+    """What a key did today, and what it may do."""
+
+    key_id: UUID
+    name: str
+    calls: int
+    limit: int
+    refused: int
+    is_live: bool
+
+    @property
+    def percent(self) -> int:
+        """How much of the day's calls is used, rounded down."""
+        return self.calls * 100 // self.limit
+
+
+def ladder(settings: Settings) -> Ladder:
+    """The ladder of this installation; without limits it has no rungs."""
+    if not settings.limits_enabled:
+        return Ladder(0, 0, rates_by_role(settings))
+    return Ladder(settings.excess_warn, settings.excess_revoke, rates_by_role(settings))
+
+
+def look(rungs: Ladder) -> dict[Step, int]:
+    """Climb for every account that has reached a rung; return how often each was taken."""
+    taken = dict.fromkeys(Step, 0)
+    for account_id in _candidates(rungs):
+        for step in climb(account_id, rungs):
+            taken[step] += 1
+    return taken
+
+
+def climb(account_id: int, rungs: Ladder) -> Sequence[Step]:
+    """Take the rungs that an account has reached, in one transaction with record and mail.
+
+    Of several at once only the highest is mailed. The account is held, so that no key is made
+    in between, and no rung is taken by two.
+    """
+    if not _reached(db.session(), account_id, rungs):
+        return ()
+    with transaction() as session:
+        account = lock_account(session, account_id)
+        reached = _reached(session, account_id, rungs)
+        if account is None or reached is None:
+            return ()
+        use, steps = reached
+        told = [_take(session, account, step, _figures(step, use, rungs)) for step in steps]
+        outbox.enqueue_to(session, account, MailKind.EXCESS, step=steps[-1].value, **told[-1])
+    return steps
+
+
+def use_today(session: Session, account_id: int, rates: dict[str, Rates]) -> list[KeyUse]:
+    """What the living keys of an account, and those that were used, did today; the busiest first."""
+    midnight = _midnight()
+    calls = _sums(session, account_id, KeyUsageHour, KeyUsageHour.calls, midnight)
+    refused = _sums(session, account_id, KeyRefusal, KeyRefusal.refused, midnight)
+    rows = session.execute(
+        select(ApiKey, Account.role).join(Account).where(ApiKey.account_id == account_id)
+    ).unique()
+    now = clock.utcnow()
+    use = [
+        KeyUse(
+            key.id,
+            key.name,
+            calls.get(key.id, 0),
+            narrowed(rates[role.value], None, key.calls_per_day).per_day,
+            refused.get(key.id, 0),
+            key.is_live(now),
+        )
+        for key, role in rows
+        if key.id in calls or key.id in refused or key.is_live(now)
+    ]
+    return sorted(use, key=lambda each: (-each.refused, -each.percent, -each.calls, each.name))
+
+
+def steps_since(account_id: int, since: datetime) -> Sequence[ExcessStep]:
+    """The rungs that an account took since a day, the newest first."""
+    return db.session.scalars(
+        select(ExcessStep)
+        .where(ExcessStep.account_id == account_id, ExcessStep.day >= since)
+        .order_by(ExcessStep.at.desc(), ExcessStep.step)
+    ).all()
+
+
+def notice(account_id: int) -> ExcessStep | None:
+    """What an owner has to know: keys revoked in the last week, or the highest rung of today."""
+    midnight = _midnight()
+    recent = steps_since(account_id, midnight - NOTICE)
+    told = [step for step in recent if step.step is Step.REVOKED or step.day == midnight]
+    shown = {step.step: step for step in reversed(told)}
+    return next((shown[step] for step in reversed(Step) if step in shown), None)
+
+
+def _reached(session: Session, account_id: int, rungs: Ladder) -> tuple[list[KeyUse], list[Step]] | None:
+    """The use of today and the rungs, lowest first, that are reached and not taken yet."""
+    use = use_today(session, account_id, rungs.rates)
+    query = select(ExcessStep.step).where(ExcessStep.account_id == account_id, ExcessStep.day == _midnight())
+    taken = set(session.scalars(query))
+    steps = []
+    if rungs.warn and any(key.percent >= rungs.warn for key in use) and Step.WARNED not in taken:
+        steps.append(Step.WARNED)
+    if any(key.refused for key in use) and Step.THROTTLED not in taken:
+        steps.append(Step.THROTTLED)
+    if rungs.revoke and sum(key.refused for key in use if key.is_live) >= rungs.revoke:
+        steps.append(Step.REVOKED)  # of keys that live: new ones begin at nothing, also on the same day
+    return (use, steps) if steps else None
+
+
+def _figures(step: Step, use: Sequence[KeyUse], rungs: Ladder) -> dict[str, Any]:
+    return {
+        "calls": sum(key.calls for key in use),
+        "refused": sum(key.refused for key in use),
+        "rung": {Step.WARNED: rungs.warn, Step.THROTTLED: 1, Step.REVOKED: rungs.revoke}[step],
+        "by_key": [
+            {
+                "key": str(key.key_id),
+                "name": key.name,
+                "calls": key.calls,
+                "limit": key.limit,
+                "refused": key.refused,
+            }
+            for key in use[:KEYS_TOLD]
+            if key.calls or key.refused
+        ],
+    }
+
+
+def _take(session: Session, account: Account, step: Step, figures: dict[str, Any]) -> dict[str, Any]:
+    """Do what a rung asks for and write it down; return its figures.
+
+    A row of the same day is written over; the record keeps both.
+    """
+    now, actor = clock.utcnow(), Actor.system()
+    if step is Step.REVOKED:
+        figures["revoked"] = keys.revoke_all(session, actor, account, Reason.EXCESSIVE, tell=False)
+    session.merge(ExcessStep(account_id=account.id, day=_midnight(), step=step, at=now, figures=figures))
+    audit.record(session, actor, ACTIONS[step], account_id=account.id, **figures)
+    return figures
+
+
+def _candidates(rungs: Ladder) -> list[int]:
+    """The accounts that may have reached a rung today."""
+    found = set(db.session.scalars(_with_refusals()))
+    if rungs.warn:
+        found |= set(db.session.scalars(_near_their_limit(rungs)))
+    return sorted(found)
+
+
+def _with_refusals() -> Select[int]:
+    return (
+        select(ApiKey.account_id)
+        .join(KeyRefusal, KeyRefusal.key_id == ApiKey.id)
+        .where(KeyRefusal.hour >= _midnight(), KeyRefusal.reason == ABOVE_LIMIT)
+        .distinct()
+    )
+
+
+def _near_their_limit(rungs: Ladder) -> Select[int]:
+    of_role = case(
+        {role: rates.per_day for role, rates in rungs.rates.items()}, value=Account.role, else_=MOST_CALLS
+    )
+    own = func.coalesce(ApiKey.calls_per_day, MOST_CALLS)
+    limit: ColumnElement[int] = cast(case((own < of_role, own), else_=of_role), BigInteger)
+    return (
+        select(ApiKey.account_id)
+        .join(Account)
+        .join(KeyUsage, KeyUsage.key_id == ApiKey.id)
+        .join(KeyUsageHour, KeyUsageHour.key_id == ApiKey.id)
+        .where(KeyUsage.last_used_at >= _midnight(), KeyUsageHour.hour >= _midnight())
+        .group_by(ApiKey.id, ApiKey.account_id)
+        .having(func.sum(KeyUsageHour.calls) * literal(100) >= func.max(limit) * rungs.warn)
+    )
+
+
+def _sums(session: Session, account_id: int, model: Any, column: Any, since: datetime) -> dict[UUID, int]:
+    query = (
+        select(model.key_id, func.sum(column))
+        .join(ApiKey, ApiKey.id == model.key_id)
+        .where(ApiKey.account_id == account_id, model.hour >= since)
+        .group_by(model.key_id)
+    )
+    if model is KeyRefusal:
+        query = query.where(KeyRefusal.reason == ABOVE_LIMIT)
+    return {key_id: int(total) for key_id, total in session.execute(query) if total}
+
+
+def _midnight() -> datetime:
+    return clock.utcnow().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,29 @@
+"""What is left to a key at this moment, for its page."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import current_app
+
+from portal import clock
+from portal.models import ApiKey
+from portal.services.call_limits import CallLimits, Standing
+
+
+class Subject(NamedTuple):
+    """A key of the database, as the limits want to know it."""
+
+    id: str
+    role: str
+    calls_per_minute: int | None
+    calls_per_day: int | None
+
+
+def standing(key: ApiKey) -> Standing | None:
+    """Its limits and what is left; None for a key that has ended, or where nothing is limited."""
+    if not key.is_live(clock.utcnow()):
+        return None
+    limits: CallLimits = current_app.extensions["call_limits"]
+    role = key.account.role.value
+    return limits.standing(Subject(str(key.id), role, key.calls_per_minute, key.calls_per_day))

@@ -1,0 +1,34 @@
+"""Where the keys of an account stand today, what happens above a limit, and what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from portal import clock
+from portal.extensions import db, settings
+from portal.services import excess
+from portal.web.identity import me, require
+
+LOOKING_BACK = timedelta(days=30)
+
+blueprint = Blueprint("usage_limits", __name__, url_prefix="/account/usage-limits")
+require(blueprint)
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """The ladder of this installation, and where the account stands on it."""
+    rungs = excess.ladder(settings)
+    return render_template(
+        "usage_limits/index.html",
+        rungs=rungs,
+        rates=rungs.rates[me().role.value],
+        enabled=settings.limits_enabled,
+        use=excess.use_today(db.session(), me().id, rungs.rates),
+        steps=excess.steps_since(me().id, clock.utcnow() - LOOKING_BACK),
+        notice=excess.notice(me().id),
+        days=LOOKING_BACK.days,
+    )

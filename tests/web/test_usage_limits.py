@@ -1,0 +1,109 @@
+"""The page of the limits, and what leads to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal import clock as time
+from portal.permissions import Role
+from portal.services import excess
+from portal.services.call_leases import Rates
+from portal.services.excess import Ladder
+
+PAGE = "/account/usage-limits"
+
+
+@pytest.fixture
+def alice(client, cast):
+    cast.alice.sign_in(client)
+    return client
+
+
+@pytest.fixture
+def use(app, cast):
+    """Let a key be used so often, and climb the ladder."""
+
+    def use(key, *, calls=0, refused=0, revoke=0):
+        usage = app.extensions["usage"]
+        for _ in range(calls):
+            usage.note_call(key.id, "192.0.2.1", time.now_ms())
+        for _ in range(refused):
+            usage.note_refusal(key.id, time.now_ms(), excess.ABOVE_LIMIT)
+        usage.flush()
+        with app.app_context():
+            excess.climb(
+                cast.alice.account_id, Ladder(80, revoke, {role.value: Rates(9, 10) for role in Role})
+            )
+
+    return use
+
+
+def text_of(part):
+    return " ".join(part.get_text(" ").split())
+
+
+def test_it_tells_the_ladder_of_this_installation(make_app, cast):
+    def ladder(**settings):
+        client = make_app(**settings).test_client()
+        cast.alice.sign_in(client)
+        return text_of(client.page(PAGE).select_one("main"))
+
+    default = ladder()
+    assert "6,000 calls in a minute and 1,000,000 in a day" in default
+    assert "From 80 % of a key's day You get a mail" in default
+    assert "No key is revoked by itself here" in default
+    strict = ladder(PORTAL_EXCESS_WARN="0", PORTAL_EXCESS_REVOKE="5000", PORTAL_CALLS_PER_DAY="70")
+    assert "and 70 in a day" in strict
+    assert "You get a mail, once a day. Nothing is refused" not in strict
+    assert "From 5,000 refused calls in a day All keys of your account are revoked for good" in strict
+    assert "limits no calls at the moment" in ladder(PORTAL_LIMITS_ENABLED="false")
+
+
+def test_where_the_account_stands_and_what_happened(alice, make_app, cast, make_key, use):
+    assert "Make the first key" in text_of(alice.page(PAGE).select_one("main"))
+    key = make_key(cast.alice, name="nightly")
+    assert not alice.page("/account/keys").select(".alert")
+
+    use(key, calls=8)
+    for path in (PAGE, "/account/keys"):
+        assert "A key is near its calls of today" in text_of(alice.page(path).select_one(".alert"))
+    use(key, refused=3)
+    assert "Calls above a limit are refused" in text_of(alice.page("/account/keys").select_one(".alert"))
+    use(key, refused=4, revoke=7)
+    alert = alice.page("/account/keys").select_one(".alert")
+    assert "1 key was revoked for good on" in text_of(alert)
+    assert alert.select_one(f"a[href='{PAGE}']")
+
+    today, happened = alice.page(PAGE).select("table")
+    assert text_of(today.select_one("tbody tr")).startswith("nightly Ended 8 of 1,000,000 0 % 7")
+    steps = [text_of(row) for row in happened.select("tbody tr")]
+    assert "All keys revoked 1 key, for good 8 7 nightly: 8 of 10, 7 refused" in steps[0]
+    assert ["Calls refused" in steps[1], "Warned by mail" in steps[2]] == [True, True]
+
+
+def test_a_revocation_is_told_for_a_week_and_a_warning_for_its_day(alice, clock, cast, make_key, use):
+    use(make_key(cast.alice), calls=8)
+    clock.forward(days=1)
+    assert not alice.page("/account/keys").select(".alert")
+    use(make_key(cast.alice), refused=3, revoke=1)
+    clock.forward(days=6)
+    assert "revoked for good" in text_of(alice.page("/account/keys").select_one(".alert"))
+    clock.forward(days=2)
+    assert not alice.page("/account/keys").select(".alert")
+
+
+def test_operators_see_it_beside_the_account(client, cast, make_key, use):
+    key = make_key(cast.alice, name="nightly")
+    cast.sue.sign_in(client)
+    page = f"/admin/accounts/{cast.alice.account_id}"
+    assert not client.page(page).select("#excess")
+    use(key, calls=8)
+    assert "Warned by mail 8 0 nightly: 8 of 10" in text_of(client.page(page).select_one("main"))
+    record = text_of(client.page(f"/admin/record?account={cast.alice.account_id}").select_one("main"))
+    assert "nightly: 8 of 10, 0 refused" in record
+
+
+def test_the_page_of_a_key_tells_what_is_left(alice, app, cast, make_key):
+    key = make_key(cast.alice)
+    facts = text_of(alice.page(f"/account/keys/{key.id}").select_one("dl.facts"))
+    assert "Calls left 6,000 of 6,000 this minute 1,000,000 of 1,000,000 today (UTC)" in facts
