@@ -44,6 +44,8 @@ from tests.support.settings import settings_for
 MakeApp = Callable[..., Flask]
 MakeKey = Callable[..., MadeKey]
 StartServer = Callable[..., Server]
+SLOW = {"start_server", "shared_server", "server", "visit"}
+"""Fixtures of tests that take seconds."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,7 +72,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Hold markers to their reasons, and leave out what --database does not name."""
+    """Hold markers to their reasons, leave out what --database does not name, begin with the slow."""
+    items.sort(key=_takes_no_server)
     for item in items:
         for marker in item.iter_markers():
             if marker.name.endswith("_only") and not marker.kwargs.get("reason"):
@@ -79,7 +82,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         wanted = {chosen, None} if chosen == "sqlite" else {chosen}
         other = [item for item in items if _database_of(item) not in wanted]
         config.hook.pytest_deselected(items=other)
-        items[:] = [item for item in items if item not in other]
+        items[:] = [item for item in items if _database_of(item) in wanted]
+
+
+def _takes_no_server(item: pytest.Item) -> bool:
+    """Whether a test is quick: at the end, a slow one would leave the other processes idle."""
+    return SLOW.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _database_of(item: pytest.Item) -> str | None:
@@ -155,12 +163,17 @@ def make_app(
 
     yield make
     for app in made:
-        app.extensions["usage"].close()
-        app.extensions["call_limits"].close()
-        app.extensions["verifier"].close()
-        with app.app_context():
-            for engine in db.engines.values():
-                engine.dispose()
+        close_app(app)
+
+
+def close_app(app: Flask) -> None:
+    """Let go of the threads and the connections of an application."""
+    app.extensions["usage"].close()
+    app.extensions["call_limits"].close()
+    app.extensions["verifier"].close()
+    with app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @pytest.fixture
@@ -226,7 +239,7 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def start_server(database: Database, tmp_path: Path) -> Iterator[StartServer]:
-    """Start a production server on the test's database: ``start_server(PORTAL_WORKERS="1")``.
+    """Start a production server on the test's database: ``start_server(PORTAL_WORKERS="2")``.
 
     A second one is a second machine of the same installation.
     """
@@ -246,8 +259,19 @@ def start_server(database: Database, tmp_path: Path) -> Iterator[StartServer]:
 
 @pytest.fixture
 def server(start_server: StartServer) -> Server:
-    """The production server with two workers and the jobs, on the test's database."""
+    """The production server with one worker and the jobs, on the test's database."""
     return start_server()
+
+
+@pytest.fixture(scope="module")
+def shared_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One production server on SQLite for the tests of a module that do not mind each other."""
+    with databases.migrated("sqlite") as database:
+        started = make_server(database, tmp_path_factory.mktemp("shared"), {})
+        try:
+            yield started.start()
+        finally:
+            started.finish()
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,7 @@ def written(mails: list[Mail]) -> str:
 def test_what_is_secret_is_nowhere_else(
     database: Database, start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
-    server = start_server(PORTAL_LOG_LEVEL="debug", PORTAL_WORKERS="1")
+    server = start_server(PORTAL_LOG_LEVEL="debug")
     story = Story(server)
     story.run()
     scraper = make_key(cast.ada, level=6)

@@ -57,7 +57,7 @@ class Hammer(Thread):
 def test_no_worker_and_no_machine_accepts_a_key_after_its_revocation(
     app: Flask, database: Database, start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
-    machines = [start_server() for _ in range(2 if database.kind == "postgresql" else 1)]
+    machines = [start_server(PORTAL_WORKERS="2") for _ in range(2 if database.kind == "postgresql" else 1)]
     causes = [
         lambda key: remove_itself(machines[0], key),
         lambda _key: operators.block(cast.sue.actor, cast.alice.account_id, why="abuse"),

@@ -108,7 +108,7 @@ def wait_for(clients: Sequence[Client], keys: int) -> None:
 def test_what_was_told_is_there_and_nothing_is_half_done(
     database: Database, start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
-    server = start_server(PORTAL_LIMITS_ENABLED="false")
+    server = start_server(PORTAL_LIMITS_ENABLED="false", PORTAL_WORKERS="2")
     clients = [Client(server, make_key(person, level=4)) for person in (cast.alice, cast.bob) * 2]
     for client in clients:
         client.start()

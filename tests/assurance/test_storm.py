@@ -56,7 +56,7 @@ def ask_on(port: int, key: MadeKey, enough: Event) -> list[float]:
 def test_many_sign_ins_at_once_starve_nobody(
     start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
-    server = start_server(PORTAL_LIMITS_ENABLED="false")
+    server = start_server(PORTAL_LIMITS_ENABLED="false", PORTAL_WORKERS="2")
     assert server.process
     key, go, enough = make_key(cast.bob), Event(), Event()
     with ThreadPoolExecutor(1) as warm:

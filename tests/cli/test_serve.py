@@ -64,7 +64,7 @@ def test_two_that_start_on_an_empty_database_at_once_both_come_up_with_a_link_fo
     servers = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        servers.append(make_server(empty, tmp_path / name, {"PORTAL_WORKERS": "1"}))
+        servers.append(make_server(empty, tmp_path / name, {}))
     with ThreadPoolExecutor(2) as pool, ExitStack() as stack:  # a server ends with its thread
         for server in servers:
             stack.callback(server.finish)
@@ -80,7 +80,7 @@ def test_two_that_start_on_an_empty_database_at_once_both_come_up_with_a_link_fo
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")
 def test_ctrl_c_ends_it_with_all_its_processes(start_server: StartServer) -> None:
-    server = start_server(PORTAL_WORKERS="1")
+    server = start_server()
     assert server.process
     started = children(server)
     assert len(started) >= 2
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_it_with_all_its_processes(start_server: StartServer) -> Non
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")
 def test_its_processes_end_when_it_is_killed_so_that_it_can_start_again(start_server: StartServer) -> None:
-    server = start_server(PORTAL_WORKERS="1")
+    server = start_server()
     assert server.process
     started = children(server)
 
@@ -108,7 +108,7 @@ def test_its_processes_end_when_it_is_killed_so_that_it_can_start_again(start_se
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")
 def test_jobs_and_workers_that_die_are_replaced(start_server: StartServer) -> None:
-    server = start_server(PORTAL_WORKERS="1")
+    server = start_server()
     wait_until(lambda: jobs_of(server) is not None, 10, "there are no jobs")
     jobs = jobs_of(server)
     worker = next(each for each in children(server) if "spawn_main" in " ".join(each.cmdline()))
@@ -132,7 +132,7 @@ def test_what_was_counted_is_written_when_it_ends(
     start_server: StartServer, database: Database, cast: Cast, make_key: MakeKey
 ) -> None:
     key = make_key(cast.alice)
-    server = start_server()
+    server = start_server(PORTAL_WORKERS="2")
     started = children(server)
     assert [get(server, "/api/whoami/key", key.headers) for _ in range(7)] == [200] * 7
 
@@ -147,7 +147,7 @@ def test_secrets_and_query_strings_stay_out_of_its_output(
     start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
     key = make_key(cast.alice)
-    server = start_server(PORTAL_WORKERS="1", PORTAL_LOG_LEVEL="debug")
+    server = start_server(PORTAL_LOG_LEVEL="debug")
     get(server, "/api/whoami/key?marker=in-the-query", key.headers)
     get(server, f"/confirm/{'t' * 43}")
     assert get(server, "/healthz", {"X-Large": "too-large" * 10_000}) == 431

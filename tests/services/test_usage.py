@@ -263,7 +263,7 @@ def test_workers_write_every_few_seconds_and_when_they_end(
     import urllib.request
 
     made = make_key(make_person(app, "carol"))
-    server = start_server()
+    server = start_server(PORTAL_WORKERS="2")
     request = urllib.request.Request(f"{server.url}/api/whoami/key", headers=made.headers)
 
     def calls() -> int:

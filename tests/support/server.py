@@ -118,13 +118,13 @@ class Server:
 
 
 def make_server(database: Database, home: Path, settings: dict[str, str]) -> Server:
-    """Lay out one server on a free port; it is not started yet."""
+    """Lay out one server on a free port, with one worker; it is not started yet."""
     instance = home / "instance"
     port = free_port()
     own = {
         "PORTAL_HOST": "127.0.0.1",
         "PORTAL_PORT": str(port),
-        "PORTAL_WORKERS": "2",
+        "PORTAL_WORKERS": "1",
         **settings_for(database.url, instance),
         **settings,
     }
