@@ -74,7 +74,7 @@ BOTH_LEVELS = {
     "DELETE /api/apikeys/<key>/key": 4,
 }
 JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in BOTH_LEVELS.items()}
-FORWARD_AUTH = ("", "/level/<int:level>", "/level/<int:level>/<path:path>")
+FORWARD_AUTH = ("", "/level/<int:level>", "/level/<int:level>/<visited:path>")
 KEY_LEVELS = {
     **BOTH_LEVELS,
     "POST /api/introspect": 6,

@@ -11,7 +11,7 @@ from functools import partial
 from flask import Blueprint, Flask, Response
 
 from portal.api import auth
-from portal.api.authorize import BEHIND_PREFIX, METHODS
+from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
 from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import ROUTES
@@ -29,6 +29,7 @@ DOORS: dict[Door, Callable[[], Response | None]] = {
 
 def init_app(app: Flask) -> None:
     """Register the API."""
+    app.url_map.converters["visited"] = VisitedPath
     routes = (*ROUTES, ROUTE)
     app.extensions["api_routes"] = {route.endpoint: route for route in routes}
     app.extensions["openapi"] = partial(document, routes)

@@ -2,7 +2,8 @@
 
 The gateway passes the visitor's own ``Authorization`` header on. The answer is 204 with who
 the visitor is, in headers for the service behind; or 401, 403 or 429, to be passed back as
-it is. Gateways know no other refusals, so a lacking consent is 403 here.
+it is. Gateways know no other refusals, so a lacking consent is 403 here. Behind a prefix the
+good answer is 200: Envoy, whose way that is, takes no other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 from flask import Response, g, request
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import PathConverter
 
 from portal.api.errors import failure
 from portal.permissions import HIGHEST_LEVEL
@@ -25,11 +27,18 @@ if TYPE_CHECKING:
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Gateways ask with GET, or with the visitor's method; HEAD comes along, OPTIONS is one more."""
 
-BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<path:path>")
+BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<visited:path>")
 """For gateways that put the visitor's own path behind a prefix."""
 
 ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
+
+
+class VisitedPath(PathConverter):
+    """What the visitor asks the service for: any path, none (``/``) and ``//`` included."""
+
+    regex = ".*?"
+    part_isolating = False
 
 
 class Terms(NamedTuple):
@@ -86,7 +95,7 @@ def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue: 
     if not is_open(terms_of_request(), request.environ):
         return failure(403, "methodNotPermitted")
     key: KeyFacts = g.caller.key
-    response = Response(status=204)
+    response = Response(status=204 if level is None else 200)
     del response.headers["Content-Type"]
     response.headers.extend(identity(key, g.caller.level))
     return response
