@@ -101,15 +101,17 @@ def test_whoever_is_signed_in_learns_nothing_from_their_own_record(
     made, bob, alice = make_key(cast.alice, name="the-name-of-it"), new_client(), new_client()
     cast.bob.sign_in(bob)
     cast.alice.sign_in(alice)
+    bob.environ_base["REMOTE_ADDR"] = "127.0.0.66"
     bob.submit("/leaks", {"text": made.secret, "found_at": PLACE}, form="/leaks")
 
     with app.app_context():
         [event] = audit.list_events(action=Action.KEY_REVOKED)
-    assert event.actor_account_id is None
+    assert (event.actor_account_id, event.address) == (None, "127.0.0.66")
     assert "the-name-of-it" not in bob.get("/account/activity").text
     told = pages.parse(alice.get("/account/activity")).get_text(" ")
-    for words in ("its secret leaked", "reported on the page for leaks", PLACE):
+    for words in ("its secret leaked", "reported on the page for leaks", f"found at {PLACE}"):
         assert words in told
+    assert "127.0.0.66" not in told
 
 
 def test_it_is_found_from_every_page_and_from_security_txt(client: PageChecker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask_babel import format_decimal, ngettext
@@ -42,9 +43,13 @@ class ActivityRow:
 
 
 def row(event: AuditEvent, account_id: int) -> ActivityRow:
-    """Make the row of an act; an operator's name and address are not the owner's to see."""
+    """Make the row of an act.
+
+    The name and the address of an operator are not the owner's to see, nor is the address of
+    whoever reported a leak.
+    """
     own = event.actor_account_id == account_id
-    nobody = event.actor_account_id is None
+    nobody = event.actor_account_id is None and "reporter" not in event.details
     return ActivityRow(
         what=_(ACTIONS[event.action]),
         more=_more(event, account_id),
@@ -89,7 +94,7 @@ def _more(event: AuditEvent, account_id: int) -> str:
     if "cause" in details:
         parts.append(_(REASONS[details["cause"]]))
     if "reporter" in details:
-        parts += [_(REPORTERS[details["reporter"]]), *details["found_at"]]
+        parts += _leak(details)
     if event.action is Action.ACCOUNT_ROLE_CHANGED:
         before, after = (_(ROLES[Role(details[side])]) for side in ("before", "after"))
         parts.append(_("from %(before)s to %(after)s", before=before, after=after))
@@ -107,3 +112,11 @@ def _extent(event: AuditEvent) -> list[str]:
         calls, refused = format_decimal(details["calls"]), format_decimal(details["refused"])
         return [_("%(calls)s calls, %(refused)s refused", calls=calls, refused=refused)]
     return []
+
+
+def _leak(details: dict[str, Any]) -> list[str]:
+    """How a leak came to be known."""
+    told = [_(REPORTERS[details["reporter"]])]
+    if details["found_at"]:
+        told.append(_("found at %(places)s", places=", ".join(details["found_at"])))
+    return told

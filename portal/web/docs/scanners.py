@@ -22,6 +22,7 @@ def is_secret(text):
     return number == crc32(text[:-{checksum}].encode())"""
 
 GITLEAKS = """\
+# gitleaks dir .
 [extend]
 useDefault = true
 
@@ -32,6 +33,7 @@ regex = '''{pattern}'''
 keywords = ["{prefix}_"]"""
 
 TRUFFLEHOG = """\
+# trufflehog filesystem . --config trufflehog.yaml
 detectors:
   - name: chatelaine-{name}
     keywords:
