@@ -106,7 +106,7 @@ SENTENCES: dict[str, str] = {
         "Credentials don't belong into a URL, where logs keep them. Send them in the "
         "Authorization header, and revoke the ones that you sent."
     ),
-    "tooManyRequests": N_("Too many tries. Wait as long as Retry-After says, then try again."),
+    "tooManyRequests": N_("Too many tries or calls. Wait as long as Retry-After says, then try again."),
     "badRequest": N_("The request can't be understood. Check how it is written."),
     "busy": N_("The portal is busy. Try again in a moment."),
     "unavailable": N_("The portal can't reach its database. Try again in a moment."),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import clock
 from portal.models import (
     Account,
+    ExcessStep,
     JobLease,
     MailToken,
     OutboxMail,
@@ -20,6 +21,8 @@ from portal.services.transaction import transaction
 
 KEPT = timedelta(days=30)
 """How long an ended session and a sent mail's row can still be looked at."""
+STEPS_KEPT = timedelta(days=400)
+"""How long the steps of excess are kept; the record keeps them for ever."""
 
 
 def take_lease(name: str, length: timedelta) -> bool:
@@ -47,11 +50,12 @@ def clean() -> dict[str, int]:
     """Delete what is over; return how many rows of which table.
 
     Sessions 30 days after their end, mail tokens that were used or are too old, counters of
-    limits whose window is over, rows of mails sent 30 days ago. Where an account was removed,
-    the addresses that its mails went to are forgotten at once.
+    limits whose window is over, rows of mails sent 30 days ago, steps of excess after 400 days.
+    Where an account was removed, its steps and the addresses that its mails went to are
+    forgotten at once.
     """
     now = clock.utcnow()
-    old = now - KEPT
+    old, too_old = now - KEPT, now - STEPS_KEPT
     newest = select(func.max(OutboxMail.id)).scalar_subquery()
     removed = select(Account.id).where(Account.removed_at.is_not(None))
     return {
@@ -64,6 +68,9 @@ def clean() -> dict[str, int]:
         "limit_counters": limits.forget_expired(),
         # The newest row stays: SQLite would give its number, and so its file's name, again.
         "outbox": _change(delete(OutboxMail).where(OutboxMail.sent_at < old, OutboxMail.id < newest)),
+        "excess_steps": _change(
+            delete(ExcessStep).where(or_(ExcessStep.at < too_old, ExcessStep.account_id.in_(removed)))
+        ),
         "addresses": _change(
             update(OutboxMail)
             .where(

@@ -16,10 +16,12 @@ import pytest
 from flask import Flask
 
 from portal import clock, create_app
+from portal.models import ExcessStep, Step
 from portal.permissions import Role
 from portal.services import keys, signup
 from portal.services.actor import Actor
 from portal.services.errors import RuleError
+from portal.services.transaction import transaction
 from tests.conftest import close_app
 from tests.support.browser import SCHEMES, WIDTHS, Visit
 from tests.support.cast import Person, make_person
@@ -62,9 +64,22 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
                 usage.note_refusal(made["Nightly build"], now - ago * day, reason)
         usage.flush()
         keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
+        note_excess(owner, made["Nightly build"])
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
     return made
+
+
+def note_excess(owner: Person, key_id: str) -> None:
+    """Yesterday calls were refused."""
+    use = {"key": key_id, "name": "Nightly build", "calls": 9000, "limit": 9000, "refused": 12}
+    figures = {"calls": 9000, "refused": 12, "rung": 1, "by_key": [use]}
+    now = clock.utcnow() - timedelta(days=1)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    with transaction() as session:
+        session.add(
+            ExcessStep(account_id=owner.account_id, day=day, step=Step.THROTTLED, at=now, figures=figures)
+        )
 
 
 def sign_in(window: Visit, person: Person) -> None:
@@ -99,6 +114,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("security", "/account/security"), ("lock", "/account/security/lock"),
             ("remove", "/account/security/remove"), ("consent", "/account/consent"),
             ("withdraw", "/account/consent/withdraw"), ("activity", "/account/activity"),
+            ("usage-limits", "/account/usage-limits"),
         ],
         "admin": [
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),

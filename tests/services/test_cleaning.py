@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from flask import Flask
 
-from portal.models import MailKind, Purpose, SessionKind
+from portal.models import ExcessStep, MailKind, Purpose, SessionKind, Step
 from portal.services import cleaning, outbox, sessions, signup, tokens
 from portal.services.actor import Actor
 from portal.services.transaction import transaction
@@ -109,6 +109,21 @@ def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Dat
     addresses = {row[0] for row in database.execute("SELECT address FROM outbox")}
     assert cast.bob.email not in addresses
     assert cast.alice.email in addresses
+
+
+def test_steps_of_excess_go_with_their_account_and_after_four_hundred_days(
+    app: Flask, database: Database, clock: Clock, cast: Cast
+) -> None:
+    now = clock.now()
+    with app.app_context(), transaction() as session:
+        for person in (cast.alice, cast.bob):
+            session.add(ExcessStep(account_id=person.account_id, day=now, step=Step.WARNED, at=now))
+        signup.empty(session, Actor.system(), session.get_one(signup.Account, cast.bob.account_id))
+
+    assert clean(app)["excess_steps"] == 1
+    assert database.execute("SELECT account_id FROM excess_steps") == [(cast.alice.account_id,)]
+    clock.forward(days=401)
+    assert clean(app)["excess_steps"] == 1
 
 
 def test_sessions_go_thirty_days_after_their_end(
