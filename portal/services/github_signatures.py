@@ -57,8 +57,10 @@ class SigningKeys:
         return pem is not None and is_signed(pem, body, signature)
 
     def _find(self, identifier: str) -> str | None:
+        now, known = clock.now_ms(), self._keys
+        if identifier in known and now - self._read_at < KEPT_MS:
+            return known[identifier]
         with self._lock:
-            now = clock.now_ms()
             wants_look = identifier not in self._keys or now - self._read_at >= KEPT_MS
             if wants_look and now - self._tried_at >= PAUSE_MS:
                 self._look(now)

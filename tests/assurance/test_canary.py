@@ -73,6 +73,7 @@ class Story:
     def use(self, key: str, secret: str) -> None:
         with Wire(self.server.port) as script:
             self.keep(script.get("/api/whoami/key", **basic(key, secret)), 200)
+            self.keep(script.get("/api/whoami/key", Authorization=f"Bearer {secret}"), 200)
             wanted = {"name": "second", "level": 1, "expiresIn": 60}
             answer = script.send_json("POST", "/api/apikeys/key", wanted, **basic(key, secret))
             self.secrets["secret of the API"] = answer.json["apikey"]["secret"]
@@ -80,6 +81,11 @@ class Story:
             jwt = script.send_json("POST", "/api/signin", credentials).json["token"]
             self.secrets["JWT"] = jwt
             self.keep(script.get("/api/account/jwt", Authorization=f"Bearer {jwt}"), 200)
+            leak = {
+                "secrets": [self.secrets["secret of the API"]],
+                "url": f"https://x.example/{secret}{FORGED}",
+            }
+            self.keep(script.send_json("POST", "/api/leaks", leak), 202)
             for name in ("access_token", "token", "apikey", "secret"):
                 self.keep(script.get(f"/api/whoami/key?{name}={secret}", **basic(key, secret)), 400)
                 self.keep(script.get(f"/api/whoami/jwt?{name}={jwt}"), 400)
@@ -87,7 +93,7 @@ class Story:
     def go_wrong(self, key: str, secret: str) -> None:
         with Wire(self.server.port) as script:
             self.keep(script.get("/api/whoami/key", **basic(key, WRONG_SECRET)), 401)
-            self.keep(script.get("/api/whoami/key", Authorization=f"Bearer {secret}"), 401)
+            self.keep(script.get("/api/whoami/key", Authorization=f"Bearer {WRONG_SECRET}"), 401)
             self.keep(script.get(f"/confirm/{self.links['/confirm/']}"), 410)
             self.keep(script.get(f"/api/nothing/{quote(FORGED)}"), 404)
             self.keep(script.get(f"/nothing/{quote(FORGED)}?x={quote(FORGED)}"), 404)

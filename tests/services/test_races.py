@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from uuid import UUID, uuid4
@@ -14,11 +15,12 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from portal.models import Consent, SessionKind, Status
+from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, operators, profile, rotation, signup
+from portal.services import keys, leaks, operators, profile, rotation, signup
 from portal.services.actor import Actor
 from portal.services.errors import RuleError
+from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
 from tests.support.databases import ROOT, Database
@@ -74,6 +76,24 @@ def test_no_living_key_is_left_above_the_role(app: Flask, cast: Cast, database: 
         with app.app_context():
             RISES[cause](cast.sue)
         assert database.execute(ABOVE) == [(0,)], "and none has come back"
+
+
+def test_a_leak_that_is_reported_by_many_at_once_is_told_once(
+    app: Flask, cast: Cast, make_key: MakeKey, database: Database, mailbox: Mailbox
+) -> None:
+    """Each report locks the accounts in one order, so that none waits for another in a circle."""
+    secrets = [make_key(who).secret for who in (cast.alice, cast.bob, cast.alice, cast.bob)]
+    finder = Actor(ActorKind.ANONYMOUS, address="198.51.100.7")
+
+    def report(order: int) -> object:
+        found = [Leak(secret) for secret in secrets[::order]]
+        return len(leaks.report(finder, found, Reporter.API))
+
+    assert together(app, *[partial(report, order) for order in (1, -1) * 4]) == [4] * 8
+    assert database.execute("SELECT count(*) FROM api_keys WHERE revoked_reason = 'leaked'") == [(4,)]
+    assert database.execute("SELECT count(*) FROM audit_events WHERE action = 'key:revoked'") == [(4,)]
+    for owner in (cast.alice, cast.bob):
+        assert len([mail for mail in mailbox.all(to=owner.email) if "leaked" in mail.subject]) == 1
 
 
 def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Database) -> None:
