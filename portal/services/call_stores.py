@@ -22,7 +22,7 @@ from portal.services.upsert import dialect_of
 
 CONNECTIONS = 5
 BUSY_MS = 2000
-"""How long a lease waits for SQLite's write lock; then the store counts as away."""
+"""How long a lease waits for a lock, of the file or of the key's rows; then the store is away."""
 CHUNK = 500
 
 Taken = dict[str, dict[int, int]]
@@ -208,5 +208,8 @@ def _hurry_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) 
 
 
 def _hurry_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """The same; and whoever stands still with a key's rows in hand holds up nobody for long."""
     connection.execute("SET synchronous_commit TO OFF")
+    connection.execute(f"SET lock_timeout TO {BUSY_MS}")
+    connection.execute(f"SET idle_in_transaction_session_timeout TO {5 * BUSY_MS}")
     connection.commit()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from config import MOST_CALLS, Settings
@@ -116,10 +116,13 @@ def use_today(session: Session, account_id: int, rates: dict[str, Rates]) -> lis
     midnight = _midnight()
     calls = _sums(session, account_id, KeyUsageHour, KeyUsageHour.calls, midnight)
     refused = _sums(session, account_id, KeyRefusal, KeyRefusal.refused, midnight)
-    rows = session.execute(
-        select(ApiKey, Account.role).join(Account).where(ApiKey.account_id == account_id)
-    ).unique()
     now = clock.utcnow()
+    may_live = and_(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now)
+    rows = session.execute(
+        select(ApiKey, Account.role)
+        .join(Account)
+        .where(ApiKey.account_id == account_id, or_(may_live, ApiKey.id.in_(calls.keys() | refused.keys())))
+    ).unique()
     use = [
         KeyUse(
             key.id,

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from sqlalchemy.exc import OperationalError
 
 from config import ConfigurationError, load_settings
 from portal import clock as time
 from portal.extensions import db
+from portal.models import CallWindow
 from portal.permissions import Role
-from portal.services import call_limits
+from portal.services import call_limits, call_stores
 from portal.services.call_limits import Allowance, CallLimits
 from portal.services.call_stores import DatabaseStore
 from portal.services.errors import InvalidInput
@@ -276,6 +277,24 @@ def test_while_the_store_is_away_each_process_lends_a_little_and_counts_it_later
 
     clock.forward(seconds=5)
     assert 8 + lent + spend(limits, key) == 60
+
+
+def test_whoever_stands_still_with_the_lock_holds_up_nobody_for_long(
+    new_process: NewProcess, key: Key, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.to(NOON)
+    monkeypatch.setattr(call_stores, "BUSY_MS", 50)
+    limits = new_process()
+    take(limits, key)
+    held = update(CallWindow).values(taken=CallWindow.taken)
+    with db.engine.connect().execution_options(portal_writes=True) as standing_still:
+        standing_still.execute(held)
+        lent = spend(limits, key)
+        standing_still.rollback()
+    assert 60 // 8 <= lent < 60 // 3
+
+    clock.forward(seconds=5)
+    assert 1 + lent + spend(limits, key) == 60
 
 
 def _away(*_words: object) -> None:
