@@ -75,6 +75,11 @@ class RawSettings:
     )
     mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
     key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
+    key_environments: str = _setting(
+        "false",
+        "true lets the secret of a key that is labelled live or test say so: "
+        "chk_live_… and chk_test_…, with the prefix above.",
+    )
     limits_enabled: str = _setting(
         "true", "false switches the limits off for load tests; refused with a public base URL."
     )
@@ -136,6 +141,7 @@ class Settings:
     mail_url: str = field(repr=False)
     mail_from: str
     key_prefix: str
+    key_environments: bool
     limits_enabled: bool
     limits_store: str = field(repr=False)
     calls_per_minute: Mapping[str, int]
@@ -192,6 +198,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         mail_url=raw.mail_url,
         mail_from=raw.mail_from,
         key_prefix=_key_prefix(raw.key_prefix),
+        key_environments=_truth("KEY_ENVIRONMENTS", raw.key_environments),
         limits_enabled=_truth("LIMITS_ENABLED", raw.limits_enabled),
         limits_store=_limits_store(raw),
         calls_per_minute=_calls("CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute),

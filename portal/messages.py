@@ -65,6 +65,16 @@ SENTENCES: dict[str, str] = {
     ),
     "networksInvalid": N_("“%(value)s” is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."),
     "networksTooLong": N_("These are too many networks. Shorten them to %(maximum)s characters in all."),
+    "notBeforeInvalid": N_(
+        "This moment won't do. Give a time before the key's end, as 2026-11-24T08:00:00Z, or none."
+    ),
+    "maxIdleInvalid": N_("This rest won't do. Give whole seconds from 3600 to 31536000, or none."),
+    "environmentInvalid": N_("There is no such environment. Give live or test, or none."),
+    "noteTooLong": N_("This note is too long. Shorten it to %(maximum)s characters."),
+    "noteNotPrintable": N_("The note holds a character that can't be shown. Remove it."),
+    "conditionsExceedKey": N_(
+        "A key makes none that is bound to less than itself. Keep within its networks, rest and calls."
+    ),
     "alreadyMade": N_(
         "This form has made its key already. Its secret was shown once; if it is lost, rotate the key."
     ),

@@ -13,19 +13,21 @@ from portal import clock
 from portal.api import body
 from portal.api.answers import answer, no_content
 from portal.api.auth import Caller, actor, caller
-from portal.api.schemas import (
-    ApiKeyAnswer,
+from portal.api.key_schemas import (
     ApiKeysAnswer,
     NewApiKeyAnswer,
+    OwnKeyAnswer,
     RotatedAnswer,
-    key_facts,
     new_key_facts,
+    own_key_facts,
 )
+from portal.api.wishes import read_basics, read_conditions
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
-from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE, WRITE_ACCOUNT
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import key_lists, keys, limits, rotation
 from portal.services.errors import Forbidden, InvalidInput, NotFound
+from portal.services.issuing import Wanted, check_wanted
 from portal.services.key_lists import KeyStatus
 from portal.services.verification import CANONICAL_UUID
 
@@ -36,9 +38,13 @@ UNREVOKED = (KeyStatus.LIVE, KeyStatus.EXPIRED)
 
 def create() -> ResponseReturnValue:
     """Make a key. This answer is the only one that ever holds its secret."""
-    name, level, seconds = read_new_key(body.read_object())
+    found = body.read_object()
+    name, level, seconds = read_basics(found)
+    life = timedelta(seconds=seconds)
+    check_wanted(Wanted(name.strip(), level, life), caller().level)
+    conditions = read_conditions(found)
     refuse_when_limited(limits.may_issue_key(caller().account_id))
-    key, secret = keys.create_key(actor(), name=name, level=level, life=timedelta(seconds=seconds))
+    key, secret = keys.create_key(actor(), name=name, level=level, life=life, conditions=conditions)
     return answer(NewApiKeyAnswer(apikey=new_key_facts(key, secret)), 201)
 
 
@@ -50,12 +56,12 @@ def index() -> ResponseReturnValue:
     )
     shown = found[:limit]
     rest = str(shown[-1].id) if len(found) > limit else None
-    return answer(ApiKeysAnswer(apikeys=[key_facts(key) for key in shown], next=rest))
+    return answer(ApiKeysAnswer(apikeys=[own_key_facts(key) for key in shown], next=rest))
 
 
 def show(key: str) -> ResponseReturnValue:
     """Tell what a key is. One that is revoked is not there any more."""
-    return answer(ApiKeyAnswer(apikey=key_facts(_living(caller(), key))))
+    return answer(OwnKeyAnswer(apikey=own_key_facts(_living(caller(), key))))
 
 
 def rotate(key: str) -> ResponseReturnValue:
@@ -81,32 +87,6 @@ def remove(key: str) -> ResponseReturnValue:
         raise Forbidden
     keys.revoke_key(actor(), _living(me, key).id)
     return no_content()
-
-
-def read_new_key(found: dict[str, Any]) -> tuple[str, int, int]:
-    """Name, level and seconds of life, in the order in which the contract checks them."""
-    name = body.text(found, "name")
-    if name is None or not name.strip():
-        raise InvalidInput("nameMissing", "name")
-    if found.get("level") is None:
-        raise InvalidInput("levelMissing", "level")
-    level = body.number(found, "level")
-    if level is None:
-        raise InvalidInput("levelNotNumeric", "level")
-    if not isinstance(level, int) or not 0 <= level <= HIGHEST_LEVEL:
-        raise InvalidInput("invalidLevel", "level")
-    return name, level, _seconds(found)
-
-
-def _seconds(found: dict[str, Any]) -> int:
-    if found.get("expiresIn") is None:
-        raise InvalidInput("expiresInMissing", "expires")
-    seconds = body.number(found, "expiresIn")
-    if not isinstance(seconds, int) or seconds <= 0:
-        raise InvalidInput("expiresInNotNumeric", "expires")
-    if seconds > LONGEST_LIFE.total_seconds():
-        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
-    return seconds
 
 
 def _overlap(found: dict[str, Any]) -> timedelta:

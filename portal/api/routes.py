@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from portal.api import accounts, apikeys, authorize, introspect, leaks, signing, whoami
+from portal.api.key_schemas import (
+    ApiKeyAnswer,
+    ApiKeysAnswer,
+    NewApiKeyAnswer,
+    NewKey,
+    OwnKeyAnswer,
+    RotatedAnswer,
+    Rotation,
+)
 from portal.api.leak_schemas import GithubReports, GithubVerdicts, LeakReport
 from portal.api.route import Door, Route
 from portal.api.schemas import (
     AccountAnswer,
     AccountChanges,
-    ApiKeyAnswer,
-    ApiKeysAnswer,
     Confirmation,
     IntrospectedAnswer,
     IntrospectedToken,
     IntrospectionAnswer,
-    NewApiKeyAnswer,
-    NewKey,
     OwnAccountChanges,
-    RotatedAnswer,
-    Rotation,
     SignedInAnswer,
     SignIn,
     SignUp,
@@ -45,7 +48,19 @@ CREATION = (
     "expiresInHigherThanMaximum",
     "keyLevelExceedsRoleLevel",
 )
-ROTATION = ("keyLevelExceedsRoleLevel",)
+CONDITIONS = (
+    "networksInvalid",
+    "networksTooLong",
+    "notBeforeInvalid",
+    "maxIdleInvalid",
+    "environmentInvalid",
+    "noteTooLong",
+    "noteNotPrintable",
+    "callsPerMinuteInvalid",
+    "callsPerDayInvalid",
+    "conditionsExceedKey",
+)
+ROTATION = ("keyLevelExceedsRoleLevel", "notBeforeInvalid", "conditionsExceedKey")
 PROFILE = (
     "usernameMissing",
     "usernameInvalid",
@@ -100,7 +115,7 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
             level=WRITE_ACCOUNT,
             answer=NewApiKeyAnswer,
             body=NewKey,
-            errors=(*BODY, *CREATION),
+            errors=(*BODY, *CREATION, *CONDITIONS),
         ),
         Route(
             "GET",
@@ -118,7 +133,7 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
             apikeys.show,
             N_("Read a key"),
             level=WRITE_ACCOUNT,
-            answer=ApiKeyAnswer,
+            answer=OwnKeyAnswer,
             errors=("notFound",),
         ),
         Route(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from portal import clock
-from portal.models import LANGUAGES, Account, ApiKey
-from portal.models.key import NAME_LENGTH
-from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE, Role
+from portal.models import LANGUAGES, Account
+from portal.permissions import HIGHEST_LEVEL, Role
 from portal.services.fields import BIO_LENGTH
 
 Time = Annotated[
@@ -83,27 +82,6 @@ class OwnAccountChanges(AccountChanges):
     )
 
 
-class NewKey(Request):
-    """The key that shall be made. Nothing of it can be changed later."""
-
-    name: str = Field(min_length=1, max_length=NAME_LENGTH, examples=["ci"])
-    level: LevelNumber = Field(examples=[3])
-    expires_in: int = Field(
-        ge=1,
-        le=int(LONGEST_LIFE.total_seconds()),
-        description="Seconds that the key shall live.",
-        examples=[86_400],
-    )
-
-
-class Rotation(Request):
-    """For how long the old key shall work beside its successor."""
-
-    overlap: Literal[0, 3600, 86_400, 604_800] = Field(
-        default=0, description="Seconds; they are cut to the expiry of the old key."
-    )
-
-
 class Token(Request):
     """One token, as RFC 7662 and RFC 7009 have it: a secret, or key, colon, secret."""
 
@@ -155,23 +133,6 @@ class AccountFacts(Wire):
     last_seen: Time | None
 
 
-class ApiKeyFacts(Wire):
-    """A key, without its secret."""
-
-    key: UUID
-    level: LevelNumber
-    name: str
-    created_at: Time
-    expires_at: Time
-    user_id: int
-
-
-class NewApiKeyFacts(ApiKeyFacts):
-    """A key that was made just now, with its secret, which is shown this once."""
-
-    secret: str = Field(repr=False)
-
-
 class Success(Wire):
     """The base of good answers."""
 
@@ -194,35 +155,6 @@ class SignedInAnswer(AccountAnswer):
     """A JWT, to be sent as ``Authorization: Bearer``, and whose it is."""
 
     token: str = Field(repr=False)
-
-
-class ApiKeyAnswer(Success):
-    """One key."""
-
-    apikey: ApiKeyFacts
-
-
-class ApiKeysAnswer(Success):
-    """Some keys, the oldest first; ``next`` is the cursor of the rest, or null."""
-
-    apikeys: list[ApiKeyFacts]
-    next: str | None
-
-
-class NewApiKeyAnswer(Wire):
-    """The key that was made."""
-
-    result: Literal["created"] = "created"
-    apikey: NewApiKeyFacts
-
-
-class RotatedAnswer(NewApiKeyAnswer):
-    """The successor, and what becomes of the key whose place it takes."""
-
-    replaces: UUID
-    retires_at: Time | None = Field(
-        description="Until when the old key works; null where it had ended before."
-    )
 
 
 class ActiveAnswer(Wire):
@@ -286,24 +218,3 @@ def account_facts(account: Account) -> AccountFacts:
             "last_seen": account.last_seen_at,
         }
     )
-
-
-def key_facts(key: ApiKey) -> ApiKeyFacts:
-    """What is told of a key."""
-    return ApiKeyFacts.model_validate(_key_values(key))
-
-
-def new_key_facts(key: ApiKey, secret: str) -> NewApiKeyFacts:
-    """What is told of a key in the one answer that holds its secret."""
-    return NewApiKeyFacts.model_validate(_key_values(key) | {"secret": secret})
-
-
-def _key_values(key: ApiKey) -> dict[str, Any]:
-    return {
-        "key": key.id,
-        "level": key.level,
-        "name": key.name,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "user_id": key.account_id,
-    }

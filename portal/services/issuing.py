@@ -6,7 +6,7 @@ that no rule about the account races.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,8 +18,9 @@ from portal.extensions import settings
 from portal.models import Account, ApiKey, Status
 from portal.models.key import NAME_LENGTH
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
-from portal.services import secrets
+from portal.services import conditions, secrets
 from portal.services.actor import Actor
+from portal.services.conditions import Conditions
 from portal.services.errors import (
     AccountBlocked,
     AccountLocked,
@@ -35,11 +36,12 @@ from portal.services.transaction import lock_account
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a new key shall be: name, level, and how long it lives."""
+    """What a new key shall be: name, level, how long it lives, and what it is bound to."""
 
     name: str
     level: int
     life: timedelta
+    conditions: Conditions = conditions.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,12 @@ def issue(
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
     check_wanted(wanted, bounds.level)
-    secret = secrets.make_secret(settings.key_prefix)
+    expires_at = min(now + wanted.life, bounds.until)
+    bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=replaces is not None)
+    if bound_to.not_before is not None and bound_to.not_before >= expires_at:
+        raise InvalidInput("notBeforeInvalid", "not_before")
+    label = bound_to.environment if settings.key_environments else None
+    secret = secrets.make_secret(settings.key_prefix, label)
     key = ApiKey(
         id=secrets.uuid7(),
         account_id=account.id,
@@ -143,11 +150,22 @@ def issue(
         made_by_key_id=actor.key_id,
         replaces_id=replaces.id if replaces else None,
         created_at=now,
-        expires_at=min(now + wanted.life, bounds.until),
+        expires_at=expires_at,
+        **asdict(bound_to),
     )
     session.add(key)
     session.flush()
     return key, secret
+
+
+def _bound_to(asked: Conditions, account: Account, maker: ApiKey | None, *, is_successor: bool) -> Conditions:
+    """The conditions of a new key. A successor has those of the key that it replaces, and no others."""
+    if not is_successor:
+        conditions.check(asked, account.role)
+        asked = conditions.inherited(asked, maker) if maker is not None else asked
+    if maker is not None:
+        conditions.refuse_looser(asked, maker)
+    return asked
 
 
 def account_id_of(actor: Actor) -> int:

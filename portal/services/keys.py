@@ -17,6 +17,7 @@ from portal import clock
 from portal.models import Account, Action, ApiKey, MailKind, Reason
 from portal.services import audit, outbox
 from portal.services.actor import Actor
+from portal.services.conditions import NONE, Conditions
 from portal.services.errors import NotFound
 from portal.services.issuing import Wanted, account_id_of, issue, lock_owner, refuse_second
 from portal.services.key_lists import owned
@@ -24,17 +25,25 @@ from portal.services.transaction import lock_account, transaction
 
 
 def create_key(
-    actor: Actor, *, name: str, level: int, life: timedelta, nonce: UUID | None = None
+    actor: Actor,
+    *,
+    name: str,
+    level: int,
+    life: timedelta,
+    conditions: Conditions = NONE,
+    nonce: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the actor's account; return it with its secret, which exists only here.
 
-    A key made with a key ends no later than that key. ``nonce`` is the form's own: a second
+    A key made with a key ends no later than that key, and is bound to what that key is bound
+    to, or to more. ``nonce`` is the form's own: a second
     use raises AlreadyMade. Raises InvalidInput, ConsentLacking, AccountBlocked, AccountLocked.
     """
     with transaction() as session:
         account = lock_owner(session, actor)
         refuse_second(session, account, nonce)
-        key, secret = issue(session, actor, account, Wanted(name.strip(), level, life), nonce)
+        wanted = Wanted(name.strip(), level, life, conditions)
+        key, secret = issue(session, actor, account, wanted, nonce)
         _tell_made(session, actor, account, key)
     return key, secret
 

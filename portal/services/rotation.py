@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
 from portal.permissions import LONGEST_LIFE
-from portal.services import audit, keys, outbox
+from portal.services import audit, conditions, keys, outbox
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
 from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
@@ -51,8 +51,9 @@ def rotate_key(
         successor = find_successor(old)
         if successor is not None:
             raise AlreadyRotated(successor.id)
-        was_live = old.is_live(clock.utcnow())
-        new, secret = issue(session, actor, account, _wanted_like(old), nonce, replaces=old)
+        now = clock.utcnow()
+        was_live = old.is_live(now)
+        new, secret = issue(session, actor, account, _wanted_like(old, now), nonce, replaces=old)
         if was_live:
             old.retires_at = retirement(old, overlap, new.created_at)
         _tell_rotated(session, actor, account, old, new)
@@ -118,9 +119,10 @@ def retire_due() -> int:
     return marked
 
 
-def _wanted_like(old: ApiKey) -> Wanted:
+def _wanted_like(old: ApiKey, now: datetime) -> Wanted:
     """The settings of the successor; what may no longer be is left to the rules."""
-    return Wanted(old.name, old.level, min(old.expires_at - old.created_at, LONGEST_LIFE))
+    life = min(old.expires_at - old.created_at, LONGEST_LIFE)
+    return Wanted(old.name, old.level, life, conditions.like(old, now))
 
 
 def _is_rotated_out(key: ApiKey, now: datetime) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from flask import Flask, url_for
-from flask_babel import format_date, format_timedelta, get_locale
+from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 
 from portal import clock
 
 MINUTE = 60
-DAY = 24 * 60 * MINUTE
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 LAST_DAYS = 60
 """Up to here days are counted, not weeks: an end "in 29 days" is what people plan with."""
 
@@ -40,6 +41,18 @@ def day(moment: date) -> str:
 def exact(moment: datetime) -> str:
     """Day and second, in UTC."""
     return f"{day(moment)}, {moment.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def length(span: timedelta) -> str:
+    """A length of time as exactly as it was set: ``30 days``, ``24 hours``, ``90 minutes``."""
+    seconds = int(span.total_seconds())
+    if seconds % DAY == 0 and seconds > DAY:
+        return str(ngettext("%(num)d day", "%(num)d days", seconds // DAY))
+    if seconds % HOUR == 0:
+        return str(ngettext("%(num)d hour", "%(num)d hours", seconds // HOUR))
+    if seconds % MINUTE == 0:
+        return str(ngettext("%(num)d minute", "%(num)d minutes", seconds // MINUTE))
+    return str(ngettext("%(num)d second", "%(num)d seconds", seconds))
 
 
 def asset(path: str) -> str:

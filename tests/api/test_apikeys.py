@@ -18,7 +18,12 @@ from tests.support.databases import Database
 
 A_YEAR = 365 * 24 * 60 * 60
 WANTED = {"name": "ci", "level": 3, "expiresIn": 3600}
-FACTS = {"key", "level", "name", "createdAt", "expiresAt", "userId"}
+CONTRACT = {"key", "level", "name", "createdAt", "expiresAt", "userId"}
+UNBOUND = {
+    "environment": None, "networks": [], "notBefore": None, "maxIdle": None, "callsPerMinute": None,
+    "callsPerDay": None, "note": "", "replaces": None, "retiresAt": None,
+}  # fmt: skip
+FACTS = CONTRACT | set(UNBOUND)
 only_once = pytest.mark.sqlite_only(reason="what is wrong with a body has nothing to do with the database")
 
 
@@ -46,7 +51,8 @@ def test_a_key_is_made_and_works_at_once(client: PageChecker, cast: Cast, door: 
     assert response.headers["Cache-Control"] == "no-store"
     who = client.get("/api/whoami/key", auth=(made["key"], made["secret"]))
     assert who.json
-    assert who.json["apikey"] == {name: value for name, value in made.items() if name != "secret"}
+    assert list(made)[:6] == list(who.json["apikey"])
+    assert made == who.json["apikey"] | UNBOUND | {"secret": made["secret"]}
 
 
 @pytest.mark.parametrize("level", range(5))
@@ -325,3 +331,69 @@ def test_a_key_of_level_4_rotates_itself_and_ends_when_the_old_one_would_have(
     assert rotated
     assert rotated["apikey"]["expiresAt"] == before["apikey"]["expiresAt"]
     assert client.post(f"/api/apikeys/{weak.id}/rotate/key", headers=weak.headers).status_code == 403
+
+
+CONDITIONS: dict[str, Any] = {
+    "networks": ["192.0.2.0/24", "!192.0.2.7", "2001:DB8::1"],
+    "notBefore": "2026-01-01T01:00:00+01:00",
+    "maxIdle": 3600,
+    "environment": "test",
+    "callsPerMinute": 5,
+    "callsPerDay": 50,
+    "note": " For me ",
+}
+KEPT = CONDITIONS | {
+    "networks": ["192.0.2.0/24", "!192.0.2.7/32", "2001:db8::1/128"],
+    "notBefore": "2026-01-01T00:00:00.000Z",
+    "note": "For me",
+}
+
+
+def test_what_a_key_is_bound_to_is_asked_for_and_told_to_its_owner_only(
+    client: PageChecker, cast: Cast, make_key: MakeKey, alices: Headers, door: str
+) -> None:
+    response = client.post(f"/api/apikeys/{door}", json=WANTED | CONDITIONS, headers=alices)
+
+    assert response.status_code == 201
+    assert response.json
+    made = response.json["apikey"]
+    assert {name: made[name] for name in KEPT} == KEPT
+    read = client.get(f"/api/apikeys/{made['key']}/{door}", headers=alices).json
+    listed = client.get(f"/api/apikeys/{door}", headers=alices).json
+    assert read
+    assert listed
+    assert read["apikey"] in listed["apikeys"]
+    assert {name: read["apikey"][name] for name in KEPT} == KEPT
+    place = {"REMOTE_ADDR": "192.0.2.1"}
+    who = client.get("/api/whoami/key", auth=(made["key"], made["secret"]), environ_overrides=place)
+    assert set((who.json or {})["apikey"]) == CONTRACT
+
+
+@only_once
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"level": 5, "networks": ["x"]}, "keyLevelExceedsRoleLevel"),
+        ({"networks": "192.0.2.0/24"}, "fieldInvalid"),
+        ({"networks": [1]}, "fieldInvalid"),
+        ({"networks": ["192.0.2.0/33"], "maxIdle": 0}, "networksInvalid"),
+        ({"networks": [f"2001:db8::{number:x}" for number in range(200)]}, "networksTooLong"),
+        ({"notBefore": "tomorrow", "maxIdle": 0}, "notBeforeInvalid"),
+        ({"notBefore": "2026-01-01T00:00:00"}, "notBeforeInvalid"),
+        ({"notBefore": "0001-01-01T00:00:00+14:00"}, "notBeforeInvalid"),
+        ({"notBefore": "9999-12-31T23:59:59-14:00"}, "notBeforeInvalid"),
+        ({"maxIdle": "3600", "environment": "x"}, "maxIdleInvalid"),
+        ({"maxIdle": 0, "note": "x" * 501}, "maxIdleInvalid"),
+        ({"environment": "staging", "note": "x" * 501}, "environmentInvalid"),
+        ({"note": "x" * 501, "callsPerMinute": 0}, "noteTooLong"),
+        ({"callsPerMinute": 0, "callsPerDay": 0}, "callsPerMinuteInvalid"),
+        ({"callsPerMinute": True}, "callsPerMinuteInvalid"),
+        ({"callsPerDay": 1.5}, "callsPerDayInvalid"),
+    ],
+)
+def test_what_is_wrong_with_a_condition_is_told_after_the_contracts_codes(
+    client: PageChecker, door: str, alices: Headers, asked: Any, code: str
+) -> None:
+    response = client.post(f"/api/apikeys/{door}", headers=alices, json=WANTED | asked)
+
+    assert (response.status_code, response.json and response.json["error"]) == (400, code)

@@ -28,7 +28,10 @@ ACCOUNT_FIELDS = {
     "lastSeen",
 }
 KEY_FIELDS = {"key", "name", "level", "createdAt", "expiresAt", "userId"}
-MORE_KEY_FIELDS = {"calls", "lastUsedAt", "lastUsedAddress", "status", "expired"}
+MORE_KEY_FIELDS = {
+    "environment", "networks", "notBefore", "maxIdle", "callsPerMinute", "callsPerDay", "note", "replaces",
+    "retiresAt",
+}  # fmt: skip
 """What an answer may have beyond the contract's own names."""
 OWN_COLUMNS = "id, email, role, status, consent_version, password_hash, mfa_enabled, created_at, removed_at"
 CANARY_HASH = "$argon2id$canary-of-the-hash"
@@ -161,7 +164,8 @@ def test_answers_have_the_fields_of_the_contract_and_no_others(
         made,
     ]
 
-    assert set(made.get_json()["apikey"]) == KEY_FIELDS | {"secret"}
+    assert set(made.get_json()["apikey"]) == KEY_FIELDS | MORE_KEY_FIELDS | {"secret"}
+    assert set(answers[3].get_json()["apikey"]) == KEY_FIELDS
     for answer in answers:
         assert answer.status_code in {200, 201}
         body = answer.get_json()

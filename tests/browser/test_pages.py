@@ -16,10 +16,11 @@ import pytest
 from flask import Flask
 
 from portal import clock, create_app
-from portal.models import ExcessStep, Step
+from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
-from portal.services import keys, signup
+from portal.services import keys, rotation, signup
 from portal.services.actor import Actor
+from portal.services.conditions import Conditions
 from portal.services.errors import RuleError
 from portal.services.transaction import transaction
 from tests.conftest import close_app
@@ -36,6 +37,15 @@ CHECKED = {(390, "dark"), (1280, "light")}
 
 Pages = dict[str, list[tuple[str, str]]]
 Furnished = tuple[Person, Person, Pages]
+
+
+BOUND = Conditions(
+    networks="192.0.2.0/24 2001:db8:4::/48 !192.0.2.7/32",
+    max_idle=30 * 86_400,
+    environment=Environment.LIVE,
+    calls_per_minute=600,
+    note="Nadia runs the gateway.\nRotate in spring.",
+)
 
 
 def furnish(app: Flask, owner: Person) -> dict[str, str]:
@@ -65,6 +75,11 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         usage.flush()
         keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
         note_excess(owner, made["Nightly build"])
+        bound, _ = keys.create_key(
+            owner.actor, name="Shop gateway", level=3, life=timedelta(days=90), conditions=BOUND
+        )
+        made["Shop gateway"] = str(bound.id)
+        rotation.rotate_key(owner.actor, bound.id, overlap=timedelta(hours=24))
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
     return made
@@ -93,7 +108,7 @@ def sign_in(window: Visit, person: Person) -> None:
 def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
     """The pages by who looks at them: a name for the picture, and the path."""
     nightly, importer, old = made["Nightly build"], made["Pattern importer"], made["Old exporter"]
-    laptop = made["Laptop, curl"]
+    laptop, shop = made["Laptop, curl"], made["Shop gateway"]
     account = f"/admin/accounts/{owner.account_id}"
     confirm = server.mailbox.last(to="new@example.org").path("/confirm/")
     return {
@@ -110,7 +125,8 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("key-live", f"/account/keys/{nightly}"), ("key-hours", f"/account/keys/{importer}?span=24h"),
             ("key-unused", f"/account/keys/{laptop}"), ("key-soon", f"/account/keys/{importer}"),
             ("key-revoked", f"/account/keys/{old}"), ("key-revoke", f"/account/keys/{nightly}/revoke"),
-            ("key-rotate", f"/account/keys/{nightly}/rotate"), ("profile", "/account/profile"),
+            ("key-rotate", f"/account/keys/{nightly}/rotate"), ("key-rotated", f"/account/keys/{shop}"),
+            ("profile", "/account/profile"),
             ("security", "/account/security"), ("lock", "/account/security/lock"),
             ("remove", "/account/security/remove"), ("consent", "/account/consent"),
             ("withdraw", "/account/consent/withdraw"), ("activity", "/account/activity"),

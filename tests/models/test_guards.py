@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
+from portal.services import keys
+from portal.services.conditions import Conditions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -21,6 +25,14 @@ IMMUTABLE = {
     "made_by_key_id": "id",
     "replaces_id": "id",
     "nonce": "id",
+    "kind": "'service'",
+    "environment": "'test'",
+    "networks": "'192.0.2.0/24'",
+    "not_before": "created_at",
+    "max_idle": "3600",
+    "calls_per_minute": "1",
+    "calls_per_day": "1",
+    "note": "'other'",
 }
 
 
@@ -71,12 +83,12 @@ def test_a_key_is_never_deleted(database: Database, key: str) -> None:
     assert "revoked, not deleted" in refused(database, "DELETE FROM api_keys")
 
 
-def copy_of_key(*, level: str = "level", expires_at: str = "expires_at", maker: str = "NULL") -> str:
+def copy_of_key(*, maker: str = "NULL", **changes: str) -> str:
+    same = ("account_id", "name", "level", "digest", "pepper_id", "created_at", "expires_at", "kind")
+    columns = {**dict(zip(same, same, strict=True)), "made_by_key_id": maker, **changes}
     return f"""
-        INSERT INTO api_keys
-            (id, account_id, name, level, digest, pepper_id, created_at, expires_at, made_by_key_id)
-        SELECT '{"a" * 32}', account_id, name, {level}, digest, pepper_id, created_at, {expires_at}, {maker}
-        FROM api_keys"""
+        INSERT INTO api_keys (id, {", ".join(columns)})
+        SELECT '{"a" * 32}', {", ".join(columns.values())} FROM api_keys"""
 
 
 @pytest.mark.parametrize("after", ["created_at", "created_at - 1", "created_at + 31536000001"])
@@ -105,22 +117,78 @@ def test_a_key_is_never_inserted_for_an_owner_in_bad_standing(
     assert "owner's rights" in refused(database, copy_of_key())
 
 
-@pytest.mark.parametrize("change", [{"level": "level + 1"}, {"expires_at": "expires_at + 1"}])
-def test_a_key_made_with_a_key_stays_within_it(
-    database: Database, cast: Cast, make_key: MakeKey, change: dict[str, str]
-) -> None:
-    make_key(cast.ada, level=4)
+BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200)
 
-    database.execute(copy_of_key(maker="id"))
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"level": "level + 1"},
+        {"expires_at": "expires_at + 1"},
+        {"networks": "''"},
+        {"max_idle": "NULL"},
+        {"max_idle": "7201"},
+    ],
+)
+def test_a_key_made_with_a_key_stays_within_it(
+    app: Flask, database: Database, cast: Cast, change: dict[str, str]
+) -> None:
+    with app.app_context():
+        keys.create_key(cast.ada.actor, name="ci", level=4, life=timedelta(days=30), conditions=BOUND)
+    kept = {"networks": "networks", "max_idle": "max_idle"}
+
+    database.execute(copy_of_key(maker="id", **kept))
     database.execute(
         "UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner'"
         " WHERE made_by_key_id IS NOT NULL"
     )
     statement = (
-        copy_of_key(maker="id", **change).replace("a" * 32, "b" * 32) + " WHERE made_by_key_id IS NULL"
+        copy_of_key(maker="id", **(kept | change)).replace("a" * 32, "b" * 32)
+        + " WHERE made_by_key_id IS NULL"
     )
 
     assert "maker's rights" in refused(database, statement)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "'other'"},
+        {"level": "level - 1"},
+        {"networks": "'192.0.2.0/24'"},
+        {"max_idle": "3600"},
+        {"calls_per_minute": "1"},
+        {"calls_per_day": "1"},
+        {"account_id": "(SELECT max(id) FROM accounts)"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_successor_is_as_the_key_that_it_replaces_and_there_is_one(
+    database: Database, key: str, change: dict[str, str]
+) -> None:
+    assert "as the key that it replaces" in refused(database, copy_of_key(replaces_id="id", **change))
+    database.execute(copy_of_key(replaces_id="id"))
+    second = copy_of_key(replaces_id="id").replace("a" * 32, "b" * 32) + " WHERE replaces_id IS NULL"
+    assert re.search("(?i)unique", refused(database, second))
+
+
+def test_a_key_retires_once_for_its_successor_and_not_after_its_expiry(database: Database, key: str) -> None:
+    retire = "UPDATE api_keys SET retires_at = {} WHERE replaces_id IS NULL"
+    assert "retires once" in refused(database, retire.format("created_at + 1"))
+    database.execute(copy_of_key(replaces_id="id"))
+    assert re.search("(?i)check", refused(database, retire.format("expires_at + 1")))
+
+    database.execute(retire.format("created_at + 1"))
+
+    for later in ("NULL", "created_at + 2"):
+        assert "retires once" in refused(database, retire.format(later))
+
+
+@pytest.mark.parametrize("change", [{"kind": "'service'"}, {"kind": "'other'"}, {"environment": "'staging'"}])
+def test_a_key_of_a_kind_that_its_owner_may_not_have_is_not_inserted(
+    database: Database, key: str, change: dict[str, str]
+) -> None:
+    refused(database, copy_of_key(**change))
 
 
 @pytest.mark.parametrize(

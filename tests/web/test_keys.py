@@ -22,6 +22,7 @@ from tests.support.client import PageChecker, find_form, form_values
 from tests.support.clock import Clock
 from tests.support.databases import Database
 
+NewClient = Callable[[], PageChecker]
 SECRET = re.compile(r"chk_[0-9A-Za-z]{49}")
 
 
@@ -404,3 +405,83 @@ def test_too_many_keys_in_an_hour_are_refused(alice: PageChecker, make_key: Make
 
     assert ask().status_code == 429
     assert int(ask().headers["Retry-After"]) > 0
+
+
+BOUND = {
+    "networks": "192.0.2.0/24\n!192.0.2.7",
+    "max_idle": "30",
+    "environment": "test",
+    "calls_per_minute": "60",
+    "note": "For the importer",
+}
+
+
+def test_the_conditions_of_the_form_are_kept_and_shown(
+    alice: PageChecker, client: PageChecker, cast: Cast, database: Database, new_client: NewClient
+) -> None:
+    key, _secret = key_and_secret(make(alice, **BOUND))
+
+    detail = text_of(alice.page(f"/account/keys/{key}"))
+    for words in (
+        "192.0.2.0/24", "Not from 192.0.2.7/32", "Ends unused after 30 days", "60 calls a minute",
+        "Environment test", "For the importer",
+    ):  # fmt: skip
+        assert words in detail
+    [listed] = alice.page("/account/keys").select("tbody th")
+    assert "for the environment test" in text_of(listed)  # type: ignore[arg-type]
+    assert listed.select_one("svg[aria-label='has conditions']")
+    support = new_client()
+    cast.sue.sign_in(support)
+    seen = support.page(f"/admin/accounts/{cast.alice.account_id}")
+    assert seen.select_one("svg[aria-label='has conditions']")
+    assert "For the importer" not in seen.get_text(), "the note is the owner's own"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("networks", "192.0.2.0/24 example.org", "“example.org” is not a network"),
+        ("max_idle", "366", "from 1 to 365"),
+        ("max_idle", "soon", "from 1 to 365"),
+        ("not_before", "2099-01-01", "before the key's end"),
+        ("environment", "staging", "no such environment"),
+        ("calls_per_minute", "1e9", "whole number from 1 to 6000"),
+        ("calls_per_day", "0", "whole number from 1"),
+        ("note", "x" * 501, "Shorten it to 500"),
+    ],
+)
+def test_a_condition_that_can_not_be_is_told_beside_its_field_and_stays_to_be_seen(
+    alice: PageChecker, database: Database, field: str, typed: str, words: str
+) -> None:
+    response = alice.submit("/account/keys/new", {"name": "x", "level": "1", **BOUND, field: typed})
+
+    page = pages.parse(response)
+    error, note = page.select_one(f"#{field}-error"), page.select_one("#note")
+    assert response.status_code == 422
+    assert error
+    assert words in text_of(error)  # type: ignore[arg-type]
+    assert page.select_one("details.conditions[open]")
+    assert note
+    assert note.get_text().strip() == (typed if field == "note" else BOUND["note"])
+    assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
+
+
+def test_the_conditions_are_folded_until_they_are_needed(alice: PageChecker) -> None:
+    assert alice.page("/account/keys/new").select_one("details.conditions:not([open])")
+
+
+def test_the_use_of_a_rotated_out_secret_is_told_to_its_owner(
+    alice: PageChecker, client: PageChecker, cast: Cast, make_key: MakeKey, new_client: NewClient
+) -> None:
+    """Through the door, where a holder of the secret is refused."""
+    old = make_key(cast.alice, name="Importer")
+    assert new_client().get("/api/whoami/key", headers=old.headers).status_code == 200
+    with alice.expecting_secret():
+        alice.submit(f"/account/keys/{old.id}/rotate")
+
+    for _ in range(2):
+        refused = new_client().get("/api/whoami/key", headers=old.headers)
+        assert (refused.get_json() or {})["error"] == "apikeyRevoked"
+
+    assert "was used after its end" in text_of(alice.page(f"/account/keys/{old.id}"))
+    assert text_of(alice.page("/account/activity")).count("Rotated-out secret used") == 1

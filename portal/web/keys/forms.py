@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
-from flask_babel import format_timedelta, gettext, ngettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, RadioField, StringField
@@ -18,7 +18,8 @@ from portal.models.key import NAME_LENGTH
 from portal.permissions import LONGEST_LIFE, Role, levels_up_to
 from portal.services import rotation
 from portal.services.errors import InvalidInput
-from portal.web.filters import exact
+from portal.web.filters import exact, length
+from portal.web.keys.conditions import ConditionFields
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
@@ -45,8 +46,8 @@ class NonceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             self.nonce.data = str(uuid4())
 
 
-class NewKeyForm(NonceForm):
-    """Name, level and end of a new key."""
+class NewKeyForm(ConditionFields, NonceForm):
+    """Name, level, end and conditions of a new key."""
 
     name = StringField(_l("Name"), render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"})
     level = RadioField(_l("Level"), coerce=int, validate_choice=False)
@@ -118,9 +119,8 @@ def preset_dates() -> dict[str, datetime]:
 def _until(key: ApiKey, overlap: timedelta) -> str:
     if not overlap:
         return str(gettext("Not at all: the old secret is refused at once"))
-    length = format_timedelta(overlap, threshold=2)
     end = exact(rotation.retirement(key, overlap, clock.utcnow()))
-    return str(gettext("%(length)s: the old secret works until %(end)s", length=length, end=end))
+    return str(gettext("%(length)s: the old secret works until %(end)s", length=length(overlap), end=end))
 
 
 def _days(days: int) -> str:

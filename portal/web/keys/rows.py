@@ -14,6 +14,7 @@ from portal.models import ApiKey, Reason
 from portal.permissions import LEVELS
 from portal.services import usage
 from portal.services.key_lists import SOON
+from portal.web.keys.conditions import in_words
 from portal.words import REASONS
 
 SPARK_DAYS = 14
@@ -40,6 +41,10 @@ class KeyRow:
     last_used_address: str | None
     calls: int
     life: float
+    environment: str | None
+    conditions: Sequence[tuple[str, list[str]]]
+    note: str
+    idles_out_at: datetime | None
     days: Sequence[int] = ()
 
     @property
@@ -96,6 +101,10 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         last_used_address=used.last_used_address if used else None,
         calls=used.calls if used else 0,
         life=max(0.0, (key.ends_at - now) / whole),
+        environment=key.environment,
+        conditions=in_words(key),
+        note=key.note,
+        idles_out_at=key.idles_out_at,
         days=days,
     )
 

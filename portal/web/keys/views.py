@@ -18,7 +18,7 @@ from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey
 from portal.permissions import LONGEST_LIFE
-from portal.services import excess, key_lists, keys, limits, rotation, usage, usage_series
+from portal.services import call_limits, excess, key_lists, keys, limits, rotation, usage, usage_series
 from portal.services.errors import AlreadyMade, InvalidInput
 from portal.services.key_lists import KeyStatus
 from portal.services.usage_series import Span, Whose
@@ -70,17 +70,22 @@ def create() -> ResponseReturnValue:
     """
     form = NewKeyForm(me().role)
     life = form.life() if form.validate() else None
-    nonce = form.nonce_value
+    conditions, nonce = form.read_conditions(), form.nonce_value
     if form.level.data is None:
         form.level.errors = [sentence("levelMissing")]
-    if life is None or nonce is None or form.level.data is None:
+    if life is None or conditions is None or nonce is None or form.level.data is None:
         return _show_new(form), 422
     try:
         key, secret = keys.create_key(
-            actor(), name=form.name.data or "", level=form.level.data, life=life, nonce=nonce
+            actor(),
+            name=form.name.data or "",
+            level=form.level.data,
+            life=life,
+            conditions=conditions,
+            nonce=nonce,
         )
     except InvalidInput as error:
-        form[error.field].errors = [sentence(error.code, error.details)]
+        form.refuse(error)
         return _show_new(form), 422
     except AlreadyMade as error:
         return _show_made(error)
@@ -148,7 +153,11 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
 def _show_new(form: NewKeyForm) -> str:
     form.renew()
     return render_template(
-        "keys/new.html", form=form, choices=preset_dates(), maximum=clock.utcnow() + LONGEST_LIFE
+        "keys/new.html",
+        form=form,
+        choices=preset_dates(),
+        maximum=clock.utcnow() + LONGEST_LIFE,
+        rates=call_limits.rates_by_role(settings)[me().role.value],
     )
 
 

@@ -1,0 +1,91 @@
+"""The conditions of a key: what may be asked for, and what a key hands on to those that it makes.
+
+They are fixed at creation; :mod:`portal.services.verification` holds them at every door.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from portal.models import ApiKey, Environment
+from portal.models.key import LONGEST_LIFE_MS, NOTE_LENGTH, SHORTEST_IDLE
+from portal.permissions import Role
+from portal.services import call_limits, networks
+from portal.services.errors import InvalidInput
+
+LONGEST_IDLE = LONGEST_LIFE_MS // 1000
+"""Seconds; a longer rest than the longest life would be no condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a key is bound to. ``networks`` are as they are kept; ``max_idle`` is in seconds.
+
+    The note is no condition, but private to the owner, and fixed as they are.
+    """
+
+    networks: str = ""
+    not_before: datetime | None = None
+    max_idle: int | None = None
+    environment: Environment | None = None
+    calls_per_minute: int | None = None
+    calls_per_day: int | None = None
+    note: str = ""
+
+
+NONE = Conditions()
+
+
+def check(asked: Conditions, role: Role) -> None:
+    """Hold what was asked for against the rules; raises InvalidInput. Networks were read already."""
+    if asked.max_idle is not None and not SHORTEST_IDLE <= asked.max_idle <= LONGEST_IDLE:
+        raise InvalidInput("maxIdleInvalid", "max_idle")
+    if len(asked.note) > NOTE_LENGTH:
+        raise InvalidInput("noteTooLong", "note", maximum=NOTE_LENGTH)
+    if not asked.note.replace("\n", "").replace("\t", "").isprintable():
+        raise InvalidInput("noteNotPrintable", "note")
+    call_limits.check_asked(role, asked.calls_per_minute, asked.calls_per_day)
+
+
+def clean_note(text: str) -> str:
+    """A note as it is kept: its ends trimmed, its lines ended alike."""
+    return "\n".join(text.strip().splitlines())
+
+
+def inherited(asked: Conditions, maker: ApiKey) -> Conditions:
+    """What was asked for, and the maker's own where nothing was."""
+    return replace(
+        asked,
+        networks=asked.networks or maker.networks,
+        max_idle=asked.max_idle or maker.max_idle,
+        calls_per_minute=asked.calls_per_minute or maker.calls_per_minute,
+        calls_per_day=asked.calls_per_day or maker.calls_per_day,
+    )
+
+
+def refuse_looser(asked: Conditions, maker: ApiKey) -> None:
+    """Raise InvalidInput when a key would be bound to less than the one that makes it."""
+    within = networks.are_within(asked.networks, maker.networks) and all(
+        bound is None or (value is not None and value <= bound)
+        for value, bound in (
+            (asked.max_idle, maker.max_idle),
+            (asked.calls_per_minute, maker.calls_per_minute),
+            (asked.calls_per_day, maker.calls_per_day),
+        )
+    )
+    if not within:
+        raise InvalidInput("conditionsExceedKey", "conditions")
+
+
+def like(old: ApiKey, now: datetime) -> Conditions:
+    """The conditions of a key's successor; a first moment that has passed is not carried over."""
+    return Conditions(
+        networks=old.networks,
+        not_before=old.not_before if old.not_before is not None and old.not_before > now else None,
+        max_idle=old.max_idle,
+        environment=old.environment,
+        calls_per_minute=old.calls_per_minute,
+        calls_per_day=old.calls_per_day,
+        note=old.note,
+    )

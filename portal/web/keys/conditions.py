@@ -1,0 +1,152 @@
+"""The conditions of a key: their fields on the form, and their words on the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from flask_babel import gettext, ngettext
+from flask_babel import lazy_gettext as _l
+from wtforms import DateField, Field, RadioField, StringField, TextAreaField
+from wtforms.validators import Optional
+
+from portal.messages import sentence
+from portal.models import ApiKey, Environment
+from portal.models.key import NOTE_LENGTH
+from portal.permissions import N_
+from portal.services.conditions import Conditions, clean_note
+from portal.services.errors import InvalidInput
+from portal.services.networks import OUT, parse_networks
+from portal.web.filters import exact, length
+from portal.web.forms import choices
+
+DAY = 24 * 60 * 60
+MOST_DIGITS = 9
+NAMES = (
+    "networks",
+    "not_before",
+    "max_idle",
+    "environment",
+    "calls_per_minute",
+    "calls_per_day",
+    "note",
+)
+ON_FORM: dict[str, str] = {
+    "maxIdleInvalid": N_("These days won't do. Give a whole number from 1 to 365, or none."),
+    "notBeforeInvalid": N_("This day won't do. Choose one before the key's end, or none."),
+    "environmentInvalid": N_("There is no such environment. Choose one of those that are offered."),
+}
+"""Where the form asks for days and the wire for seconds and moments."""
+
+ENVIRONMENTS: list[tuple[str, Any]] = [
+    ("", _l("No label")),
+    (Environment.LIVE.value, _l("Live")),
+    (Environment.TEST.value, _l("Test")),
+]
+NUMBER = {"inputmode": "numeric", "autocomplete": "off", "maxlength": MOST_DIGITS}
+
+
+class ConditionFields:
+    """The fields of a form that makes a key; all may be left empty."""
+
+    form_errors: list[str]
+
+    networks = TextAreaField(_l("Allowed networks"), render_kw={"rows": 3, "spellcheck": "false"})
+    not_before = DateField(_l("Not before"), validators=[Optional()])
+    max_idle = StringField(_l("Days without use after which it ends"), render_kw=NUMBER)
+    environment = RadioField(
+        _l("Environment"),
+        choices=choices(ENVIRONMENTS),
+        default="",
+        validate_choice=False,
+    )
+    calls_per_minute = StringField(_l("Calls a minute"), render_kw=NUMBER)
+    calls_per_day = StringField(_l("Calls a day"), render_kw=NUMBER)
+    note = TextAreaField(_l("Private note"), render_kw={"rows": 3, "maxlength": NOTE_LENGTH})
+
+    @property
+    def condition_fields(self) -> list[Field]:
+        """The fields, as they stand on the form."""
+        return [getattr(self, name) for name in NAMES]
+
+    @property
+    def shows_conditions(self) -> bool:
+        """Whether something was typed, or has to be corrected, so that it must be seen."""
+        return any(field.data or field.errors for field in self.condition_fields)
+
+    def read_conditions(self) -> Conditions | None:
+        """What was typed; None, with an error beside its field, when that can't be."""
+        try:
+            return self.conditions()
+        except InvalidInput as error:
+            self.refuse(error)
+            return None
+
+    def refuse(self, error: InvalidInput) -> None:
+        """Write what the rules refuse beside its field, or above the form."""
+        own, field = ON_FORM.get(error.code), getattr(self, error.field, None)
+        said = str(gettext(own)) if own else sentence(error.code, error.details)
+        if isinstance(field, Field):
+            field.errors = [said]
+        else:
+            self.form_errors.append(said)
+
+    def conditions(self) -> Conditions:
+        """What was typed; raises InvalidInput, whose field is the form's."""
+        days = _number(self.max_idle)
+        return Conditions(
+            networks=parse_networks((self.networks.data or "").replace(",", " ").split()),
+            not_before=_start_of(self.not_before.data),
+            max_idle=None if days is None else days * DAY,
+            environment=_environment(self.environment.data),
+            note=clean_note(self.note.data or ""),
+            calls_per_minute=_number(self.calls_per_minute),
+            calls_per_day=_number(self.calls_per_day),
+        )
+
+
+def in_words(key: ApiKey) -> list[tuple[str, list[str]]]:
+    """The conditions of a key, each with its lines; the note is not among them."""
+    return list(_told(key))
+
+
+def _told(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
+    networks = key.networks.split()
+    inside = [word for word in networks if not word.startswith(OUT)]
+    if inside:
+        yield gettext("Only from"), inside
+    if len(inside) < len(networks):
+        yield gettext("Not from"), [word.removeprefix(OUT) for word in networks if word.startswith(OUT)]
+    if key.not_before is not None:
+        yield gettext("Not before"), [exact(key.not_before)]
+    if key.max_idle is not None:
+        yield gettext("Ends unused after"), [length(timedelta(seconds=key.max_idle))]
+    if key.calls_per_minute is not None:
+        number = key.calls_per_minute
+        yield gettext("At most"), [ngettext("%(num)s call a minute", "%(num)s calls a minute", number)]
+    if key.calls_per_day is not None:
+        number = key.calls_per_day
+        yield gettext("At most"), [ngettext("%(num)s call a day", "%(num)s calls a day", number)]
+
+
+def _start_of(day: date | None) -> datetime | None:
+    """The first moment of a day, in UTC."""
+    return None if day is None else datetime.combine(day, time.min, UTC)
+
+
+def _environment(word: str | None) -> Environment | None:
+    if not word:
+        return None
+    if word not in set(Environment):
+        raise InvalidInput("environmentInvalid", "environment")
+    return Environment(word)
+
+
+def _number(field: StringField) -> int | None:
+    """What was typed as a number; what is none is asked for as 0, which the rules refuse."""
+    text = (field.data or "").strip()
+    if not text:
+        return None
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) if is_number else 0

@@ -1,0 +1,182 @@
+"""What a key is bound to: asked for, kept, handed on, never loosened (row 51).
+
+That each door holds it is proved in tests/api/test_doors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from portal.models import ActorKind, ApiKey, Environment
+from portal.services import key_lists, keys, rotation
+from portal.services.actor import Actor
+from portal.services.conditions import Conditions
+from portal.services.errors import InvalidInput
+from portal.services.key_lists import KeyStatus
+from tests.conftest import MakeApp
+from tests.support.cast import Cast
+from tests.support.clock import Clock
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BOUND: dict[str, Any] = {
+    "networks": "192.0.2.0/24 !192.0.2.7/32", "max_idle": 86_400, "calls_per_minute": 60,
+    "calls_per_day": 1000,
+}  # fmt: skip
+Make = Callable[..., ApiKey]
+
+
+@pytest.fixture
+def make(app: Flask, cast: Cast) -> Make:
+    """Make a key for Alice that is bound to what the test says, in the caller's context."""
+
+    def create(by: ApiKey | None = None, life: timedelta = 30 * DAY, **bound: Any) -> ApiKey:
+        actor = cast.alice.actor
+        if by is not None:
+            actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=by.id, key_level=4)
+        return keys.create_key(actor, name="ci", level=4, life=life, conditions=Conditions(**bound))[0]
+
+    return create
+
+
+def bound_to(key: ApiKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in asdict(Conditions())}
+
+
+def test_a_key_is_bound_to_what_was_asked_for_and_hands_it_on_to_its_successor(
+    app: Flask, cast: Cast, clock: Clock, make: Make
+) -> None:
+    clock.stop()
+    asked = {**BOUND, "environment": Environment.TEST, "note": "For the\nimporter"}
+    with app.app_context():
+        key = make(**asked, not_before=clock.now() + HOUR)
+        assert bound_to(key) == {**asked, "not_before": key.created_at + HOUR}
+        clock.forward(hours=1)
+
+        new, _ = rotation.rotate_key(cast.alice.actor, key.id)
+
+        assert bound_to(new) == {**asked, "not_before": None}, "a first moment that has passed is no more"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"max_idle": 3599}, "maxIdleInvalid"),
+        ({"max_idle": 365 * 86_400 + 1}, "maxIdleInvalid"),
+        ({"note": "x" * 501}, "noteTooLong"),
+        ({"note": "a\x1bb"}, "noteNotPrintable"),
+        ({"calls_per_minute": 0}, "callsPerMinuteInvalid"),
+        ({"calls_per_minute": 6001}, "callsPerMinuteInvalid"),
+        ({"calls_per_day": -1}, "callsPerDayInvalid"),
+        ({"not_before": 30 * DAY}, "notBeforeInvalid"),
+    ],
+)
+def test_what_can_not_be_is_refused_by_its_name(
+    app: Flask, clock: Clock, make: Make, asked: dict[str, Any], code: str
+) -> None:
+    clock.stop()
+    if "not_before" in asked:
+        asked = {"not_before": clock.now() + asked["not_before"]}
+
+    with app.app_context(), pytest.raises(InvalidInput) as refused:
+        make(**asked)
+
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("asked", "holds"),
+    [
+        ({}, True),
+        (BOUND, True),
+        ({"networks": "192.0.2.128/25 !192.0.2.7/32", "max_idle": 3600}, True),
+        ({"networks": "192.0.2.0/24 !192.0.2.0/28"}, True),
+        ({"networks": "192.0.2.0/24"}, False),
+        ({"networks": "!192.0.2.7/32"}, False),
+        ({"networks": "192.0.0.0/16 !192.0.2.7/32"}, False),
+        ({"networks": "192.0.2.0/24 2001:db8::/32 !192.0.2.7/32"}, False),
+        ({"max_idle": 86_401}, False),
+        ({"calls_per_minute": 61}, False),
+        ({"calls_per_day": 1001}, False),
+    ],
+)
+def test_a_key_makes_none_that_is_bound_to_less(
+    app: Flask, make: Make, asked: dict[str, Any], holds: bool
+) -> None:
+    with app.app_context():
+        maker = make(**BOUND)
+        if holds:
+            assert bound_to(make(maker, **asked)) == bound_to(maker) | asked
+        else:
+            with pytest.raises(InvalidInput) as refused:
+                make(maker, **asked)
+            assert refused.value.code == "conditionsExceedKey"
+
+
+def test_a_bound_key_rotates_itself_and_none_that_is_bound_to_less(
+    app: Flask, cast: Cast, make: Make
+) -> None:
+    with app.app_context():
+        maker, free = make(**BOUND), make()
+        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=maker.id, key_level=4)
+        with pytest.raises(InvalidInput) as refused:
+            rotation.rotate_key(actor, free.id)
+        assert refused.value.code == "conditionsExceedKey"
+
+        new, _ = rotation.rotate_key(actor, maker.id)
+
+        assert bound_to(new) == bound_to(maker)
+
+
+def test_a_key_that_rests_too_long_is_listed_as_expired(
+    app: Flask, cast: Cast, clock: Clock, make: Make
+) -> None:
+    clock.stop()
+    usage, me = app.extensions["usage"], cast.alice.account_id
+    with app.app_context():
+        resting, used = make(max_idle=7200).id, make(max_idle=7200).id
+        later = make(max_idle=7200, not_before=clock.now() + HOUR).id
+        forever = make(max_idle=30 * 86_400, life=90 * DAY).id
+
+    def listed(status: KeyStatus) -> set[UUID]:
+        with app.app_context():
+            found = key_lists.list_keys(me, status=status).items
+            assert {key.is_expired(clock.now()) for key in found} <= {status is KeyStatus.EXPIRED}
+            return {key.id for key in found}
+
+    clock.forward(hours=1)
+    usage.note_call(str(used), "192.0.2.1", int(clock.now().timestamp() * 1000))
+    usage.flush()
+    assert listed(KeyStatus.EXPIRED) == set()
+    clock.forward(hours=1)
+    assert listed(KeyStatus.EXPIRED) == {resting}
+    with app.app_context():
+        assert key_lists.count_keys(me) == {"all": 4, "live": 3, "expired": 1, "revoked": 0}
+    clock.forward(hours=1)
+    assert listed(KeyStatus.EXPIRED) == {resting, used, later}
+    assert listed(KeyStatus.LIVE) == {forever}
+
+
+@pytest.mark.sqlite_only(reason="how a secret begins has nothing to do with the database")
+@pytest.mark.parametrize(
+    ("switch", "environment", "begins"),
+    [("true", "live", "chk_live_"), ("true", "test", "chk_test_"), ("true", None, "chk_"),
+     ("false", "live", "chk_")],
+)  # fmt: skip
+def test_a_secret_says_its_environment_where_that_is_switched_on(
+    make_app: MakeApp, cast: Cast, switch: str, environment: str | None, begins: str
+) -> None:
+    app = make_app(PORTAL_KEY_ENVIRONMENTS=switch)
+    bound = Conditions(environment=Environment(environment) if environment else None)
+    with app.app_context():
+        key, secret = keys.create_key(cast.alice.actor, name="ci", level=1, life=DAY, conditions=bound)
+        assert app.extensions["verifier"].decide(str(key.id), secret).outcome == "good"
+
+    assert secret.startswith(begins)
+    assert len(secret) == len(begins) + 49
