@@ -4,7 +4,7 @@
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
-#          Chromium, a Java runtime, the Nu HTML checker and Redis
+#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx and Caddy
 #   bench  wrk, and a virtual environment in .venv-bench with what the portal
 #          needs to serve and what it is measured against
 #
@@ -31,10 +31,20 @@ system_install() {
         as_root=(sudo)
     fi
     echo "setup: installing $name ($*)"
+    start_no_service
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
         die "apt-get could not install $*: install $name by hand, then call make again."
+}
+
+# What the tests start, they start themselves: a package must open no port on this machine.
+start_no_service() {
+    local policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && return
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod +x "$policy"
+    trap "$(printf '%q ' "${as_root[@]}" rm -f "$policy")" EXIT
 }
 
 new_enough() {
@@ -114,6 +124,28 @@ install_redis() {
     command -v redis-server >/dev/null || system_install Redis redis-server redis-server
 }
 
+# Services that were installed for the tests alone don't start with the machine either.
+install_gateways() {
+    local module=/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so
+    if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null; then
+        system_install nginx nginx nginx libnginx-mod-http-headers-more-filter
+        keep_from_starting nginx
+    elif [ ! -e "$module" ]; then
+        system_install "nginx' module headers-more" nginx libnginx-mod-http-headers-more-filter
+    fi
+    if ! command -v caddy >/dev/null; then
+        system_install Caddy caddy caddy
+        keep_from_starting caddy
+    fi
+}
+
+keep_from_starting() {
+    command -v systemctl >/dev/null || return 0
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" systemctl disable --quiet "$1" 2>/dev/null || true
+}
+
 install_load_generator() {
     command -v wrk >/dev/null || system_install "the load generator" wrk wrk
 }
@@ -145,6 +177,7 @@ test)
     install_java
     install_html_checker
     install_redis
+    install_gateways
     ;;
 bench)
     make_venv
