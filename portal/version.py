@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -12,4 +11,6 @@ PROJECT_FILE = Path(__file__).parent.parent / "pyproject.toml"
 @cache
 def running_version() -> str:
     """The version of this code, as its project file has it."""
+    import tomllib  # noqa: PLC0415  # seldom needed
+
     return str(tomllib.loads(PROJECT_FILE.read_text("utf-8"))["project"]["version"])

@@ -66,9 +66,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector of garbage what stays anyway: without this, it takes a tenth of the time."""
+    """Let the collector of garbage come less often, and not for what stays: it took a fifth of the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

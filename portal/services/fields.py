@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 
-from email_validator import EmailNotValidError, validate_email
-
 from portal.models import LANGUAGES, Consent
 from portal.services.errors import InvalidInput
 
@@ -22,6 +20,8 @@ def clean_email(text: str) -> str:
 
     Names of machines and of private networks are fine: the portal runs there too.
     """
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  # 0.6 MB, seldom needed
+
     if not text.strip():
         raise InvalidInput("emailMissing", "email")
     try:
