@@ -30,7 +30,7 @@ READ_BY_OPERATORS = {
     "record:read-by-operator",
     "usage:read-by-operator",
 }
-COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses"}
+COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses", "call_windows"}
 
 
 def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:
