@@ -176,6 +176,8 @@ API = [
         lambda _: {"username": "alice", "password": "wrong"}, "nobody"),
     Act("api_open.leaks_report", {A.KEY_REVOKED}, lambda _: "/api/leaks",
         lambda s: {"secrets": [s.made.secret]}, "nobody"),
+    Act("api_key.introspect_revoke", {A.KEY_REVOKED}, lambda _: "/api/revoke",
+        lambda s: {"token": s.made.secret}, "key"),
     *(
         act
         for door in ("jwt", "key")
@@ -192,6 +194,12 @@ API = [
     ),
 ]  # fmt: skip
 ACTS = [*PAGES, *API]
+ASKING = {
+    "api_visitor.authorize_authorize",
+    "api_key.introspect_introspect",
+    "api_key.introspect_introspect_many",
+}
+"""Checks of keys: they are counted, and change nothing, whatever their method."""
 
 
 @pytest.fixture
@@ -226,7 +234,8 @@ def send(scene: Scene, act: Act, path: str, body: dict[str, Any]) -> int:
         token = client.post("/api/signin", json=credentials(scene)).get_json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
     before = newest(scene.app)
-    what = {"json": body} if path.startswith("/api/") and act.method != "DELETE" else {"data": body}
+    is_json = path.startswith("/api/") and act.method != "DELETE" and path != "/api/revoke"
+    what = {"json": body} if is_json else {"data": body}
     status = client.open(path, method=act.method, headers=headers, **(what if act.method != "GET" else {}))
     assert status.status_code < 500
     return before
@@ -260,7 +269,7 @@ def test_every_route_that_acts_is_in_the_table(app: Flask) -> None:
     acting = {stop.endpoint for stop in stops(app) if stop.methods & {"POST", "PUT", "PATCH", "DELETE"}}
     signed_by_github = "api_open.leaks_receive"  # it records as the other reports do: tests/api/test_leaks.py
     told = {act.endpoint for act in ACTS if act.method != "GET"}
-    assert acting == told | {"auth.setup", signed_by_github}
+    assert acting == told | {"auth.setup", signed_by_github} | ASKING
 
 
 @pytest.mark.sqlite_only(reason="the routes have nothing to do with the database")
