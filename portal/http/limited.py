@@ -9,7 +9,7 @@ from flask import Flask, current_app, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import BadRequest, TooManyRequests
 
-from portal.services.limits import Answer
+from portal.services.counting import Answer
 
 View = TypeVar("View", bound=Callable[..., Any])
 _QUESTION = "limit_question"

@@ -16,7 +16,7 @@ from portal.models import (
     OutboxMail,
     SignedSession,
 )
-from portal.services import limits
+from portal.services import counting
 from portal.services.transaction import transaction
 
 KEPT = timedelta(days=30)
@@ -65,7 +65,7 @@ def clean() -> dict[str, int]:
         "mail_tokens": _change(
             delete(MailToken).where(or_(MailToken.used_at.is_not(None), MailToken.expires_at <= now))
         ),
-        "limit_counters": limits.forget_expired(),
+        "limit_counters": counting.forget_expired(),
         # The newest row stays: SQLite would give its number, and so its file's name, again.
         "outbox": _change(delete(OutboxMail).where(OutboxMail.sent_at < old, OutboxMail.id < newest)),
         "excess_steps": _change(

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from werkzeug.test import TestResponse
 
-from portal.services import limits
+from portal.services import counting, limits
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
@@ -36,7 +36,7 @@ def guess(client: PageChecker, username: str) -> TestResponse:
     ],
 )
 def test_posts_without_a_csrf_token_count_too(
-    client: PageChecker, path: str, fields: dict[str, str], limit: limits.Limit
+    client: PageChecker, path: str, fields: dict[str, str], limit: counting.Limit
 ) -> None:
     statuses = {client.post(path, data=fields).status_code for _ in range(limit.amount)}
 

@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask_wtf import CSRFProtect
 
 from portal.http.limited import limited
-from portal.services.limits import Answer
+from portal.services.counting import Answer
 from tests.http.conftest import Guard
 
 

@@ -15,8 +15,8 @@ from flask import Flask
 from sqlalchemy import event, text
 
 from portal.extensions import db
-from portal.services import limits
-from portal.services.limits import Answer, Limit
+from portal.services import counting, limits
+from portal.services.counting import Answer, Limit
 from portal.services.transaction import transaction
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -189,17 +189,17 @@ def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
 
 
 def test_what_a_process_remembers_is_bounded(context: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_MOST_REMEMBERED", 5)
+    monkeypatch.setattr(counting, "_MOST_REMEMBERED", 5)
     monkeypatch.setattr(limits, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
     for number in range(10):
         limits.failed_key_check(far_away(number))
         limits.failed_key_check(far_away(number))
 
-    assert len(limits._slowed[db.engine]) == 5
+    assert len(counting._slowed[db.engine]) == 5
     context.forward(seconds=61)
     limits.failed_key_check(HERE)
     assert not limits.failed_key_check(HERE)
-    assert len(limits._slowed[db.engine]) == 1
+    assert len(counting._slowed[db.engine]) == 1
 
 
 def test_the_table_tells_no_name_and_no_address(context: Clock, database: Database) -> None:
@@ -213,10 +213,10 @@ def test_the_table_tells_no_name_and_no_address(context: Clock, database: Databa
 
 def test_expired_counters_can_be_forgotten(context: Clock, database: Database) -> None:
     limits.may_confirm(HERE)
-    assert limits.forget_expired() == 0
+    assert counting.forget_expired() == 0
     context.forward(seconds=limits.CONFIRM_SOURCE.seconds)
 
-    assert limits.forget_expired() == 2
+    assert counting.forget_expired() == 2
     assert database.rows()["limit_counters"] == []
 
 
