@@ -65,6 +65,8 @@ SENTENCES: dict[str, str] = {
     ),
     "networksInvalid": N_("“%(value)s” is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."),
     "networksTooLong": N_("These are too many networks. Shorten them to %(maximum)s characters in all."),
+    "kindInvalid": N_("There is no such kind of key. Give account or service, or none."),
+    "serviceKeyLevel": N_("A service key has no level of its own. Leave the level out, or give 0."),
     "notBeforeInvalid": N_(
         "This moment won't do. Give a time before the key's end, as 2026-11-24T08:00:00Z, or none."
     ),

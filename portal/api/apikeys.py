@@ -21,7 +21,7 @@ from portal.api.key_schemas import (
     new_key_facts,
     own_key_facts,
 )
-from portal.api.wishes import read_basics, read_conditions
+from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
 from portal.permissions import WRITE_ACCOUNT
@@ -42,9 +42,11 @@ def create() -> ResponseReturnValue:
     name, level, seconds = read_basics(found)
     life = timedelta(seconds=seconds)
     check_wanted(Wanted(name.strip(), level, life), caller().level)
-    conditions = read_conditions(found)
+    kind, conditions = read_kind(found), read_conditions(found)
     refuse_when_limited(limits.may_issue_key(caller().account_id))
-    key, secret = keys.create_key(actor(), name=name, level=level, life=life, conditions=conditions)
+    key, secret = keys.create_key(
+        actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
+    )
     return answer(NewApiKeyAnswer(apikey=new_key_facts(key, secret)), 201)
 
 

@@ -18,12 +18,15 @@ class NewKey(Request):
     """The key that shall be made. Nothing of it can be changed later."""
 
     name: str = Field(min_length=1, max_length=NAME_LENGTH, examples=["ci"])
-    level: LevelNumber = Field(examples=[3])
+    level: LevelNumber = Field(examples=[3], description="Of a service key 0, or left out.")
     expires_in: int = Field(
         ge=1,
         le=int(LONGEST_LIFE.total_seconds()),
         description="Seconds that the key shall live.",
         examples=[86_400],
+    )
+    kind: Literal["account", "service"] | None = Field(
+        default=None, description="service: it introspects the keys of others, and nothing else; for admins."
     )
     networks: list[str] | None = Field(
         default=None,
@@ -67,6 +70,7 @@ class ApiKeyFacts(Wire):
 class OwnKeyFacts(ApiKeyFacts):
     """A key as its owner sees it: what it is bound to as well."""
 
+    kind: Literal["account", "service"]
     environment: Literal["live", "test"] | None
     networks: list[str] = Field(description="Where it may be used from; with ! where it may not.")
     not_before: Time | None
@@ -137,6 +141,7 @@ def _key_values(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "user_id": key.account_id,
+        "kind": key.kind.value,
         "environment": key.environment and key.environment.value,
         "networks": key.networks.split(),
         "not_before": key.not_before,

@@ -49,6 +49,8 @@ CREATION = (
     "keyLevelExceedsRoleLevel",
 )
 CONDITIONS = (
+    "kindInvalid",
+    "serviceKeyLevel",
     "networksInvalid",
     "networksTooLong",
     "notBeforeInvalid",

@@ -7,18 +7,24 @@ from typing import Any
 
 from portal import clock
 from portal.api import body
-from portal.models import Environment
+from portal.models import Environment, KeyKind
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 from portal.services.conditions import Conditions, clean_note
 from portal.services.errors import InvalidInput
+from portal.services.issuing import NO_ACCESS
 from portal.services.networks import parse_networks
 
 
 def read_basics(found: dict[str, Any]) -> tuple[str, int, int]:
-    """Name, level and seconds of life, in the order in which the contract checks them."""
+    """Name, level and seconds of life, in the order in which the contract checks them.
+
+    A service key has no level of its own, so there it may be left out.
+    """
     name = body.text(found, "name")
     if name is None or not name.strip():
         raise InvalidInput("nameMissing", "name")
+    if found.get("level") is None and found.get("kind") == KeyKind.SERVICE:
+        return name, NO_ACCESS, _seconds(found)
     if found.get("level") is None:
         raise InvalidInput("levelMissing", "level")
     level = body.number(found, "level")
@@ -27,6 +33,14 @@ def read_basics(found: dict[str, Any]) -> tuple[str, int, int]:
     if not isinstance(level, int) or not 0 <= level <= HIGHEST_LEVEL:
         raise InvalidInput("invalidLevel", "level")
     return name, level, _seconds(found)
+
+
+def read_kind(found: dict[str, Any]) -> KeyKind:
+    """What the key is for; for its owner's access, unless it is said."""
+    text = body.text(found, "kind") or KeyKind.ACCOUNT
+    if text not in set(KeyKind):
+        raise InvalidInput("kindInvalid", "kind")
+    return KeyKind(text)
 
 
 def read_conditions(found: dict[str, Any]) -> Conditions:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import settings
-from portal.models import Account, ApiKey, Status
+from portal.models import Account, ApiKey, KeyKind, Status
 from portal.models.key import NAME_LENGTH
-from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
+from portal.permissions import ADMINISTER, HIGHEST_LEVEL, LONGEST_LIFE
 from portal.services import conditions, secrets
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
@@ -33,6 +33,9 @@ from portal.services.errors import (
 from portal.services.key_lists import owned
 from portal.services.transaction import lock_account
 
+NO_ACCESS = 0
+"""The level that a service key is kept with; at the doors it has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -42,6 +45,7 @@ class Wanted:
     level: int
     life: timedelta
     conditions: Conditions = conditions.NONE
+    kind: KeyKind = KeyKind.ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,17 @@ def check_wanted(wanted: Wanted, highest: int) -> None:
         raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
 
 
+def check_service(wanted: Wanted, highest: int) -> None:
+    """Raise Forbidden unless an admin asks, with a key of level 9 if with one; InvalidInput for a level.
+
+    A service key opens introspection and nothing else, so it has no level of its own.
+    """
+    if highest < ADMINISTER:
+        raise Forbidden
+    if wanted.level != NO_ACCESS:
+        raise InvalidInput("serviceKeyLevel", "level")
+
+
 def issue(
     session: Session,
     actor: Actor,
@@ -133,6 +148,8 @@ def issue(
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
     check_wanted(wanted, bounds.level)
+    if wanted.kind is KeyKind.SERVICE:
+        check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
     bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=replaces is not None)
     if bound_to.not_before is not None and bound_to.not_before >= expires_at:
@@ -144,6 +161,7 @@ def issue(
         account_id=account.id,
         name=wanted.name,
         level=wanted.level,
+        kind=wanted.kind,
         digest=secrets.digest(settings.peppers[settings.current_pepper], secret),
         pepper_id=settings.current_pepper,
         nonce=nonce,

@@ -14,7 +14,7 @@ from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, ApiKey, MailKind, Reason
+from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
 from portal.services import audit, outbox
 from portal.services.actor import Actor
 from portal.services.conditions import NONE, Conditions
@@ -31,18 +31,20 @@ def create_key(
     level: int,
     life: timedelta,
     conditions: Conditions = NONE,
+    kind: KeyKind = KeyKind.ACCOUNT,
     nonce: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the actor's account; return it with its secret, which exists only here.
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
-    to, or to more. ``nonce`` is the form's own: a second
-    use raises AlreadyMade. Raises InvalidInput, ConsentLacking, AccountBlocked, AccountLocked.
+    to, or to more. A service key has level 0. ``nonce`` is the form's own: a second use raises
+    AlreadyMade. Raises InvalidInput, ConsentLacking, AccountBlocked, AccountLocked, and
+    Forbidden for a service key that no admin asks for.
     """
     with transaction() as session:
         account = lock_owner(session, actor)
         refuse_second(session, account, nonce)
-        wanted = Wanted(name.strip(), level, life, conditions)
+        wanted = Wanted(name.strip(), level, life, conditions, kind)
         key, secret = issue(session, actor, account, wanted, nonce)
         _tell_made(session, actor, account, key)
     return key, secret
@@ -115,14 +117,22 @@ def revoke_all(
     return result.rowcount
 
 
-def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
+def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
+    """Record that a key was made, in the caller's transaction; return what a mail tells of it."""
     facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
-    audit.record(session, actor, Action.KEY_CREATED, account_id=account.id, key_id=key.id, **facts)
+    told = facts | ({"kind": key.kind.value} if key.kind is KeyKind.SERVICE else {})
+    audit.record(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
+    return facts
+
+
+def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
+    facts = record_made(session, actor, key)
     outbox.enqueue_to(
         session,
         account,
         MailKind.KEY_MADE,
         **facts,
+        service=key.kind is KeyKind.SERVICE,
         key=str(key.id),
         made_by_key=str(actor.key_id) if actor.key_id else None,
         source=actor.address,

@@ -122,7 +122,7 @@ def retire_due() -> int:
 def _wanted_like(old: ApiKey, now: datetime) -> Wanted:
     """The settings of the successor; what may no longer be is left to the rules."""
     life = min(old.expires_at - old.created_at, LONGEST_LIFE)
-    return Wanted(old.name, old.level, life, conditions.like(old, now))
+    return Wanted(old.name, old.level, life, conditions.like(old, now), old.kind)
 
 
 def _is_rotated_out(key: ApiKey, now: datetime) -> bool:
@@ -154,17 +154,7 @@ def _mark_reused(session: Session, key_id: UUID) -> bool:
 
 def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey, new: ApiKey) -> None:
     retires_at = clock.iso(old.retires_at) if old.retires_at else None
-    expires_at = clock.iso(new.expires_at)
-    audit.record(
-        session,
-        actor,
-        Action.KEY_CREATED,
-        account_id=account.id,
-        key_id=new.id,
-        name=new.name,
-        level=new.level,
-        expires_at=expires_at,
-    )
+    facts = keys.record_made(session, actor, new)
     audit.record(
         session,
         actor,
@@ -182,7 +172,7 @@ def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey,
         name=new.name,
         key=str(new.id),
         old_key=str(old.id),
-        expires_at=expires_at,
+        expires_at=facts["expires_at"],
         retires_at=retires_at,
         works_on=old.retires_at is not None and old.retires_at > new.created_at,
         made_by_key=str(actor.key_id) if actor.key_id else None,

@@ -20,8 +20,8 @@ A_YEAR = 365 * 24 * 60 * 60
 WANTED = {"name": "ci", "level": 3, "expiresIn": 3600}
 CONTRACT = {"key", "level", "name", "createdAt", "expiresAt", "userId"}
 UNBOUND = {
-    "environment": None, "networks": [], "notBefore": None, "maxIdle": None, "callsPerMinute": None,
-    "callsPerDay": None, "note": "", "replaces": None, "retiresAt": None,
+    "kind": "account", "environment": None, "networks": [], "notBefore": None, "maxIdle": None,
+    "callsPerMinute": None, "callsPerDay": None, "note": "", "replaces": None, "retiresAt": None,
 }  # fmt: skip
 FACTS = CONTRACT | set(UNBOUND)
 only_once = pytest.mark.sqlite_only(reason="what is wrong with a body has nothing to do with the database")
@@ -374,6 +374,7 @@ def test_what_a_key_is_bound_to_is_asked_for_and_told_to_its_owner_only(
     ("asked", "code"),
     [
         ({"level": 5, "networks": ["x"]}, "keyLevelExceedsRoleLevel"),
+        ({"kind": "robot", "networks": ["x"]}, "kindInvalid"),
         ({"networks": "192.0.2.0/24"}, "fieldInvalid"),
         ({"networks": [1]}, "fieldInvalid"),
         ({"networks": ["192.0.2.0/33"], "maxIdle": 0}, "networksInvalid"),
@@ -397,3 +398,53 @@ def test_what_is_wrong_with_a_condition_is_told_after_the_contracts_codes(
     response = client.post(f"/api/apikeys/{door}", headers=alices, json=WANTED | asked)
 
     assert (response.status_code, response.json and response.json["error"]) == (400, code)
+
+
+SERVICE = {"name": "gateway", "kind": "service", "expiresIn": 3600}
+
+
+def test_an_admin_makes_a_service_key_that_introspects_and_opens_nothing_else(
+    client: PageChecker, cast: Cast, make_key: MakeKey, bearer: Bearer
+) -> None:
+    answer = client.post("/api/apikeys/jwt", json=SERVICE, headers=bearer(cast.ada))
+
+    assert answer.status_code == 201
+    made = (answer.json or {})["apikey"]
+    assert (made["kind"], made["level"]) == ("service", 0)
+    service = (made["key"], made["secret"])
+    token = {"token": make_key(cast.alice).secret}
+    assert (client.post("/api/introspect", data=token, auth=service).json or {})["active"] is True
+    for path in ("/api/whoami/key", "/api/apikeys/key", "/api/account/key"):
+        assert client.get(path, auth=service).status_code == 403
+    rotated = client.post(f"/api/apikeys/{made['key']}/rotate/jwt", headers=bearer(cast.ada)).json
+    assert (rotated or {})["apikey"]["kind"] == "service"
+
+
+@only_once
+@pytest.mark.parametrize(
+    ("who", "level", "asked", "status"),
+    [
+        ("ada", 9, {"level": 0}, 201),
+        ("ada", 9, {"level": 1}, 400),
+        ("ada", 8, {}, 403),
+        ("sue", 8, {}, 403),
+        ("alice", 4, {"level": 0}, 403),
+    ],
+)
+def test_nobody_but_an_admin_makes_a_service_key(
+    client: PageChecker,
+    cast: Cast,
+    make_key: MakeKey,
+    bearer: Bearer,
+    who: str,
+    level: int,
+    asked: dict[str, int],
+    status: int,
+) -> None:
+    person = getattr(cast, who)
+    key = make_key(person, level=level)
+    told = [client.post("/api/apikeys/key", json=SERVICE | asked, headers=key.headers).status_code]
+    if level == person.role.level:
+        told.append(client.post("/api/apikeys/jwt", json=SERVICE | asked, headers=bearer(person)).status_code)
+
+    assert set(told) == {status}

@@ -485,3 +485,26 @@ def test_the_use_of_a_rotated_out_secret_is_told_to_its_owner(
 
     assert "was used after its end" in text_of(alice.page(f"/account/keys/{old.id}"))
     assert text_of(alice.page("/account/activity")).count("Rotated-out secret used") == 1
+
+
+def test_admins_are_offered_service_keys_and_nobody_else_is(
+    client: PageChecker, alice: PageChecker, cast: Cast, database: Database, new_client: NewClient
+) -> None:
+    form = find_form(alice.page("/account/keys/new"))
+    assert not form.select("[name=kind]")
+    sent = {"name": "x", "level": "1", "kind": "service"}
+    with alice.expecting_secret():
+        alice.post("/account/keys/new", data=form_values(form) | sent)
+    ada = new_client()
+    cast.ada.sign_in(ada)
+    assert len(ada.page("/account/keys/new").select("[name=kind]")) == 2
+    with ada.expecting_secret():
+        response = ada.submit("/account/keys/new", sent | {"level": "9"})
+
+    assert database.execute("SELECT kind, level FROM api_keys ORDER BY created_at, id") == [
+        ("account", 1), ("service", 0),
+    ]  # fmt: skip
+    key, _secret = key_and_secret(response)
+    assert "introspects the keys of others" in text_of(pages.parse(response))
+    assert "/api/introspect" in text_of(ada.page(f"/account/keys/{key}"))
+    assert "Service" in text_of(ada.page("/account/keys").select_one("tbody"))  # type: ignore[arg-type]

@@ -13,17 +13,26 @@ from wtforms.validators import Optional
 
 from portal import clock
 from portal.messages import sentence
-from portal.models import ApiKey
+from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
-from portal.permissions import LONGEST_LIFE, Role, levels_up_to
+from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
 from portal.services import rotation
 from portal.services.errors import InvalidInput
+from portal.services.issuing import NO_ACCESS
 from portal.web.filters import exact, length
+from portal.web.forms import choices
 from portal.web.keys.conditions import ConditionFields
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
 OWN_DATE = "date"
+KINDS = [
+    (KeyKind.ACCOUNT.value, _l("For access in your name, at a level")),
+    (
+        KeyKind.SERVICE.value,
+        _l("For a service that introspects keys; it opens nothing else"),
+    ),
+]
 OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
@@ -50,6 +59,7 @@ class NewKeyForm(ConditionFields, NonceForm):
     """Name, level, end and conditions of a new key."""
 
     name = StringField(_l("Name"), render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"})
+    kind = RadioField(_l("What is it for?"), default=KeyKind.ACCOUNT.value, validate_choice=False)
     level = RadioField(_l("Level"), coerce=int, validate_choice=False)
     expires = RadioField(_l("Expires"), default=USUAL_DAYS, validate_choice=False)
     expires_on = DateField(_l("A date of your own"), validators=[Optional()])
@@ -57,8 +67,22 @@ class NewKeyForm(ConditionFields, NonceForm):
     def __init__(self, role: Role) -> None:
         super().__init__()
         self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
+        self.kind.choices = choices(KINDS)
+        self.offers_kinds = role.level >= ADMINISTER
         self.expires.choices = [*((str(days), _days(days)) for days in DAYS)]
         self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))
+
+    @property
+    def chosen_kind(self) -> KeyKind:
+        """What the key is for; only admins are asked."""
+        is_service = self.offers_kinds and self.kind.data == KeyKind.SERVICE
+        return KeyKind.SERVICE if is_service else KeyKind.ACCOUNT
+
+    @property
+    def chosen_level(self) -> int | None:
+        """The level; a service key has none of its own, whatever was chosen."""
+        level: int | None = self.level.data
+        return NO_ACCESS if self.chosen_kind is KeyKind.SERVICE else level
 
     def life(self) -> timedelta | None:
         """How long the key shall live; None, with an error beside the field, when that's unclear."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
-from portal.models import ApiKey, Reason
+from portal.models import ApiKey, KeyKind, Reason
 from portal.permissions import LEVELS
 from portal.services import usage
 from portal.services.key_lists import SOON
@@ -41,6 +41,7 @@ class KeyRow:
     last_used_address: str | None
     calls: int
     life: float
+    is_service: bool
     environment: str | None
     conditions: Sequence[tuple[str, list[str]]]
     note: str
@@ -51,6 +52,13 @@ class KeyRow:
     def level_label(self) -> str:
         """The sentence of the level."""
         return str(gettext(LEVELS[self.level].sentence))
+
+    @property
+    def may(self) -> str:
+        """What it may do, as a sentence."""
+        if self.is_service:
+            return str(gettext("A service key: it introspects the keys of others, and does nothing else."))
+        return str(gettext("Level %(level)s: %(label)s.", level=self.level, label=self.level_label))
 
     @property
     def revoked_reason_label(self) -> str:
@@ -101,6 +109,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         last_used_address=used.last_used_address if used else None,
         calls=used.calls if used else 0,
         life=max(0.0, (key.ends_at - now) / whole),
+        is_service=key.kind is KeyKind.SERVICE,
         environment=key.environment,
         conditions=in_words(key),
         note=key.note,

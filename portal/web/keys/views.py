@@ -71,17 +71,19 @@ def create() -> ResponseReturnValue:
     form = NewKeyForm(me().role)
     life = form.life() if form.validate() else None
     conditions, nonce = form.read_conditions(), form.nonce_value
-    if form.level.data is None:
+    level = form.chosen_level
+    if level is None:
         form.level.errors = [sentence("levelMissing")]
-    if life is None or conditions is None or nonce is None or form.level.data is None:
+    if life is None or conditions is None or nonce is None or level is None:
         return _show_new(form), 422
     try:
         key, secret = keys.create_key(
             actor(),
             name=form.name.data or "",
-            level=form.level.data,
+            level=level,
             life=life,
             conditions=conditions,
+            kind=form.chosen_kind,
             nonce=nonce,
         )
     except InvalidInput as error:
