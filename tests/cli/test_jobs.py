@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from portal import jobs
+from portal.cli import jobs as commands
 from portal.cli import parents
 from portal.services import outbox
 from tests.conftest import MakeApp
@@ -63,6 +64,8 @@ def test_it_runs_until_it_is_asked_to_end(
     app: Flask, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enqueue(app)
+    watched: list[int] = []
+    monkeypatch.setattr(commands, "end_with", watched.append)  # its thread would outlive this test
     rounds: list[int] = []
     do_round = jobs.do_round
 
@@ -73,9 +76,10 @@ def test_it_runs_until_it_is_asked_to_end(
 
     monkeypatch.setattr(jobs, "do_round", counted)
 
-    result = app.test_cli_runner().invoke(args=["jobs", "run", "--parent", str(os.getppid())])
+    result = app.test_cli_runner().invoke(args=["jobs", "run", "--parent", "4711"])
 
     assert result.exit_code == 0
+    assert watched == [4711]
     assert len(rounds) == 1
     assert len(list(mailbox.folder.glob("*.eml"))) == 1
 
