@@ -51,6 +51,8 @@ def test_imports_run_one_way(path: Path) -> None:
         assert not rooms(path) & (DOORS - {own}), "two doors share the rules, and nothing else"
     if own == "http":
         assert not rooms(path) & DOORS
+    if "selfcheck" in rooms(path):
+        assert own in {"selfcheck", "cli"}, "what tries to break the rules is called by its command only"
 
 
 @pytest.mark.parametrize("path", sorted((PORTAL / "services").glob("*.py")), ids=lambda path: path.stem)
@@ -80,5 +82,7 @@ def test_the_clock_is_the_only_source_of_time(path: Path) -> None:
         return
     text = path.read_text()
 
+    if name_of(path) != "selfcheck":
+        assert "taken_in_hand" not in text, "only the self-check moves the time"
     for source in ("datetime.now", "datetime.utcnow", "time.time(", "time_ns(", "date.today"):
         assert source not in text

@@ -14,6 +14,7 @@ COMMANDS = {
     "db": ("migrations", "db"),
     "jobs": ("jobs", "group"),
     "key": ("keys", "group"),
+    "selfcheck": ("selfcheck", "selfcheck"),
     "serve": ("serve", "serve"),
 }
 """The modules of the commands, and their names there."""

@@ -24,6 +24,7 @@ from portal.web import (
     keys,
     leaks,
     profile,
+    promises,
     security,
     usage_limits,
 )
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     activity.blueprint,
     docs.blueprint,
     leaks.blueprint,
+    promises.blueprint,
     admin.blueprint,
     keys.blueprint,
     usage_limits.blueprint,

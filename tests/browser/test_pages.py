@@ -117,7 +117,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("sign-in", "/signin"),
             ("forgot", "/password/forgot"), ("stale-link", "/password/reset/wrong"), ("confirm", confirm),
             ("leaks", "/leaks"), ("leaks-thanks", "/leaks/thanks"),
-            ("docs", "/docs"), ("not-found", "/nothing/here"),
+            ("docs", "/docs"), ("promises", "/promises"), ("not-found", "/nothing/here"),
         ],
         "owner": [
             ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),

@@ -1,0 +1,96 @@
+"""The command that tries to break every promise, on an installation made for it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from flask_babel import gettext
+from sqlalchemy.exc import DBAPIError
+
+from portal.cli.speech import plain_errors
+from portal.promises import PROMISES
+from portal.selfcheck.run import Result, run
+from portal.selfcheck.scratch import NoScratch
+from portal.services import proofs
+
+WIDTH = max(map(len, PROMISES))
+
+
+@click.command("selfcheck")
+@click.argument("ids", nargs=-1, type=click.Choice(list(PROMISES)), metavar="[PROMISE]...")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
+@with_appcontext
+@plain_errors
+def selfcheck(ids: tuple[str, ...], as_json: bool) -> None:
+    """Try to break each promise (or the named ones), on a scratch installation made for it.
+
+    It takes the kind of database that is configured, and touches nothing of yours; only how it
+    went is kept, for the page /promises. The exit code is 0 when every promise held.
+    """
+    begun = time.monotonic()
+    results: list[Result] = []
+    try:
+        with _ended_in_order():
+            for result in run(current_app.config["PORTAL"], ids):
+                results.append(result)
+                if not as_json:
+                    _say(result)
+    except NoScratch as error:
+        raise click.ClickException(str(error)) from error
+    seconds = round(time.monotonic() - begun, 1)
+    _sum_up(results, seconds, as_json)
+    _keep(results)
+    if not all(result.held for result in results):
+        raise click.exceptions.Exit(1)
+
+
+def _say(result: Result) -> None:
+    word, promise = "ok" if result.held else "BROKEN", result.promise
+    click.echo(f"{word:<6}  {promise.id:<{WIDTH}}  {gettext(promise.sentence)}")
+    if not result.held:
+        click.echo(f"{promise.id}: {result.why}", err=True)
+
+
+def _sum_up(results: list[Result], seconds: float, as_json: bool) -> None:
+    held = sum(result.held for result in results)
+    if as_json:
+        told = [
+            {"id": each.promise.id, "held": each.held, "why": each.why, "test": each.promise.test}
+            for each in results
+        ]
+        click.echo(json.dumps({"held": held == len(results), "seconds": seconds, "promises": told}))
+    else:
+        click.echo(f"{held} of {len(results)} promises held, in {seconds} seconds.")
+
+
+def _keep(results: list[Result]) -> None:
+    try:
+        proofs.note_run({result.promise.id: result.held for result in results})
+    except DBAPIError as error:
+        raise click.ClickException(
+            "How it went could not be kept, since the database of this installation can't be written: "
+            "is it there, and is 'flask db upgrade' done?"
+        ) from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that the scratch installation is removed."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

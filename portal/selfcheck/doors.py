@@ -1,0 +1,163 @@
+"""The doors: whichever a caller comes to, the answer is the same, and each call is counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from portal import clock
+from portal.permissions import Role
+from portal.selfcheck.stage import (
+    DAY,
+    EXPIRED,
+    GOOD,
+    LEVEL,
+    REVOKED,
+    UNKNOWN,
+    Made,
+    Stage,
+    code,
+    hold,
+)
+from portal.services import keys, secrets
+from portal.services.conditions import Conditions
+
+HOME, ABROAD = "192.0.2.10", "203.0.113.9"
+NOT_YET, ADDRESS, THROTTLED = "apikeyNotYetValid", "addressNotAllowed", "tooManyRequests"
+INACTIVE = "inactive"
+LIMIT = 40
+CALLERS = 4
+"""Threads that call at once, half of them at each of two workers."""
+
+
+def alike(stage: Stage) -> None:
+    """Bring keys in every state to every door."""
+    owner, asking = stage.person(), stage.key(stage.person(Role.ADMIN), level=6, life=2 * DAY)
+    expired, living = stage.key(owner), stage.key(owner, life=2 * DAY)
+    stage.clock.forward(days=1)
+    revoked, blocked = stage.key(owner), stage.key(stage.person())
+    stage.act(lambda: keys.revoke_key(owner.actor, revoked.uuid))
+    prefix = stage.scratch.worker().config["PORTAL"].key_prefix
+    for made, expected in (
+        (living, GOOD),
+        (expired, EXPIRED),
+        (revoked, REVOKED),
+        (Made(blocked.id, secrets.make_secret(prefix)), UNKNOWN),
+    ):
+        _hold_alike(stage, asking, made, HOME, expected)
+
+
+def bound(stage: Stage) -> None:
+    """Use keys from elsewhere, too early, and after too long a rest, at every door."""
+    owner, asking = stage.person(), stage.key(stage.person(Role.ADMIN), level=6)
+    within = stage.key(owner, conditions=Conditions(networks="192.0.2.0/24 2001:db8::/32"))
+    without = stage.key(owner, conditions=Conditions(networks="!203.0.113.0/24"))
+    hour = timedelta(hours=1)
+    early = stage.key(owner, conditions=Conditions(not_before=clock.utcnow() + hour))
+    resting = stage.key(owner, conditions=Conditions(max_idle=3600))
+    for made, address, expected in (
+        (within, HOME, GOOD),
+        (within, "2001:db8::7", GOOD),
+        (within, ABROAD, ADDRESS),
+        (without, HOME, GOOD),
+        (without, ABROAD, ADDRESS),
+        (early, HOME, NOT_YET),
+    ):
+        _hold_alike(stage, asking, made, address, expected)
+    stage.clock.forward(hours=1)
+    _hold_alike(stage, asking, early, HOME, GOOD)
+    _hold_alike(stage, asking, resting, HOME, EXPIRED)
+
+
+def levels(stage: Stage) -> None:
+    """Ask forward auth, and the API itself, for more than a key's level."""
+    for level in (0, 3, 4):
+        made = stage.key(stage.person(), level=level)
+        for asked in range(10):
+            told = code(stage.call("GET", f"/api/authorize?level={asked}", made))
+            expected = GOOD if asked <= level else LEVEL
+            hold(told == expected, f"forward auth at level {asked} answered a key of {level} with {told}")
+        told = code(stage.call("POST", "/api/introspect", made, data={"token": made.secret}))
+        hold(told == LEVEL, f"a key of level {level} was let introspect the keys of others: {told}")
+
+
+def exact(stage: Stage) -> None:
+    """Call at two workers at once, more often than a key may; and as somebody without its secret."""
+    limits = Conditions(calls_per_minute=LIMIT)
+    made = stage.key(stage.person(), conditions=limits)
+    wrong = Made(made.id, secrets.make_secret(stage.scratch.worker().config["PORTAL"].key_prefix))
+    for _ in range(5):
+        stage.check(wrong)
+
+    def call(worker: int) -> list[TestResponse]:
+        return [stage.call("GET", "/api/authorize", made, worker=worker) for _ in range(LIMIT // 2)]
+
+    stage.scratch.worker(1)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = [one for many in pool.map(call, (number % 2 for number in range(CALLERS))) for one in many]
+    passed = sum(answer.status_code == 204 for answer in answers)
+    hold(passed == LIMIT, f"of {len(answers)} calls {passed} passed, where {LIMIT} may")
+    refused = [answer for answer in answers if answer.status_code != 204]
+    hold({code(answer) for answer in refused} == {THROTTLED}, "a call too many was refused in other words")
+    wait = max(int(answer.headers.get("Retry-After", 0)) for answer in refused)
+    hold(0 < wait <= 60, f"Retry-After says {wait} seconds of a minute")
+    stage.clock.forward(seconds=wait)
+    told = stage.check(made)
+    hold(told == GOOD, f"who waits as long as told is answered with {told}")
+
+
+def _hold_alike(stage: Stage, asking: Made, made: Made, address: str, expected: str) -> None:
+    """Hold that every door gives a key this answer; introspection of a refusal only that it is one."""
+    for door, told in _ask(stage, asking, made, address).items():
+        fits = told == expected or (told == INACTIVE and expected != GOOD and door.startswith("intro"))
+        hold(fits, f"{door} answered {told} where {expected} is right")
+
+
+def _ask(stage: Stage, asking: Made, made: Made, address: str) -> dict[str, str]:
+    """What each door says."""
+    bearer = {"Authorization": f"Bearer {made.secret}"}
+
+    def get(path: str, by: Made | None = made, **headers: str) -> str:
+        return code(stage.call("GET", path, by, address=address, headers=headers))
+
+    def introspect(path: str, first: Callable[[TestResponse], bool], **more: Any) -> str:
+        answer = stage.call("POST", path, asking, **more)
+        hold(answer.status_code == 200, f"{path} was answered with {answer.status_code}")
+        return GOOD if first(answer) else INACTIVE
+
+    def active(answer: TestResponse) -> bool:
+        return bool(answer.get_json()["active"])
+
+    told = {
+        "whoami": get("/api/whoami/key"),
+        "whoami, the long way": get("/api/whoami/key", Accept="*/*;q=1"),
+        "the list of keys": get("/api/apikeys/key"),
+        "forward auth": get("/api/authorize"),
+        "forward auth behind a prefix": get("/api/authorize/level/0/v1/x?level=9"),
+        "introspection of a pair": introspect(
+            "/api/introspect", active, data={"token": f"{made.id}:{made.secret}", "address": address}
+        ),
+        "introspection of a secret": introspect(
+            "/api/introspect", active, data={"token": made.secret, "address": address}
+        ),
+        "introspection of many": introspect(
+            "/api/introspect/batch",
+            lambda answer: bool(answer.get_json()["tokens"][0]["active"]),
+            json={"tokens": [{"token": made.secret, "address": address}]},
+        ),
+    }
+    for path in ("/api/whoami/key", "/api/authorize"):
+        told[f"{path}, bearer"] = get(path, None, **bearer)
+    return told
+
+
+CHECKS = {
+    "alike": alike,
+    "bound": bound,
+    "levels": levels,
+    "exact": exact,
+}

@@ -1,0 +1,153 @@
+"""A scratch installation: an empty database of the configured kind, and workers on it.
+
+SQLite gets a file in a temporary folder; PostgreSQL a schema of its own on the configured
+server, for which the portal's user needs CREATE on the database and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.pool import NullPool
+
+from config import PREFIX, RawSettings, Settings
+from portal import create_app
+from portal.extensions import db
+from portal.transports import Transport, make_transport
+
+NAME = "portal_selfcheck_"
+SCHEMA = re.compile(rf"{NAME}[0-9a-f]{{16}}")
+LOCK = 0x70726F6D
+"""The first half of the lock that a run holds on its schema, so that no other run removes it."""
+
+
+class NoScratch(Exception):
+    """No scratch database can be made; the message says what to do."""
+
+
+@dataclass
+class Scratch:
+    """One installation, with as many workers as are asked for."""
+
+    settings: dict[str, str] = field(repr=False)
+    folder: Path
+    workers: list[Flask] = field(default_factory=list)
+
+    def worker(self, number: int = 0) -> Flask:
+        """A worker of it: an application with connections and a memory of its own."""
+        while len(self.workers) <= number:
+            self.workers.append(create_app(self.settings))
+        return self.workers[number]
+
+    @property
+    def engine(self) -> Engine:
+        """A way into its database, past every rule that is not in the database itself."""
+        with self.worker().app_context():
+            return db.engine
+
+    @property
+    def transport(self) -> Transport:
+        """How its mails leave: into its own folder."""
+        return make_transport(self.worker().config["PORTAL"])
+
+    def migrate(self) -> None:
+        """Make the tables, with every migration that there is."""
+        with self.worker().app_context():
+            flask_migrate.upgrade()
+
+    def close(self) -> None:
+        """End the workers in order, so that what they collected is written; new ones may come."""
+        for app in self.workers:
+            for name in ("usage", "call_limits", "verifier"):
+                app.extensions[name].close()
+            with app.app_context():
+                db.session.remove()
+                db.engine.dispose()
+        self.workers.clear()
+
+
+@contextmanager
+def scratch(settings: Settings) -> Iterator[Scratch]:
+    """Make an installation like the configured one, with nothing in it, and throw it away after.
+
+    Raises NoScratch, and DBAPIError when the server is away.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix=NAME) as folder,
+        _database(settings.database_url, Path(folder)) as url,
+    ):
+        made = Scratch(settings_for(settings, url, Path(folder)), Path(folder))
+        try:
+            made.migrate()
+            yield made
+        finally:
+            made.close()
+
+
+def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
+    """Every setting: the address and the prefix of the installation, new secrets, and else defaults.
+
+    So the promises are about the code, its tables and the database; a switch that an operator
+    has set can neither keep nor break them, and no mail leaves.
+    """
+    defaults = {f"{PREFIX}{each.name.upper()}": str(each.default) for each in fields(RawSettings)}
+    return defaults | {
+        "PORTAL_INSTANCE_PATH": str(folder / "instance"),
+        "PORTAL_DATABASE_URL": url,
+        "PORTAL_BASE_URL": settings.base_url,
+        "PORTAL_KEY_PREFIX": settings.key_prefix,
+        "PORTAL_SECRET_KEY": secrets.token_urlsafe(32),
+        "PORTAL_PEPPERS": f"p1:{secrets.token_urlsafe(32)}",
+    }
+
+
+@contextmanager
+def _database(configured: str, folder: Path) -> Iterator[str]:
+    url = make_url(configured)
+    if url.get_backend_name() == "sqlite":
+        yield f"sqlite:///{folder / 'portal.db'}"
+        return
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    name = NAME + secrets.token_hex(8)
+    options = f"{url.query.get('options', '')} -csearch_path={name}".strip()
+    with engine.connect() as connection:
+        _remove_leftovers(connection)
+        connection.execute(text(f"SELECT pg_advisory_lock({LOCK}, hashtext(:name))"), {"name": name})
+        _make_schema(connection, name)
+        try:
+            yield url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+        finally:
+            connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
+
+
+def _make_schema(connection: Connection, name: str) -> None:
+    try:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+    except ProgrammingError as error:
+        raise NoScratch(
+            "No scratch schema can be made on the configured server. Let the portal's user: "
+            "GRANT CREATE ON DATABASE … TO …"
+        ) from error
+
+
+def _remove_leftovers(connection: Connection) -> None:
+    """Remove the schemas of runs that were killed; those of runs at work are locked by them."""
+    found = connection.execute(
+        text("SELECT nspname FROM pg_namespace WHERE pg_has_role(nspowner, 'USAGE')")
+    ).scalars()
+    for name in [each for each in found if SCHEMA.fullmatch(each)]:
+        mine = {"name": name}
+        if connection.scalar(text(f"SELECT pg_try_advisory_lock({LOCK}, hashtext(:name))"), mine):
+            connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
+            connection.execute(text(f"SELECT pg_advisory_unlock({LOCK}, hashtext(:name))"), mine)

@@ -1,0 +1,221 @@
+"""What the checks act with: people, keys, callers, a database to get at, and a clock to move."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email import message_from_bytes, policy
+from itertools import count
+from threading import Barrier
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from sqlalchemy import Executable, text
+from sqlalchemy.exc import IntegrityError
+from werkzeug.test import TestResponse
+
+from portal import jobs
+from portal.clock import Hands
+from portal.models import ActorKind
+from portal.permissions import Role
+from portal.selfcheck.scratch import Scratch
+from portal.services import keys, signup
+from portal.services.actor import Actor
+from portal.services.errors import RuleError
+
+T = TypeVar("T")
+
+OPERATOR = Actor.command_line()
+DAY = timedelta(days=1)
+GOOD = "good"
+UNKNOWN, EXPIRED, REVOKED = "authenticationFailed", "apikeyExpired", "apikeyRevoked"
+LEVEL = "insufficientAccessLevel"
+
+
+class Broken(Exception):
+    """A promise does not hold; the message says what was seen."""
+
+
+def hold(condition: object, seen: str) -> None:
+    """Raise Broken, with what was seen, unless the condition is true."""
+    if not condition:
+        raise Broken(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an active account that has given consent."""
+
+    account_id: int
+    email: str
+    password: str = field(repr=False)
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A key and, since it was made just now, its secret."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    @property
+    def uuid(self) -> UUID:
+        """Its id, as the rules take it."""
+        return UUID(self.id)
+
+
+class Stage:
+    """Where one check acts, from an address that no other check has used."""
+
+    _numbers = count(1)
+
+    def __init__(self, scratch: Scratch, hands: Hands) -> None:
+        self.scratch = scratch
+        self.clock = hands
+        number = next(self._numbers)
+        self.address = f"198.18.{number // 250 % 250}.{number % 250 + 1}"
+        self.base_url = str(scratch.worker().config["PORTAL"].base_url)
+
+    # People and keys
+
+    def person(self, role: Role = Role.USER) -> Person:
+        """Make an account, as an operator does."""
+        number, password = next(self._numbers), secrets.token_urlsafe(18)
+        email = f"person-{number}@example.org"
+        made = self.act(lambda: signup.create_account(OPERATOR, email, role=role, password=password).id)
+        return Person(made, email, password, Actor(ActorKind.BROWSER, account_id=made, address=self.address))
+
+    def key(self, owner: Person, *, level: int = 4, life: timedelta = DAY, **more: Any) -> Made:
+        """Make a key for somebody; raises RuleError."""
+
+        def make() -> Made:
+            key, secret = keys.create_key(owner.actor, name="self-check", level=level, life=life, **more)
+            return Made(str(key.id), secret)
+
+        return self.act(make)
+
+    def act(self, rule: Callable[[], T], *, worker: int = 0) -> T:
+        """Do something through the rules, as a worker does; raises RuleError."""
+        with self.scratch.worker(worker).app_context():
+            return rule()
+
+    def refusal(self, rule: Callable[[], object]) -> str:
+        """The code with which the rules refuse something; empty when they let it be done."""
+        try:
+            self.act(rule)
+        except RuleError as error:
+            return error.code
+        return ""
+
+    def together(self, *rules: Callable[[], object]) -> list[object]:
+        """Do all of it at one moment, each in a thread of its own; return what each gave or raised."""
+        barrier = Barrier(len(rules))
+
+        def run(rule: Callable[[], object]) -> object:
+            with self.scratch.worker().app_context():
+                barrier.wait()
+                try:
+                    return rule()
+                except RuleError as error:
+                    return error
+
+        with ThreadPoolExecutor(len(rules)) as pool:
+            return list(pool.map(run, rules))
+
+    # Callers
+
+    def client(self, *, worker: int = 0) -> FlaskClient:
+        """A caller of a worker, with cookies of its own."""
+        return self.scratch.worker(worker).test_client()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        by: Made | None = None,
+        *,
+        client: FlaskClient | None = None,
+        worker: int = 0,
+        address: str | None = None,
+        **more: Any,
+    ) -> TestResponse:
+        """Send one request, with a key if one is given."""
+        more.setdefault("base_url", self.base_url)
+        return (client or self.client(worker=worker)).open(
+            path,
+            method=method,
+            auth=(by.id, by.secret) if by else None,
+            environ_overrides={"REMOTE_ADDR": address or self.address},
+            **more,
+        )
+
+    def check(self, made: Made, *, worker: int = 0) -> str:
+        """What a worker says of a key: ``good``, or the code of its refusal."""
+        return code(self.call("GET", "/api/whoami/key", made, worker=worker))
+
+    def jwt(self, person: Person) -> dict[str, str]:
+        """Sign somebody in through the API; the headers of what they do next."""
+        answer = self.call(
+            "POST", "/api/signin", json={"username": person.email, "password": person.password}
+        )
+        hold(answer.status_code == 200, f"signing in was answered with {answer.status_code}")
+        return {"Authorization": f"Bearer {answer.get_json()['token']}"}
+
+    # Past the application
+
+    def rows(self, query: str | Executable, **values: Any) -> list[tuple[Any, ...]]:
+        """Read the database."""
+        with self.scratch.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(_sql(query), values)]
+
+    def write(self, statement: str | Executable, **values: Any) -> None:
+        """Write to the database, past every rule that is not in it. Raises IntegrityError."""
+        writing = self.scratch.engine.connect().execution_options(portal_writes=True)
+        with writing as connection, connection.begin():
+            connection.execute(_sql(statement), values)
+
+    def is_refused(self, statement: str | Executable, **values: Any) -> bool:
+        """Whether the database itself refuses to write something."""
+        try:
+            self.write(statement, **values)
+        except IntegrityError:
+            return True
+        return False
+
+    # Mail
+
+    def mails(self) -> list[str]:
+        """The text of each mail that was sent, after the jobs have run; the oldest first."""
+        jobs.run_once(self.scratch.worker(), self.scratch.transport)
+        return [text for _address, text in self._mails()]
+
+    def link(self, person: Person, part: str) -> str:
+        """The token of the newest link to ``part`` that was mailed to somebody."""
+        self.mails()
+        texts = [words for address, words in self._mails() if person.email in address and part in words]
+        hold(texts, f"no mail with a link to {part} was sent")
+        return texts[-1].partition(part)[2].split()[0].rstrip(".>")
+
+    def _mails(self) -> Iterator[tuple[str, str]]:
+        files = (self.scratch.folder / "instance" / "mail").glob("*.eml")
+        for path in sorted(files, key=lambda each: int(each.name.partition("-")[0])):
+            message = message_from_bytes(path.read_bytes(), policy=policy.default)
+            body = message.get_body(("plain",))
+            yield str(message["To"]), str(body.get_content()) if body else ""
+
+
+def code(answer: TestResponse) -> str:
+    """What an answer of the API says: ``good``, or the code of its refusal."""
+    if answer.status_code < 300:
+        return GOOD
+    told = answer.get_json(silent=True)
+    return str(told.get("error")) if isinstance(told, dict) else str(answer.status_code)
+
+
+def _sql(statement: Any) -> Any:
+    return text(statement) if isinstance(statement, str) else statement

@@ -1,0 +1,260 @@
+"""The promises that can be run: they hold here, and a rule that is broken is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from portal import clock as times
+from portal.promises import PROMISES
+from portal.selfcheck import scratch as scratches
+from portal.selfcheck.run import CHECKS
+from portal.selfcheck.scratch import NAME, Scratch
+from portal.services import keys, leaks, outbox, proofs, verification
+from portal.services.verification import Outcome
+from tests.support.client import PageChecker
+from tests.support.databases import Database
+from tests.test_assurance import names_in
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["selfcheck", *words])
+
+
+def state(app: Flask) -> dict[str, tuple[bool, bool]]:
+    """Of each promise that was run here: whether it held, and whether it ever did."""
+    with app.app_context():
+        return {name: (each.held, each.proved_at is not None) for name, each in proofs.list_proofs().items()}
+
+
+@pytest.mark.parametrize("promise", PROMISES.values(), ids=list(PROMISES))
+def test_each_promise_has_its_sentence_its_test_and_its_check(promise: object) -> None:
+    id_, sentence, test = promise  # type: ignore[misc]  # a NamedTuple
+    path, _colons, name = test.partition("::")
+
+    assert len(id_) <= 40
+    assert sentence.endswith(".")
+    assert name in names_in(path)
+    assert id_ in CHECKS
+
+
+def test_nothing_is_checked_that_is_not_promised() -> None:
+    assert set(CHECKS) == set(PROMISES)
+
+
+def test_every_promise_holds_and_nothing_of_the_installation_is_touched(
+    app: Flask, database: Database, instance: Path
+) -> None:
+    tables, files = database.rows(), sorted(instance.rglob("*"))
+    before = times.now_ms()
+
+    result = run(app)
+
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[:-1]] == [["ok", name] for name in PROMISES]
+    assert lines[-1].startswith(f"{len(PROMISES)} of {len(PROMISES)} promises held, in ")
+    assert state(app) == dict.fromkeys(PROMISES, (True, True))
+    assert database.rows() | {"promise_proofs": []} == tables
+    assert [path for path in sorted(instance.rglob("*")) if path not in files] == []
+    assert schemas(database) == []
+    assert times.now_ms() - before < 3_600_000, "the clock runs on as before"
+
+
+def schemas(database: Database) -> list[str]:
+    if database.kind == "sqlite":
+        return []
+    rows = database.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE :name", name=f"{NAME}%")
+    return [row[0] for row in rows]
+
+
+def without(trigger: str, table: str) -> Break:
+    """Leave a guard out of the scratch database, as a wrong migration would."""
+
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        migrate = Scratch.migrate
+
+        def migrated_wrongly(self: Scratch) -> None:
+            migrate(self)
+            on = "" if self.engine.dialect.name == "sqlite" else f" ON {table}"
+            with self.engine.connect().execution_options(portal_writes=True) as connection:
+                connection.exec_driver_sql(f"DROP TRIGGER {trigger}{on}")
+                connection.commit()
+
+        patch.setattr(Scratch, "migrate", migrated_wrongly)
+
+    return break_it
+
+
+def lenient(*outcomes: Outcome) -> Break:
+    """Let keys in that are refused for one of these reasons."""
+
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        strict = verification.outcome_of
+
+        def let_in(*args: object) -> Outcome:
+            told = strict(*args)  # type: ignore[arg-type]
+            return Outcome.GOOD if told in outcomes else told
+
+        patch.setattr(verification, "outcome_of", let_in)
+
+    return break_it
+
+
+def told_too_much(patch: pytest.MonkeyPatch) -> None:
+    """Write the secret into the mail that tells of a new key."""
+    issue = keys.issue
+
+    def issue_and_tell(session: object, *args: object, **more: object) -> object:
+        key, secret = issue(session, *args, **more)  # type: ignore[arg-type]
+        account = args[1]
+        outbox.enqueue_to(
+            session, account, outbox.MailKind.KEYS_REVOKED, reason="owner", keys=1, names=[secret]
+        )  # type: ignore[arg-type]
+        return key, secret
+
+    patch.setattr(keys, "issue", issue_and_tell)
+
+
+BREAKS: dict[str, tuple[Break, str]] = {
+    "immutable": (without("api_keys_immutable", "api_keys"), "let id be changed"),
+    "level-role": (without("api_keys_owner", "api_keys"), "the database let a user have level 5"),
+    "for-good": (without("api_keys_revoked", "api_keys"), "of a revoked key be changed"),
+    "append-only": (without("audit_events_kept", "audit_events"), "DELETE FROM audit_events"),
+    "expiry": (lenient(Outcome.EXPIRED), "at the second of its expiry a key was answered with good"),
+    "blocked": (lenient(Outcome.REVOKED), "afterwards a key was answered with"),
+    "alike": (lenient(Outcome.REVOKED), "answered good where apikeyRevoked is right"),
+    "secret-once": (told_too_much, "a secret stands in the table outbox"),
+    "leaked": (lambda patch: patch.setattr(leaks, "_revoke", lambda *_: None), "still works"),
+    "race": (lambda patch: patch.setattr(keys, "lock_owner", None), "could not be tried to the end"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_rule_is_told_and_ends_with_an_error(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, database: Database, name: str
+) -> None:
+    break_it, why = BREAKS[name]
+    break_it(monkeypatch)
+
+    result = run(app, name)
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0].split()[:2] == ["BROKEN", name]
+    assert result.stderr.startswith(f"{name}: ")
+    assert why in result.stderr
+    assert "Traceback" not in result.output
+    assert len(result.stderr.splitlines()) == 1
+    assert state(app) == {name: (False, False)}
+    assert schemas(database) == []
+
+
+def test_what_no_longer_holds_keeps_the_time_when_it_did(app: Flask, client: PageChecker) -> None:
+    with app.app_context():
+        proofs.note_run({"expiry": True, "race": True})
+        proofs.note_run({"expiry": False})
+
+    assert state(app) == {"expiry": (False, True), "race": (True, True)}
+    page = client.get("/promises").text
+    assert "One promise is broken here" in page
+    assert page.count("Broken</span>") == 1
+
+
+def test_the_page_tells_what_was_never_tried(app: Flask, client: PageChecker) -> None:
+    page = client.get("/promises").text
+
+    assert "Not everything is proved here yet" in page
+    assert page.count("Not tried</span>") == len(PROMISES)
+    assert all(promise.test in page for promise in PROMISES.values())
+
+
+def test_a_program_reads_it_as_json(app: Flask) -> None:
+    told = json.loads(run(app, "expiry", "longest-life", "--json").stdout)
+
+    assert told["held"]
+    assert [(each["id"], each["held"]) for each in told["promises"]] == [
+        ("expiry", True),
+        ("longest-life", True),
+    ]
+
+
+def test_it_says_so_when_the_result_can_not_be_kept(app: Flask, database: Database) -> None:
+    database.execute("DROP TABLE promise_proofs")
+
+    result = run(app, "expiry")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("ok")
+    assert "could not be kept" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_is_left_when_somebody_ends_it(
+    app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(_stage: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(CHECKS, "expiry", interrupted)
+    monkeypatch.setattr(scratches.tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+
+    assert run(app, "expiry").exit_code == 1
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert schemas(database) == []
+    assert state(app) == {}
+
+
+@pytest.mark.postgresql_only(reason="SQLite has no schemas; its folder is the system's to clean")
+def test_what_a_killed_run_left_is_removed_and_what_another_run_uses_is_not(
+    app: Flask, database: Database
+) -> None:
+    left, used, other = f"{NAME}{'0' * 16}", f"{NAME}{'1' * 16}", f"{NAME}of_somebody_else"
+    for name in (left, used, other):
+        database.execute(f"CREATE SCHEMA {name}")
+    database.execute(f"CREATE TABLE {left}.accounts (id int)")
+    with database.connect() as connection:
+        lock = f"SELECT pg_advisory_lock({scratches.LOCK}, hashtext('{used}'))"
+        connection.exec_driver_sql(lock)
+        assert run(app, "expiry").exit_code == 0
+
+    assert sorted(schemas(database)) == sorted([used, other])
+    for name in (used, other):
+        database.execute(f"DROP SCHEMA {name}")
+
+
+@pytest.mark.postgresql_only(reason="SQLite knows no rights")
+def test_without_the_right_to_make_a_schema_it_says_which(app: Flask, database: Database) -> None:
+    database.execute("CREATE ROLE narrow LOGIN")
+    database.execute("GRANT USAGE ON SCHEMA public TO narrow")
+    try:
+        settings = app.config["PORTAL"]
+        object.__setattr__(settings, "database_url", database.url.replace("portal@", "narrow@", 1))
+        result = run(app, "expiry")
+    finally:
+        database.execute("DROP OWNED BY narrow")
+        database.execute("DROP ROLE narrow")
+
+    assert result.exit_code == 1
+    assert "GRANT CREATE ON DATABASE" in result.stderr
+
+
+def test_a_clock_in_hand_stands_still_and_goes_forward_only() -> None:
+    with times.taken_in_hand() as hands:
+        before = times.now_ms()
+        hands.forward(days=400, milliseconds=1)
+        assert times.now_ms() == before + 400 * 86_400_000 + 1
+        with pytest.raises(ValueError, match="backwards"):
+            hands.forward(seconds=-1)
+        with pytest.raises(RuntimeError), times.taken_in_hand():
+            pass
+        assert times.now_ms() > before
+
+    assert times.now_ms() - before < 3_600_000
