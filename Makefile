@@ -9,7 +9,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask --app wsgi
 CODE := portal config.py wsgi.py
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
-PYTHON_FILES := $(CODE) scripts tests $(wildcard migrations bench)
+PYTHON_FILES := $(CODE) clients scripts tests $(wildcard migrations bench)
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
         --no-header --no-emit-index-url --no-emit-find-links $(LOCK_OPTIONS)
 

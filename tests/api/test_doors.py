@@ -17,34 +17,14 @@ from portal.models import ApiKey, KeyKind, Reason
 from portal.services import keys, rotation, secrets
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey, Person
+from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import Database
+from tests.support.rows import forge
 
 HOME, ABROAD = "192.0.2.10", "203.0.113.9"
 GOOD, UNKNOWN = "good", "authenticationFailed"
-
-
-def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
-    """A key with conditions, as a row; the rules of making one have tests of their own."""
-    with app.app_context(), transaction() as session:
-        pepper = app.config["PORTAL"].current_pepper
-        secret, now = secrets.make_secret("chk"), times.utcnow()
-        values = {
-            "id": secrets.uuid7(),
-            "account_id": owner.account_id,
-            "name": "forged",
-            "level": 4,
-            "digest": secrets.digest(app.config["PORTAL"].peppers[pepper], secret),
-            "pepper_id": pepper,
-            "created_at": now,
-            "expires_at": now + timedelta(days=30),
-        }
-        key = ApiKey(**(values | columns))
-        session.add(key)
-        session.flush()
-        return MadeKey(str(key.id), secret)
 
 
 class Doors:

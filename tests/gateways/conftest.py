@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 from flask import Flask
 
-from portal import clock, create_app
+from portal import create_app
 from portal.extensions import db
-from portal.models import ApiKey
-from portal.services import secrets
-from portal.services.transaction import transaction
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.databases import Databases
 from tests.support.gateways import Service
+from tests.support.rows import forge
 from tests.support.server import Server, make_server
 
 TRUSTED = "127.0.0.1/32"
@@ -32,24 +29,8 @@ class Portal:
     cast: Cast
 
     def make_key(self, **columns: object) -> MadeKey:
-        """A key of Alice's as a row; the rules of making one have tests of their own."""
-        with self.app.app_context(), transaction() as session:
-            pepper = self.app.config["PORTAL"].current_pepper
-            secret, now = secrets.make_secret("chk"), clock.utcnow()
-            values = {
-                "id": secrets.uuid7(),
-                "account_id": self.cast.alice.account_id,
-                "name": "gateway",
-                "level": 4,
-                "digest": secrets.digest(self.app.config["PORTAL"].peppers[pepper], secret),
-                "pepper_id": pepper,
-                "created_at": now,
-                "expires_at": now + timedelta(days=30),
-            }
-            key = ApiKey(**(values | columns))
-            session.add(key)
-            session.flush()
-            return MadeKey(str(key.id), secret)
+        """A key of Alice's, as a row: of level 4 unless another is given."""
+        return forge(self.app, self.cast.alice, **columns)
 
 
 @pytest.fixture(scope="session")
