@@ -19,15 +19,16 @@ from flask import Flask
 
 from portal.permissions import LEVELS, Role
 from portal.services import secrets
-from portal.web.docs.examples import ASK, MAKE
+from portal.web.docs.examples import ASK, MAKE, PROTECT
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
+from tests.support.databases import ROOT
 from tests.support.server import Server
 
 pytestmark = pytest.mark.sqlite_only(reason="what the documentation says has nothing to do with the database")
-EXAMPLES = (*ASK, *MAKE)
+EXAMPLES = (*ASK, *MAKE, *PROTECT)
 
 
 @pytest.fixture
@@ -147,6 +148,8 @@ def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
             "CHATELAINE_URL": server.url,
             "CHATELAINE_KEY": key.id,
             "CHATELAINE_SECRET": key.secret,
+            "VISITOR_SECRET": key.secret,
+            "PYTHONPATH": str(ROOT / "clients/python"),
         }
         done = subprocess.run(
             [programs[language], path],
@@ -164,13 +167,19 @@ def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
 def test_every_example_runs(
     page: BeautifulSoup, server: Server, cast: Cast, make_key: MakeKey, run: Callable[..., str]
 ) -> None:
-    key = make_key(cast.alice, level=4, name="docs")
+    key = make_key(cast.sue, level=6, name="docs")
+    says = {
+        "ask-curl": '"level":6',
+        "ask": "6",
+        "make": "-",
+        "protect-authorize": f"portal-key: {key.id}",
+        "protect-introspect": '"active":true',
+        "protect-python": "sue",
+    }
     for example in EXAMPLES:
         shown: Any = page.find(id=example.id)
         said = run(example.language, shown.get_text(), key)
-        expected = {"ask": '"level":4' if example.language == "curl" else "4"}.get(
-            example.id.split("-")[0], "-"
-        )
+        expected = says.get(example.id) or says[example.id.split("-")[0]]
         assert expected in said, f"{example.id} said {said}"
 
 

@@ -1,7 +1,8 @@
 """The examples of the documentation. They run as they stand; a test does that.
 
 Each takes ``CHATELAINE_URL``, ``CHATELAINE_KEY`` and ``CHATELAINE_SECRET`` from the
-environment, as the .env file of a new key has them.
+environment, as the .env file of a new key has them; those of a service also
+``VISITOR_SECRET``, which its visitor has shown.
 """
 
 from __future__ import annotations
@@ -95,3 +96,34 @@ const { apikey, message } = await answer.json();
 console.log(answer.ok ? apikey.key : message);""",
     ),
 )
+
+PROTECT = (
+    Example(
+        "protect-authorize",
+        "curl",
+        """\
+curl -i "$CHATELAINE_URL/api/authorize?level=3" \\
+  -H "Authorization: Bearer $VISITOR_SECRET\"""",
+    ),
+    Example(
+        "protect-introspect",
+        "curl",
+        """\
+curl "$CHATELAINE_URL/api/introspect" \\
+  -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" \\
+  --data-urlencode "token=$VISITOR_SECRET\"""",
+    ),
+    Example(
+        "protect-python",
+        "Python",
+        """\
+import os
+from chatelaine_client import Portal
+
+names = ("CHATELAINE_URL", "CHATELAINE_KEY", "CHATELAINE_SECRET")
+portal = Portal(*(os.environ[name] for name in names))
+visitor = portal.check(os.environ["VISITOR_SECRET"], level=3)
+print(visitor.username)""",
+    ),
+)
+"""How a service learns who its visitor is."""
