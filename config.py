@@ -21,6 +21,9 @@ from urllib.parse import urlsplit
 PREFIX = "PORTAL_"
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
+MOST_KEYS = 100_000
+LONGEST_DAYS = 365
+"""As the database holds it."""
 MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
 
@@ -79,6 +82,15 @@ class RawSettings:
         "false",
         "true lets the secret of a key that is labelled live or test say so: "
         "chk_live_… and chk_test_…, with the prefix above.",
+    )
+    keys_per_account: str = _setting(
+        "100",
+        "Live keys that an account may have: one number for every role, or role=number pairs "
+        "separated by commas; a role that is not named keeps its default.",
+    )
+    longest_life: str = _setting(
+        "365",
+        "Days that a key may live, written like the keys of an account; 365 at most.",
     )
     limits_enabled: str = _setting(
         "true", "false switches the limits off for load tests; refused with a public base URL."
@@ -142,6 +154,10 @@ class Settings:
     mail_from: str
     key_prefix: str
     key_environments: bool
+    keys_per_account: Mapping[str, int]
+    """By role, as the limits of calls are."""
+    longest_life: Mapping[str, int]
+    """Days, by role."""
     limits_enabled: bool
     limits_store: str = field(repr=False)
     calls_per_minute: Mapping[str, int]
@@ -199,10 +215,16 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         mail_from=raw.mail_from,
         key_prefix=_key_prefix(raw.key_prefix),
         key_environments=_truth("KEY_ENVIRONMENTS", raw.key_environments),
+        keys_per_account=_by_role(
+            "KEYS_PER_ACCOUNT", raw.keys_per_account, RawSettings.keys_per_account, MOST_KEYS
+        ),
+        longest_life=_by_role("LONGEST_LIFE", raw.longest_life, RawSettings.longest_life, LONGEST_DAYS),
         limits_enabled=_truth("LIMITS_ENABLED", raw.limits_enabled),
         limits_store=_limits_store(raw),
-        calls_per_minute=_calls("CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute),
-        calls_per_day=_calls("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day),
+        calls_per_minute=_by_role(
+            "CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute, MOST_CALLS
+        ),
+        calls_per_day=_by_role("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day, MOST_CALLS),
         excess_warn=_whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
         excess_revoke=_whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
         trusted_proxies=_networks(raw.trusted_proxies),
@@ -332,15 +354,15 @@ def _limits_store(raw: RawSettings) -> str:
     return raw.limits_store
 
 
-def _calls(name: str, text: str, default: str) -> dict[str, int]:
+def _by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
     """Read numbers by role; a number without a role is for each that is not named beside it."""
     given: dict[str, int] = {}
     for part in text.split(","):
         role, _, number = part.strip().rpartition("=")
         if role in given:
             raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
-        given[role.strip()] = _whole_number(name, number.strip(), 1, MOST_CALLS)
-    return given if "" in given else {**_calls(name, default, default), **given}
+        given[role.strip()] = _whole_number(name, number.strip(), 1, highest)
+    return given if "" in given else {**_by_role(name, default, default, highest), **given}
 
 
 def _keys_source(text: str) -> str:

@@ -14,7 +14,7 @@ from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, login_manager, prepare_engine
 from portal.models import ActorKind
-from portal.services import rotation
+from portal.services import caps, rotation
 from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
@@ -33,6 +33,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     Raises config.ConfigurationError.
     """
     settings = load_settings(overrides)
+    caps.check_roles(settings)
     app = Flask(
         __name__,
         instance_path=str(settings.instance_path),

@@ -65,6 +65,9 @@ SENTENCES: dict[str, str] = {
     ),
     "networksInvalid": N_("“%(value)s” is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."),
     "networksTooLong": N_("These are too many networks. Shorten them to %(maximum)s characters in all."),
+    "tooManyKeys": N_(
+        "This account has %(most)s live keys, and no more are allowed. Revoke one that nobody needs."
+    ),
     "kindInvalid": N_("There is no such kind of key. Give account or service, or none."),
     "serviceKeyLevel": N_("A service key has no level of its own. Leave the level out, or give 0."),
     "notBeforeInvalid": N_(

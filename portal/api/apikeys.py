@@ -24,8 +24,8 @@ from portal.api.key_schemas import (
 from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
-from portal.permissions import WRITE_ACCOUNT
-from portal.services import key_lists, keys, limits, rotation
+from portal.permissions import WRITE_ACCOUNT, Role
+from portal.services import caps, key_lists, keys, limits, rotation
 from portal.services.errors import Forbidden, InvalidInput, NotFound
 from portal.services.issuing import Wanted, check_wanted
 from portal.services.key_lists import KeyStatus
@@ -41,7 +41,7 @@ def create() -> ResponseReturnValue:
     found = body.read_object()
     name, level, seconds = read_basics(found)
     life = timedelta(seconds=seconds)
-    check_wanted(Wanted(name.strip(), level, life), caller().level)
+    check_wanted(Wanted(name.strip(), level, life), caller().level, caps.longest_life(_role(caller())))
     kind, conditions = read_kind(found), read_conditions(found)
     refuse_when_limited(limits.may_issue_key(caller().account_id))
     key, secret = keys.create_key(
@@ -96,6 +96,14 @@ def _overlap(found: dict[str, Any]) -> timedelta:
     if seconds not in OVERLAP_SECONDS:
         raise InvalidInput("overlapInvalid", "overlap")
     return timedelta(seconds=seconds)
+
+
+def _role(me: Caller) -> Role:
+    """The role of the caller's account, as it is now."""
+    if me.key is not None:
+        return Role(me.key.role)
+    assert me.signed is not None
+    return me.signed.account.role
 
 
 def _living(me: Caller, text: str) -> ApiKey:

@@ -23,6 +23,7 @@ from portal.services.errors import (
     RuleError,
     SignInFailed,
     TokenInvalid,
+    TooManyKeys,
 )
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ STATUSES: dict[type[RuleError], int] = {
     TokenInvalid: 404,
     LastAdmin: 409,
     AlreadyRotated: 409,
+    TooManyKeys: 409,
     ConsentLacking: 451,
 }
 CODES = {

@@ -61,8 +61,9 @@ CONDITIONS = (
     "callsPerMinuteInvalid",
     "callsPerDayInvalid",
     "conditionsExceedKey",
+    "tooManyKeys",
 )
-ROTATION = ("keyLevelExceedsRoleLevel", "notBeforeInvalid", "conditionsExceedKey")
+ROTATION = ("tooManyKeys", "keyLevelExceedsRoleLevel", "notBeforeInvalid", "conditionsExceedKey")
 PROFILE = (
     "usernameMissing",
     "usernameInvalid",

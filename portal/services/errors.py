@@ -70,6 +70,12 @@ class LastAdmin(RuleError):
     code = "lastAdmin"
 
 
+class TooManyKeys(RuleError):
+    """The account has as many live keys as it may have; ``most`` says how many."""
+
+    code = "tooManyKeys"
+
+
 class AlreadyMade(RuleError):
     """This form has made its key already; its secret is not shown again."""
 

@@ -17,8 +17,8 @@ from portal import clock
 from portal.extensions import settings
 from portal.models import Account, ApiKey, KeyKind, Status
 from portal.models.key import NAME_LENGTH
-from portal.permissions import ADMINISTER, HIGHEST_LEVEL, LONGEST_LIFE
-from portal.services import conditions, secrets
+from portal.permissions import ADMINISTER, HIGHEST_LEVEL
+from portal.services import caps, conditions, secrets
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import (
@@ -95,7 +95,7 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     What a key makes never outlives it, and so not its retirement either.
     """
     if actor.key_id is None:
-        return Bounds(account.role.level, now + LONGEST_LIFE)
+        return Bounds(account.role.level, now + caps.longest_life(account.role))
     maker = session.scalars(owned(account.id, actor.key_id)).one()
     if not maker.is_live(now):
         raise Forbidden
@@ -103,10 +103,10 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     return Bounds(min(account.role.level, maker.level), until, maker)
 
 
-def check_wanted(wanted: Wanted, highest: int) -> None:
+def check_wanted(wanted: Wanted, highest: int, longest: timedelta) -> None:
     """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
 
-    ``highest`` is the highest level that may be given.
+    ``highest`` is the highest level that may be given, ``longest`` the longest life.
     """
     if not wanted.name:
         raise InvalidInput("nameMissing", "name")
@@ -118,8 +118,8 @@ def check_wanted(wanted: Wanted, highest: int) -> None:
         raise InvalidInput("invalidLevel", "level")
     if wanted.life <= timedelta(0):
         raise InvalidInput("expiresInNotNumeric", "expires")
-    if wanted.life > LONGEST_LIFE:
-        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
+    if wanted.life > longest:
+        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=longest.days)
     if wanted.level > highest:
         raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
 
@@ -147,13 +147,15 @@ def issue(
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
-    check_wanted(wanted, bounds.level)
+    check_wanted(wanted, bounds.level, caps.longest_life(account.role))
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
     bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=replaces is not None)
     if bound_to.not_before is not None and bound_to.not_before >= expires_at:
         raise InvalidInput("notBeforeInvalid", "not_before")
+    if replaces is None or not replaces.is_live(now):
+        caps.refuse_one_more(session, account.id, account.role, now)
     label = bound_to.environment if settings.key_environments else None
     secret = secrets.make_secret(settings.key_prefix, label)
     key = ApiKey(

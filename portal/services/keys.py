@@ -38,8 +38,8 @@ def create_key(
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
     to, or to more. A service key has level 0. ``nonce`` is the form's own: a second use raises
-    AlreadyMade. Raises InvalidInput, ConsentLacking, AccountBlocked, AccountLocked, and
-    Forbidden for a service key that no admin asks for.
+    AlreadyMade. Raises InvalidInput, TooManyKeys, ConsentLacking, AccountBlocked,
+    AccountLocked, and Forbidden for a service key that no admin asks for.
     """
     with transaction() as session:
         account = lock_owner(session, actor)

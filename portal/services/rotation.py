@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
-from portal.permissions import LONGEST_LIFE
-from portal.services import audit, conditions, keys, outbox
+from portal.permissions import Role
+from portal.services import audit, caps, conditions, keys, outbox
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
 from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
@@ -53,7 +53,10 @@ def rotate_key(
             raise AlreadyRotated(successor.id)
         now = clock.utcnow()
         was_live = old.is_live(now)
-        new, secret = issue(session, actor, account, _wanted_like(old, now), nonce, replaces=old)
+        if was_live and overlap:
+            caps.refuse_one_more_overlap(session, account.id, account.role, now)
+        wanted = _wanted_like(old, account.role, now)
+        new, secret = issue(session, actor, account, wanted, nonce, replaces=old)
         if was_live:
             old.retires_at = retirement(old, overlap, new.created_at)
         _tell_rotated(session, actor, account, old, new)
@@ -119,9 +122,9 @@ def retire_due() -> int:
     return marked
 
 
-def _wanted_like(old: ApiKey, now: datetime) -> Wanted:
+def _wanted_like(old: ApiKey, role: Role, now: datetime) -> Wanted:
     """The settings of the successor; what may no longer be is left to the rules."""
-    life = min(old.expires_at - old.created_at, LONGEST_LIFE)
+    life = min(old.expires_at - old.created_at, caps.longest_life(role))
     return Wanted(old.name, old.level, life, conditions.like(old, now), old.kind)
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from portal.permissions import Role
 from portal.services import key_lists, keys, operators, profile
 from portal.services.actor import Actor
-from tests.conftest import MakeKey
+from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast
 from tests.support.client import PageChecker, find_form, form_values
@@ -508,3 +508,28 @@ def test_admins_are_offered_service_keys_and_nobody_else_is(
     assert "introspects the keys of others" in text_of(pages.parse(response))
     assert "/api/introspect" in text_of(ada.page(f"/account/keys/{key}"))
     assert "Service" in text_of(ada.page("/account/keys").select_one("tbody"))  # type: ignore[arg-type]
+
+
+def test_the_caps_are_told_before_they_bite(make_app: MakeApp, cast: Cast, make_key: MakeKey) -> None:
+    client = make_app(PORTAL_KEYS_PER_ACCOUNT="10", PORTAL_LONGEST_LIFE="user=60").test_client()
+    assert isinstance(client, PageChecker)
+    cast.alice.sign_in(client)
+    page = client.page("/account/keys/new")
+    assert [str(tag["value"]) for tag in page.select("input[name=expires]")] == ["7", "30", "60", "date"]
+    assert "your keys live 60 days at most" in text_of(page)
+    late = client.submit("/account/keys/new", {"name": "x", "level": "1", "expires": "365"})
+    assert late.status_code == 422
+    made = [make_key(cast.alice) for _ in range(9)]
+    assert "9 of 10 live keys" in text_of(client.page("/account/keys"))
+
+    made.append(make_key(cast.alice))
+
+    assert "No further one is made" in text_of(client.page("/account/keys/new"))
+    refused = client.submit("/account/keys/new", {"name": "x", "level": "1"})
+    assert refused.status_code == 422
+    assert "no more are allowed" in text_of(pages.parse(refused).select_one("#errors"))  # type: ignore[arg-type]
+    wanted = {"name": "x", "level": 1, "expiresIn": 60}
+    answer = client.post("/api/apikeys/key", json=wanted, headers=made[0].headers)
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "tooManyKeys")
+    with client.expecting_secret():
+        assert client.submit(f"/account/keys/{made[0].id}/rotate").status_code == 200

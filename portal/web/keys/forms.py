@@ -16,7 +16,7 @@ from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
-from portal.services import rotation
+from portal.services import caps, rotation
 from portal.services.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
 from portal.web.filters import exact, length
@@ -69,8 +69,23 @@ class NewKeyForm(ConditionFields, NonceForm):
         self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
         self.kind.choices = choices(KINDS)
         self.offers_kinds = role.level >= ADMINISTER
-        self.expires.choices = [*((str(days), _days(days)) for days in DAYS)]
+        self.longest = caps.longest_life(role)
+        self.presets = _presets(self.longest)
+        self.expires.choices = [*((str(days), _days(days)) for days in self.presets)]
         self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))
+        if self.expires.data == USUAL_DAYS and self.longest.days < int(USUAL_DAYS):
+            self.expires.data = str(self.longest.days)
+
+    @property
+    def dates(self) -> dict[str, datetime]:
+        """The day on which each of the offered lengths of life ends."""
+        now = clock.utcnow()
+        return {str(days): now + timedelta(days=days) for days in self.presets}
+
+    @property
+    def last_day(self) -> datetime:
+        """The last possible end."""
+        return clock.utcnow() + self.longest
 
     @property
     def chosen_kind(self) -> KeyKind:
@@ -86,7 +101,7 @@ class NewKeyForm(ConditionFields, NonceForm):
 
     def life(self) -> timedelta | None:
         """How long the key shall live; None, with an error beside the field, when that's unclear."""
-        if self.expires.data in map(str, DAYS):
+        if self.expires.data in map(str, self.presets):
             return timedelta(days=int(self.expires.data))
         if self.expires.data != OWN_DATE:
             self.expires.errors = [sentence("expiresInMissing")]
@@ -99,16 +114,16 @@ class NewKeyForm(ConditionFields, NonceForm):
     def _life_until(self, day: date) -> timedelta | None:
         """To the end of the day in UTC; on the last possible day, as long as a key can live."""
         now = clock.utcnow()
-        last = (now + LONGEST_LIFE).date()
+        last = (now + self.longest).date()
         if day <= now.date():
             self.expires_on.errors = [sentence("dateInvalid")]
             return None
         if day > last:
-            days = {"days": LONGEST_LIFE.days}
+            days = {"days": self.longest.days}
             self.expires_on.errors = [sentence("expiresInHigherThanMaximum", days)]
             return None
         end = datetime.combine(day + timedelta(days=1), time.min, UTC)
-        return min(end - now, LONGEST_LIFE)
+        return min(end - now, self.longest)
 
 
 class RotateForm(NonceForm):
@@ -134,10 +149,9 @@ class RotateForm(NonceForm):
         self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
 
 
-def preset_dates() -> dict[str, datetime]:
-    """The day on which each of the offered lengths of life ends."""
-    now = clock.utcnow()
-    return {str(days): now + timedelta(days=days) for days in DAYS}
+def _presets(longest: timedelta) -> list[int]:
+    """The days that are offered: none beyond the longest life, which is offered itself."""
+    return [*(days for days in DAYS if days < longest.days), longest.days]
 
 
 def _until(key: ApiKey, overlap: timedelta) -> str:

@@ -6,25 +6,24 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import format_number, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug import Response as BaseResponse
 
-from portal import clock
 from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey
-from portal.permissions import LONGEST_LIFE
-from portal.services import call_limits, excess, key_lists, keys, limits, rotation, usage, usage_series
-from portal.services.errors import AlreadyMade, InvalidInput
+from portal.services import call_limits, caps, excess, key_lists, keys, limits, rotation, usage, usage_series
+from portal.services.caps import Room
+from portal.services.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
 from portal.services.usage_series import Span, Whose
 from portal.web import charts
 from portal.web.identity import actor, me, require
-from portal.web.keys.forms import NewKeyForm, RotateForm, preset_dates
+from portal.web.keys.forms import NewKeyForm, RotateForm
 from portal.web.keys.rows import row, rows
 from portal.web.usage_limits.standing import standing
 
@@ -40,13 +39,14 @@ def index() -> ResponseReturnValue:
     status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
     query = request.args.get("query", "")[:LONGEST_QUERY]
     page = key_lists.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
-    counts = key_lists.count_keys(me().id)
+    counts, room = key_lists.count_keys(me().id), caps.room_of(me().id, me().role)
     return render_template(
         "keys/index.html",
         page=page,
         rows=rows(page.items),
         counts=counts,
-        figures=_figures(counts[KeyStatus.LIVE]),
+        figures=_figures(room),
+        room=room,
         chart=_chart(query),
         status=status.value,
         query=query,
@@ -88,6 +88,9 @@ def create() -> ResponseReturnValue:
         )
     except InvalidInput as error:
         form.refuse(error)
+        return _show_new(form), 422
+    except TooManyKeys as error:
+        form.form_errors.append(sentence(error.code, error.details))
         return _show_new(form), 422
     except AlreadyMade as error:
         return _show_made(error)
@@ -147,6 +150,9 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
     except InvalidInput as error:
         form.refuse(error)
         return _show_rotate(key_id, form), 422
+    except TooManyKeys as error:
+        form.form_errors.append(sentence(error.code, error.details))
+        return _show_rotate(key_id, form), 422
     except AlreadyMade as error:
         return _show_made(error)
     return _show_once(key, secret)
@@ -157,8 +163,7 @@ def _show_new(form: NewKeyForm) -> str:
     return render_template(
         "keys/new.html",
         form=form,
-        choices=preset_dates(),
-        maximum=clock.utcnow() + LONGEST_LIFE,
+        room=caps.room_of(me().id, me().role),
         rates=call_limits.rates_by_role(settings)[me().role.value],
     )
 
@@ -183,15 +188,24 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
     return redirect(url_for(".detail", key_id=error.key_id), 303)
 
 
-def _figures(live: int) -> list[tuple[int, str]]:
+def _figures(room: Room) -> list[tuple[int | str, str]]:
     calls, refused = usage.sums_since(me().id, usage_series.first_moment(Span.MONTH))
     soon = key_lists.count_expiring_soon(me().id)
+    live = _("%(live)s of %(most)s", live=format_number(room.live), most=format_number(room.most))
     return [
-        (live, ngettext("live key", "live keys", live)),
+        (live, _told(room)),
         (soon, ngettext("expires within 7 days", "expire within 7 days", soon)),
         (calls, ngettext("call in 30 days", "calls in 30 days", calls)),
         (refused, _("refused in 30 days")),
     ]
+
+
+def _told(room: Room) -> str:
+    """What is counted against the cap: a key that was rotated leaves its place to its successor."""
+    if not room.retiring:
+        return str(ngettext("live key", "live keys", room.most))
+    words = ngettext("%(num)s rotated", "%(num)s rotated", room.retiring)
+    return str(_("live keys, besides %(rotated)s", rotated=words))
 
 
 def _chart(query: str) -> charts.Chart:

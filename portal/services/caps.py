@@ -1,0 +1,88 @@
+"""How many live keys an account may have, and how long a key may live, by the owner's role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from config import ConfigurationError, Settings
+from portal import clock
+from portal.extensions import db, settings
+from portal.models import ApiKey
+from portal.permissions import Role
+from portal.services import key_states
+from portal.services.errors import TooManyKeys
+
+EVERY_ROLE = ""
+NEARLY = 0.9
+"""The share of the cap from which on pages warn."""
+
+
+class Room(NamedTuple):
+    """How many live keys an account has, how many of its keys retire, and how many it may have.
+
+    A key that was rotated takes no room: its successor does.
+    """
+
+    live: int
+    retiring: int
+    most: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further key can be made."""
+        return self.live >= self.most
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether it is time to say so."""
+        return self.live >= self.most * NEARLY
+
+
+def check_roles(given: Settings) -> None:
+    """Raise ConfigurationError when a cap names a role that is none."""
+    roles = {EVERY_ROLE, *(role.value for role in Role)}
+    for name, by_role in (("KEYS_PER_ACCOUNT", given.keys_per_account), ("LONGEST_LIFE", given.longest_life)):
+        for word in by_role:
+            if word not in roles:
+                raise ConfigurationError(f"PORTAL_{name} names a role that is none: {word}.")
+
+
+def longest_life(role: Role) -> timedelta:
+    """How long a key lives at most whose owner has this role."""
+    return timedelta(days=_of(settings.longest_life, role))
+
+
+def room_of(account_id: int, role: Role) -> Room:
+    """How much room there is for keys; for pages, which say so before it is used up."""
+    return _room(db.session(), account_id, role, clock.utcnow())
+
+
+def refuse_one_more(session: Session, account_id: int, role: Role, now: datetime) -> None:
+    """Raise TooManyKeys when an account has all the keys that it may have; it is locked by the caller."""
+    room = _room(session, account_id, role, now)
+    if room.is_full:
+        raise TooManyKeys(most=room.most)
+
+
+def refuse_one_more_overlap(session: Session, account_id: int, role: Role, now: datetime) -> None:
+    """Raise TooManyKeys when as many keys retire as may live, so that rotating is no way around it."""
+    room = _room(session, account_id, role, now)
+    if room.retiring >= room.most:
+        raise TooManyKeys(most=room.most)
+
+
+def _room(session: Session, account_id: int, role: Role, now: datetime) -> Room:
+    query = select(func.count(), func.count(ApiKey.retires_at)).where(
+        ApiKey.account_id == account_id, key_states.live(now)
+    )
+    everything, retiring = session.execute(query).one()
+    return Room(everything - retiring, retiring, _of(settings.keys_per_account, role))
+
+
+def _of(given: Mapping[str, int], role: Role) -> int:
+    return given[role.value] if role.value in given else given[EVERY_ROLE]
