@@ -141,6 +141,19 @@ def test_forged_identity_never_reaches_the_service(
     assert service.seen[-1].named_like("portal") == identity(portal, made)
 
 
+def test_what_the_service_says_is_left_alone(gateway: Gateway, make_key: MakeKey) -> None:
+    answer = gateway.ask("GET", "/broken", basic(make_key()))
+
+    assert (answer.status, answer.json) == (500, {"from": "the service"})
+
+
+def test_the_question_itself_is_closed_to_visitors(gateway: Gateway, service: Service) -> None:
+    before = len(service.seen)
+
+    assert gateway.ask(path="/.chatelaine/authorize").status in {401, 404}
+    assert len(service.seen) == before
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_body_arrives_whole(gateway: Gateway, service: Service, make_key: MakeKey, chunked: bool) -> None:
     body, shown = bytes(range(256)) * 800, basic(make_key())

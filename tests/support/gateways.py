@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer alike, whatever is asked."""
         self._seen.append(Seen(self.command, self.path, self.headers.items(), self._body()))
         body = json.dumps({"from": "the service"}).encode()
-        self.send_response(200)
+        self.send_response(500 if self.path == "/broken" else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
