@@ -19,7 +19,7 @@ from flask import Flask
 
 from portal.permissions import LEVELS, Role
 from portal.services import secrets
-from portal.web.docs.examples import ASK, MAKE, PROTECT
+from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey
@@ -28,7 +28,7 @@ from tests.support.databases import ROOT
 from tests.support.server import Server
 
 pytestmark = pytest.mark.sqlite_only(reason="what the documentation says has nothing to do with the database")
-EXAMPLES = (*ASK, *MAKE, *PROTECT)
+EXAMPLES = (*ASK, *MAKE, *ROTATE, *PROTECT)
 
 
 @pytest.fixture
@@ -172,6 +172,7 @@ def test_every_example_runs(
         "ask-curl": '"level":6',
         "ask": "6",
         "make": "-",
+        "rotate-curl": '"retiresAt":"20',
         "protect-authorize": f"portal-key: {key.id}",
         "protect-introspect": '"active":true',
         "protect-python": "sue",

@@ -97,6 +97,18 @@ console.log(answer.ok ? apikey.key : message);""",
     ),
 )
 
+ROTATE = (
+    Example(
+        "rotate-curl",
+        "curl",
+        """\
+curl -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" \\
+  --json '{"overlap": 3600}' \\
+  "$CHATELAINE_URL/api/apikeys/$CHATELAINE_KEY/rotate/key\"""",
+    ),
+)
+"""How a script renews its own secret, without a person."""
+
 PROTECT = (
     Example(
         "protect-authorize",

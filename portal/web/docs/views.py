@@ -9,7 +9,7 @@ from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
 from portal.services import leaks, limits, secrets
 from portal.services.call_limits import rates_by_role
 from portal.web.docs import described
-from portal.web.docs.examples import ASK, MAKE, PROTECT
+from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from portal.web.docs.scanners import scanners
 from portal.words import ROLES
 
@@ -36,6 +36,7 @@ def index() -> str:
         "docs/index.html",
         ask=ASK,
         make=MAKE,
+        rotate=ROTATE,
         protect={example.id: example for example in PROTECT},
         levels=LEVELS,
         roles=list(Role),

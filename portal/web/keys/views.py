@@ -15,7 +15,7 @@ from werkzeug import Response as BaseResponse
 from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
-from portal.models import ApiKey
+from portal.models import ApiKey, KeyKind
 from portal.services import call_limits, caps, excess, key_lists, keys, limits, rotation, usage, usage_series
 from portal.services.caps import Room
 from portal.services.errors import AlreadyMade, InvalidInput, TooManyKeys
@@ -110,7 +110,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         base_url=settings.base_url,
         successor=key_lists.find_successor(key),
         reused_at=key.usage.reused_at if key.usage else None,
-        standing=standing(key),
+        standing=standing(key) if key.kind is KeyKind.ACCOUNT else None,
     )
 
 
