@@ -152,6 +152,16 @@ CHAPTERS = (
                 N_("A key makes as many calls as its limit says, in total of all workers, and not one more."),
                 "tests/services/test_call_limits.py::test_two_processes_and_their_threads_never_allow_more",
             ),
+            Promise(
+                "service-keys",
+                N_("A service key introspects the keys of others, nothing else, and only admins make one."),
+                "tests/api/test_doors.py::test_a_service_key_introspects_and_does_nothing_else",
+            ),
+            Promise(
+                "excess-ladder",
+                N_("Excess ends keys only where an operator has set a rung for it, and at that rung."),
+                "tests/services/test_excess.py::test_nothing_is_revoked_unless_an_operator_wants_it",
+            ),
         ),
     ),
     Chapter(
@@ -166,6 +176,16 @@ CHAPTERS = (
                 "harmless",
                 N_("A stranger can neither revoke a key, nor lock an account, nor use up a limit."),
                 "tests/services/test_revocation.py::test_a_stranger_causes_no_revocation_and_no_lock",
+            ),
+            Promise(
+                "hidden",
+                N_("Whether an address has an account is told to nobody who does not have the password."),
+                "tests/assurance/test_strangers.py::test_the_answer_and_its_time_are_the_same_for_known_and_unknown",
+            ),
+            Promise(
+                "anothers",
+                N_("What belongs to somebody else looks as if it were not there."),
+                "tests/assurance/test_crawl.py::test_what_is_anothers_looks_as_if_it_were_missing",
             ),
             Promise(
                 "forged-forms",

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
+from sqlalchemy import insert, select
 from werkzeug.test import TestResponse
 
 from portal import clock
+from portal.models import KeyKind, MailKind, OutboxMail
 from portal.permissions import Role
 from portal.selfcheck.stage import (
     DAY,
     EXPIRED,
     GOOD,
+    KEYS,
     LEVEL,
     REVOKED,
     UNKNOWN,
@@ -25,11 +29,15 @@ from portal.selfcheck.stage import (
 )
 from portal.services import keys, secrets
 from portal.services.conditions import Conditions
+from portal.services.excess import climb, ladder
 
 HOME, ABROAD = "192.0.2.10", "203.0.113.9"
 NOT_YET, ADDRESS, THROTTLED = "apikeyNotYetValid", "addressNotAllowed", "tooManyRequests"
 INACTIVE = "inactive"
 LIMIT = 40
+HOUR_MS = 3_600_000
+RUNG = 5
+"""Refusals in a day at which all keys of an account end, where an operator wants that."""
 CALLERS = 4
 """Threads that call at once, half of them at each of two workers."""
 
@@ -110,6 +118,53 @@ def exact(stage: Stage) -> None:
     hold(told == GOOD, f"who waits as long as told is answered with {told}")
 
 
+def service_keys(stage: Stage) -> None:
+    """Have everybody make a service key; bring one to every door."""
+    admin = stage.person(Role.ADMIN)
+    for role in (Role.USER, Role.SUPPORT):
+        owner = stage.person(role)
+        told = stage.refusal(lambda owner=owner: stage.key(owner, level=0, kind=KeyKind.SERVICE))  # type: ignore[misc]
+        hold(told == LEVEL, f"a {role} who asked for a service key was answered with {told!r}")
+        row = stage.row(stage.key(owner, level=0)) | {"id": uuid4(), "kind": KeyKind.SERVICE}
+        hold(stage.is_refused(insert(KEYS).values(row)), f"the database let a {role} have a service key")
+    made, other = stage.key(admin, level=0, kind=KeyKind.SERVICE), stage.key(stage.person())
+    answer = stage.call("POST", "/api/introspect", made, data={"token": other.secret})
+    hold(answer.get_json() and answer.get_json()["active"], "a service key can't introspect")
+    for method, path in (
+        ("GET", "/api/whoami/key"),
+        ("GET", "/api/authorize"),
+        ("GET", "/api/apikeys/key"),
+        ("POST", "/api/apikeys/key"),
+        ("GET", "/api/account/key"),
+        ("POST", "/api/revoke"),
+        ("DELETE", f"/api/apikeys/{made.id}/key"),
+    ):
+        told = code(stage.call(method, path, made))
+        hold(told == LEVEL, f"{method} {path} answered a service key with {told}")
+
+
+def excess(stage: Stage) -> None:
+    """Call far too often, and let the jobs look: as it is set, and with a rung at which keys end."""
+    stage.clock.forward(milliseconds=HOUR_MS - clock.now_ms() % HOUR_MS)  # so that no day ends meanwhile
+    owner = stage.person()
+    made = stage.key(owner, conditions=Conditions(calls_per_minute=1))
+    other = stage.key(stage.person())
+    told = [stage.check(made) for _ in range(RUNG + 1)]
+    hold(told == [GOOD] + [THROTTLED] * RUNG, f"calls above the limit were answered with {set(told)}")
+    stage.scratch.close()
+    rungs = ladder(stage.scratch.worker().config["PORTAL"])
+    for rung, expected in ((0, GOOD), (RUNG + 1, GOOD), (RUNG, REVOKED)):
+        stage.act(lambda rung=rung: climb(owner.account_id, rungs._replace(revoke=rung)))  # type: ignore[misc]
+        stage.clock.forward(minutes=1)
+        told = [stage.check(made)]
+        hold(told == [expected], f"{RUNG} refusals, keys end at {rung or 'none'}: answered with {told[0]}")
+    hold(stage.check(other) == GOOD, "a key of another account was revoked too")
+    written = select(OutboxMail.params).where(
+        OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.EXCESS
+    )
+    hold(any(row[0].get("refused") == RUNG for row in stage.rows(written)), "no mail tells the figures")
+
+
 def _hold_alike(stage: Stage, asking: Made, made: Made, address: str, expected: str) -> None:
     """Hold that every door gives a key this answer; introspection of a refusal only that it is one."""
     for door, told in _ask(stage, asking, made, address).items():
@@ -160,4 +215,6 @@ CHECKS = {
     "bound": bound,
     "levels": levels,
     "exact": exact,
+    "service-keys": service_keys,
+    "excess-ladder": excess,
 }

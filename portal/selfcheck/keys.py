@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from flask.testing import FlaskClient
-from sqlalchemy import Column, LargeBinary, String, Table, Uuid, insert, select, update
+from sqlalchemy import Column, LargeBinary, String, Uuid, insert, select, update
 from werkzeug.test import TestResponse
 
 from portal import clock
 from portal.extensions import Base
-from portal.models import ApiKey
 from portal.models.types import UtcTime, Word
 from portal.permissions import LONGEST_LIFE, Role
 from portal.selfcheck.forms import fields_of
-from portal.selfcheck.stage import DAY, EXPIRED, GOOD, Made, Person, Stage, hold
+from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, Made, Person, Stage, hold
 from portal.services import keys, secrets
 
-KEYS = cast(Table, ApiKey.__table__)
 MAY_CHANGE = {"revoked_at", "revoked_reason", "retires_at"}
 """How a key ends; that they can't be taken back is a promise of its own."""
 
@@ -28,7 +26,7 @@ def immutable(stage: Stage) -> None:
     """Try to change each column of a key with SQL, to delete it, and to change it through the doors."""
     owner, other = stage.person(), stage.person()
     made, second = stage.key(owner), stage.key(owner)
-    row = _row(stage, made)
+    row = stage.row(made)
     others = {"account_id": other.account_id, "made_by_key_id": second.uuid, "replaces_id": second.uuid}
     for column in [each for each in KEYS.columns if each.name not in MAY_CHANGE]:
         value = others.get(column.name) or _another(column, row[column.name])
@@ -39,7 +37,7 @@ def immutable(stage: Stage) -> None:
     for method in ("PUT", "PATCH", "POST"):
         answer = stage.call(method, f"/api/apikeys/{made.id}/jwt", headers=token, json={"level": 0})
         hold(answer.status_code == 405, f"{method} on a key was answered with {answer.status_code}")
-    hold(_row(stage, made) == row, "something of a key is not what it was")
+    hold(stage.row(made) == row, "something of a key is not what it was")
 
 
 def expiry(stage: Stage) -> None:
@@ -66,9 +64,9 @@ def longest_life(stage: Stage) -> None:
     seconds = int(LONGEST_LIFE.total_seconds()) + 1
     told = _asked(stage, owner, level=1, expiresIn=seconds)
     hold(told == "expiresInHigherThanMaximum", f"the API answered a second more than a year with {told!r}")
-    longer = _row(stage, made)["expires_at"] + timedelta(milliseconds=1)
+    longer = stage.row(made)["expires_at"] + timedelta(milliseconds=1)
     hold(_insert_refused(stage, made, expires_at=longer), "the database let a key live for more than a year")
-    hold(_insert_refused(stage, made, expires_at=_row(stage, made)["created_at"]), "a key had no life at all")
+    hold(_insert_refused(stage, made, expires_at=stage.row(made)["created_at"]), "a key had no life at all")
 
 
 def level_role(stage: Stage) -> None:
@@ -101,9 +99,9 @@ def level_maker(stage: Stage) -> None:
     answer = stage.call("POST", "/api/apikeys/key", maker, json=wanted | {"level": 4})
     hold(answer.status_code == 201, f"a key could not make another: {answer.status_code}")
     told = answer.get_json()["apikey"]
-    row = _row(stage, maker)
+    row = stage.row(maker)
     made = Made(told["key"], told["secret"])
-    hold(_row(stage, made)["expires_at"] == row["expires_at"], "a key outlives the key that made it")
+    hold(stage.row(made)["expires_at"] == row["expires_at"], "a key outlives the key that made it")
     for change in ({"level": 5}, {"expires_at": row["expires_at"] + timedelta(milliseconds=1)}):
         refused = _insert_refused(stage, maker, made_by_key_id=maker.uuid, **change)
         hold(refused, f"the database let a key exceed its maker in {next(iter(change))}")
@@ -148,11 +146,6 @@ def one_key(stage: Stage) -> None:
     hold(_count(stage, owner) == 2, f"one form, sent six times at once, made {_count(stage, owner) - 1} keys")
 
 
-def _row(stage: Stage, made: Made) -> dict[str, Any]:
-    found = stage.rows(select(KEYS).where(KEYS.c.id == made.uuid))
-    return dict(zip(KEYS.columns.keys(), found[0], strict=True))
-
-
 def _another(column: Column[Any], value: Any) -> Any:
     """A value that fits the column and is not the one that is there."""
     kind = column.type
@@ -169,7 +162,7 @@ def _another(column: Column[Any], value: Any) -> Any:
 
 def _insert_refused(stage: Stage, like: Made, **change: Any) -> bool:
     """Whether the database refuses a key that is like another one but for this."""
-    values = _row(stage, like) | {"id": uuid4(), "nonce": None} | change
+    values = stage.row(like) | {"id": uuid4(), "nonce": None} | change
     return stage.is_refused(insert(KEYS).values(values))
 
 

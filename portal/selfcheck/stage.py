@@ -10,17 +10,17 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from itertools import count
 from threading import Barrier
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from flask.testing import FlaskClient
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, Table, select, text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
 from portal import jobs
 from portal.clock import Hands
-from portal.models import ActorKind
+from portal.models import ActorKind, ApiKey
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
 from portal.services import keys, signup
@@ -29,6 +29,7 @@ from portal.services.errors import RuleError
 
 T = TypeVar("T")
 
+KEYS = cast(Table, ApiKey.__table__)
 OPERATOR = Actor.command_line()
 DAY = timedelta(days=1)
 GOOD = "good"
@@ -172,6 +173,11 @@ class Stage:
         """Read the database."""
         with self.scratch.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(_sql(query), values)]
+
+    def row(self, made: Made) -> dict[str, Any]:
+        """All that the database keeps of a key, by the names of the columns."""
+        found = self.rows(select(KEYS).where(KEYS.c.id == made.uuid))
+        return dict(zip(KEYS.columns.keys(), found[0], strict=True))
 
     def write(self, statement: str | Executable, **values: Any) -> None:
         """Write to the database, past every rule that is not in it. Raises IntegrityError."""

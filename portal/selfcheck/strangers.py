@@ -62,6 +62,42 @@ def harmless(stage: Stage) -> None:
     hold(stage.rows(ended)[0][0] == 0, "a stranger has revoked a key")
 
 
+def hidden(stage: Stage) -> None:
+    """Sign up, sign in and forget the password, with an address that is known and one that is not."""
+    known = stage.person().email
+    unknown = known.replace("person", "nobody")
+    for path, rest in (
+        ("/api/signup", {"language": "en"}),
+        ("/api/signin", {"password": "not the password"}),
+    ):
+        name = "username" if path == "/api/signin" else "email"
+        told = [
+            _words(stage.call("POST", path, json={name: email} | rest)).replace(email, "")
+            for email in (known, unknown)
+        ]
+        hold(told[0] == told[1], f"{path} answers a known address in another way than an unknown one")
+    told = []
+    for email in (known, unknown):
+        client = stage.client()
+        form = fields_of(stage.call("GET", "/password/forgot", client=client).text) | {"email": email}
+        answer = stage.call("POST", "/password/forgot", client=client, data=form, headers=_own(stage))
+        told.append(f"{answer.status_code} {answer.headers.get('Location')}".replace(email, ""))
+    hold(told[0] == told[1], "a forgotten password tells whether an address is known")
+
+
+def anothers(stage: Stage) -> None:
+    """Ask for a key of somebody else, and for one that is not there."""
+    made, token = stage.key(stage.person()), stage.jwt(stage.person())
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):
+        told = [
+            _words(stage.call(method, f"/api/apikeys/{key}{path}/jwt", headers=token))
+            for key in (made.id, secrets.uuid7())
+        ]
+        hold(told[0] == told[1], f"{method} tells that a key of somebody else is there")
+        hold(told[0].startswith("404 "), f"{method} on the key of somebody else: {told[0][:40]}")
+    hold(stage.check(made) == GOOD, "somebody else has revoked a key")
+
+
 def other_hosts(stage: Stage) -> None:
     """Ask for pages under another name, in each header that could carry one."""
     for path in ("/", "/signin", "/password/forgot", "/api/openapi.json"):
@@ -77,7 +113,7 @@ def forged_forms(stage: Stage) -> None:
     """Send forms without their token, with that of another session, and from another site."""
     owner, other = stage.person(), stage.client()
     client = stage.client()
-    own = {"Origin": stage.base_url, "Referer": f"{stage.base_url}/signin"}
+    own = _own(stage)
     page = fields_of(stage.call("GET", "/signin", client=client).text)
     foreign = fields_of(stage.call("GET", "/signin", client=other).text)
     known = {"username": owner.email, "password": owner.password}
@@ -93,6 +129,11 @@ def forged_forms(stage: Stage) -> None:
     hold(answer.status_code in {302, 303}, f"a good form was answered with {answer.status_code}")
 
 
+def _own(stage: Stage) -> dict[str, str]:
+    """What a browser says of the site that a form comes from."""
+    return {"Origin": stage.base_url, "Referer": f"{stage.base_url}/"}
+
+
 def _words(answer: TestResponse) -> str:
     """All that an answer says, but for what is another at each request."""
     told = answer.get_json()
@@ -104,6 +145,8 @@ def _words(answer: TestResponse) -> str:
 CHECKS = {
     "look-alike": look_alike,
     "harmless": harmless,
+    "hidden": hidden,
+    "anothers": anothers,
     "other-hosts": other_hosts,
     "forged-forms": forged_forms,
 }
