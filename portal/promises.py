@@ -52,6 +52,11 @@ CHAPTERS = (
                 "tests/models/test_guards.py::test_a_key_made_with_a_key_stays_within_it",
             ),
             Promise(
+                "capped",
+                N_("No account has more live keys than its role may, however many are made at one moment."),
+                "tests/services/test_caps.py::test_many_at_once_make_as_many_keys_as_are_allowed",
+            ),
+            Promise(
                 "secret-once",
                 N_("A secret is in the one answer that made it, and nowhere else."),
                 "tests/web/test_keys.py::test_the_secret_is_nowhere_else",

@@ -15,11 +15,13 @@ from portal.extensions import Base
 from portal.models.types import UtcTime, Word
 from portal.permissions import LONGEST_LIFE, Role
 from portal.selfcheck.forms import fields_of
+from portal.selfcheck.scratch import CAP
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, Made, Person, Stage, hold
-from portal.services import keys, secrets
+from portal.services import keys, rotation, secrets
 
 MAY_CHANGE = {"revoked_at", "revoked_reason", "retires_at"}
 """How a key ends; that they can't be taken back is a promise of its own."""
+TOO_MANY = 4
 
 
 def immutable(stage: Stage) -> None:
@@ -105,6 +107,24 @@ def level_maker(stage: Stage) -> None:
     for change in ({"level": 5}, {"expires_at": row["expires_at"] + timedelta(milliseconds=1)}):
         refused = _insert_refused(stage, maker, made_by_key_id=maker.uuid, **change)
         hold(refused, f"the database let a key exceed its maker in {next(iter(change))}")
+
+
+def capped(stage: Stage) -> None:
+    """Make more keys at one moment than an account may have; one more; and more by rotation."""
+    owner = stage.person()
+
+    def make() -> Made:
+        return Made(str(keys.create_key(owner.actor, name="cap", level=1, life=DAY)[0].id), "")
+
+    made = [each for each in stage.together(*[make] * (CAP + TOO_MANY)) if isinstance(each, Made)]
+    hold(len(made) == CAP, f"{CAP + TOO_MANY} at one moment made {len(made)} keys where {CAP} may be")
+    told = stage.refusal(make)
+    hold(told == "tooManyKeys", f"one more was answered with {told!r}")
+    ended = made[0].uuid
+    stage.act(lambda: keys.revoke_key(owner.actor, ended))
+    stage.act(make)
+    told = stage.refusal(lambda: rotation.rotate_key(owner.actor, ended))
+    hold(told == "tooManyKeys", f"a successor of a key that has ended was answered with {told!r}")
 
 
 def secret_once(stage: Stage) -> None:
@@ -225,6 +245,7 @@ CHECKS = {
     "longest-life": longest_life,
     "level-role": level_role,
     "level-maker": level_maker,
+    "capped": capped,
     "secret-once": secret_once,
     "one-key": one_key,
 }

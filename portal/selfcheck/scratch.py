@@ -26,6 +26,8 @@ from portal import create_app
 from portal.extensions import db
 from portal.transports import Transport, make_transport
 
+CAP = 10
+"""Live keys that an account may have here; the default takes long to reach."""
 NAME = "portal_selfcheck_"
 SCHEMA = re.compile(rf"{NAME}[0-9a-f]{{16}}")
 LOCK = 0x70726F6D
@@ -96,7 +98,7 @@ def scratch(settings: Settings) -> Iterator[Scratch]:
 
 
 def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
-    """Every setting: the address and the prefix of the installation, new secrets, and else defaults.
+    """Every setting: address and prefix of the installation, new secrets, one cap, and else defaults.
 
     So the promises are about the code, its tables and the database; a switch that an operator
     has set can neither keep nor break them, and no mail leaves.
@@ -107,6 +109,7 @@ def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
         "PORTAL_DATABASE_URL": url,
         "PORTAL_BASE_URL": settings.base_url,
         "PORTAL_KEY_PREFIX": settings.key_prefix,
+        "PORTAL_KEYS_PER_ACCOUNT": str(CAP),
         "PORTAL_SECRET_KEY": secrets.token_urlsafe(32),
         "PORTAL_PEPPERS": f"p1:{secrets.token_urlsafe(32)}",
     }

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from flask_wtf import CSRFProtect
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from portal import clock as times
-from portal.http import gate
-from portal.models import ApiKey
 from portal.promises import PROMISES
 from portal.selfcheck import scratch as scratches
 from portal.selfcheck.run import CHECKS
-from portal.selfcheck.scratch import NAME, Scratch
+from portal.selfcheck.scratch import NAME
 from portal.services import (
-    audit,
-    doorkeeper,
-    excess,
-    issuing,
-    key_lists,
-    keys,
-    leaks,
-    limits,
-    networks,
-    operators,
-    outbox,
     proofs,
-    rotation,
-    secrets,
-    verification,
 )
-from portal.services.call_leases import UNLIMITED
-from portal.services.call_limits import CallLimits
-from portal.services.verification import Outcome
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 from tests.test_assurance import names_in
-
-Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def run(app: Flask, *words: str) -> Result:
@@ -97,164 +71,6 @@ def schemas(database: Database) -> list[str]:
         return []
     rows = database.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE :name", name=f"{NAME}%")
     return [row[0] for row in rows]
-
-
-def without(trigger: str, table: str) -> Break:
-    """Leave a guard out of the scratch database, as a wrong migration would."""
-
-    def break_it(patch: pytest.MonkeyPatch) -> None:
-        migrate = Scratch.migrate
-
-        def migrated_wrongly(self: Scratch) -> None:
-            migrate(self)
-            on = "" if self.engine.dialect.name == "sqlite" else f" ON {table}"
-            with self.engine.connect().execution_options(portal_writes=True) as connection:
-                connection.exec_driver_sql(f"DROP TRIGGER {trigger}{on}")
-                connection.commit()
-
-        patch.setattr(Scratch, "migrate", migrated_wrongly)
-
-    return break_it
-
-
-def lenient(*outcomes: Outcome) -> Break:
-    """Let keys in that are refused for one of these reasons."""
-
-    def break_it(patch: pytest.MonkeyPatch) -> None:
-        strict = verification.outcome_of
-
-        def let_in(*args: object) -> Outcome:
-            told = strict(*args)  # type: ignore[arg-type]
-            return Outcome.GOOD if told in outcomes else told
-
-        patch.setattr(verification, "outcome_of", let_in)
-
-    return break_it
-
-
-def told_too_much(patch: pytest.MonkeyPatch) -> None:
-    """Write the secret into the mail that tells of a new key."""
-    issue = keys.issue
-
-    def issue_and_tell(session: object, *args: object, **more: object) -> object:
-        key, secret = issue(session, *args, **more)  # type: ignore[arg-type]
-        account = args[1]
-        outbox.enqueue_to(
-            session, account, outbox.MailKind.KEYS_REVOKED, reason="owner", keys=1, names=[secret]
-        )  # type: ignore[arg-type]
-        return key, secret
-
-    patch.setattr(keys, "issue", issue_and_tell)
-
-
-def instead(*changes: tuple[object, str, object]) -> Break:
-    """Put something else in the place of a part of the portal."""
-
-    def break_it(patch: pytest.MonkeyPatch) -> None:
-        for owner, name, other in changes:
-            patch.setattr(owner, name, other)
-
-    return break_it
-
-
-def nothing(*_args: object, **_more: object) -> None:
-    """Do nothing."""
-
-
-def yes(*_args: object, **_more: object) -> bool:
-    """Agree."""
-    return True
-
-
-def anybodys(_account_id: int, key_id: UUID) -> object:
-    """A key, whosever it is."""
-    return select(ApiKey).where(ApiKey.id == key_id)
-
-
-def recorded_early(session: Session, *args: object, **more: object) -> None:
-    """Write the record before the rest of the act is done."""
-    record(session, *args, **more)  # type: ignore[arg-type]
-    session.commit()
-
-
-record = audit.record
-IN_THE_DATABASE: dict[str, tuple[Break, str]] = {
-    "immutable": (without("api_keys_immutable", "api_keys"), "let id be changed"),
-    "level-role": (without("api_keys_owner", "api_keys"), "the database let a user have level 5"),
-    "level-maker": (
-        without("api_keys_maker", "api_keys"),
-        "let a key exceed its maker in level",
-    ),
-    "for-good": (without("api_keys_revoked", "api_keys"), "of a revoked key be changed"),
-    "append-only": (without("audit_events_kept", "audit_events"), "DELETE FROM audit_events"),
-    "secret-once": (told_too_much, "a secret stands in the table outbox"),
-}
-OUTSIDE: dict[str, tuple[Break, str]] = {
-    "expiry": (lenient(Outcome.EXPIRED), "at the second of its expiry a key was answered with good"),
-    "longest-life": (instead((issuing, "check_wanted", nothing)), ""),
-    "one-key": (instead((keys, "refuse_second", nothing)), ""),
-    "at-once": (
-        instead((verification.SqliteReader, "kept", lambda self, asked: self._kept.get(asked))),
-        "after a DELETE a key was answered with",
-    ),
-    "role-falls": (instead((keys, "revoke_all", nothing)), "its keys must be revoked first"),
-    "blocked": (lenient(Outcome.REVOKED), "afterwards a key was answered with"),
-    "leaked": (instead((leaks, "_revoke", nothing)), "still works"),
-    "rotated": (
-        instead((rotation, "retirement", lambda key, _overlap, _now: key.expires_at)),
-        "after the overlap the two keys were answered with",
-    ),
-    "alike": (lenient(Outcome.REVOKED), "answered good where apikeyRevoked is right"),
-    "bound": (instead((networks, "allows", yes)), "answered good where addressNotAllowed is right"),
-    "levels": (
-        instead((doorkeeper, "_reaches", yes)),
-        "at level 1 answered a key of 0 with good",
-    ),
-    "exact": (instead((CallLimits, "take", lambda *_: UNLIMITED)), "of 80 calls 80 passed, where 40 may"),
-    "service-keys": (instead((doorkeeper, "_reaches", yes)), "/api/whoami/key answered a service key"),
-    "excess-ladder": (
-        instead((excess.keys, "revoke_all", nothing)),
-        "end at 5: answered with good",
-    ),
-    "look-alike": (instead((secrets, "matches", yes)), "answered in another way"),
-    "harmless": (instead((limits, "failed_key_check", lambda _: limits.YES)), "failed checks was not slowed"),
-    "anothers": (instead((key_lists, "owned", anybodys)), "is there"),
-    "forged-forms": (instead((CSRFProtect, "protect", nothing)), "without its token was answered with"),
-    "other-hosts": (instead((gate, "is_own_authority", yes)), "was served to another host"),
-    "recorded": (instead((audit, "record", nothing)), "left 0 lines in the record"),
-    "together": (instead((audit, "record", recorded_early)), "making a key was half done when its write"),
-    "last-admin": (instead((operators, "refuse_last_admin", nothing)), " admin"),
-}
-
-
-@pytest.mark.parametrize("name", IN_THE_DATABASE)
-def test_a_rule_that_the_database_no_longer_holds_is_told(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, database: Database, name: str
-) -> None:
-    hold_told(app, monkeypatch, name, *IN_THE_DATABASE[name])
-    assert schemas(database) == []
-
-
-@pytest.mark.sqlite_only(reason="what the portal itself does wrong, it does on both databases")
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_a_rule_that_the_portal_no_longer_holds_is_told(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    hold_told(app, monkeypatch, name, *OUTSIDE[name])
-
-
-def hold_told(app: Flask, patch: pytest.MonkeyPatch, name: str, break_it: Break, why: str) -> None:
-    with patch.context() as broken:
-        break_it(broken)
-        result = run(app, name)
-
-    assert result.exit_code == 1
-    assert result.stdout.splitlines()[0].split()[:2] == ["BROKEN", name]
-    assert result.stderr.startswith(f"{name}: ")
-    assert why in result.stderr
-    assert "Traceback" not in result.output
-    assert len(result.stderr.splitlines()) == 1
-    assert state(app) == {name: (False, False)}
 
 
 def test_what_no_longer_holds_keeps_the_time_when_it_did(app: Flask, client: PageChecker) -> None:
