@@ -17,6 +17,7 @@ from portal.selfcheck.scratch import NAME
 from portal.services import (
     proofs,
 )
+from tests.conftest import MakeApp
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 from tests.test_assurance import names_in
@@ -131,8 +132,9 @@ def test_nothing_is_left_when_somebody_ends_it(
 
 @pytest.mark.postgresql_only(reason="SQLite has no schemas; its folder is the system's to clean")
 def test_what_a_killed_run_left_is_removed_and_what_another_run_uses_is_not(
-    app: Flask, database: Database
+    make_app: MakeApp, database: Database
 ) -> None:
+    app = make_app(PORTAL_DATABASE_URL=f"{database.url}?options=-csearch_path%3Dpublic")
     left, used, other = f"{NAME}{'0' * 16}", f"{NAME}{'1' * 16}", f"{NAME}of_somebody_else"
     for name in (left, used, other):
         database.execute(f"CREATE SCHEMA {name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import sleep
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.http import gate
-from portal.models import ApiKey
+from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
 from portal.services import (
     audit,
@@ -197,3 +198,18 @@ def hold_told(app: Flask, patch: pytest.MonkeyPatch, name: str, break_it: Break,
     assert "Traceback" not in result.output
     assert len(result.stderr.splitlines()) == 1
     assert state(app) == {name: (False, False)}
+
+
+@pytest.mark.postgresql_only(reason="SQLite lets one write at a time, whatever is forgotten")
+def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlocked(session: Session, account_id: int) -> Account | None:
+        account = session.get(Account, account_id, populate_existing=True)
+        sleep(0.05)
+        return account
+
+    def break_it(patch: pytest.MonkeyPatch) -> None:
+        for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
+            without(trigger, table)(patch)
+        patch.setattr(issuing, "lock_account", unlocked)
+
+    hold_told(app, monkeypatch, "race", break_it, "were left above the role")
