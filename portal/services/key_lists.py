@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -18,7 +18,6 @@ from portal.services import key_states
 from portal.services.errors import NotFound
 
 PAGE_SIZE = 25
-SOON = timedelta(days=7)
 
 
 class KeyStatus(StrEnum):
@@ -109,12 +108,12 @@ def count_keys(account_id: int) -> dict[KeyStatus, int]:
 
 
 def count_expiring_soon(account_id: int) -> int:
-    """How many live keys of an account end within seven days."""
+    """How many live keys of an account end soon; see :func:`portal.services.key_states.soon`."""
     now = clock.utcnow()
     condition = and_(
         ApiKey.account_id == account_id,
         _having(KeyStatus.LIVE, now),
-        or_(ApiKey.expires_at <= now + SOON, ApiKey.retires_at.is_not(None)),
+        key_states.soon(now),
     )
     return db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
 

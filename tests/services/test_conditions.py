@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, ApiKey, Environment
-from portal.services import key_lists, keys, rotation
+from portal.services import key_lists, key_states, keys, rotation
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import InvalidInput
@@ -150,7 +150,16 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
             assert {key.is_expired(clock.now()) for key in found} <= {status is KeyStatus.EXPIRED}
             return {key.id for key in found}
 
+    with app.app_context():
+        assert key_lists.count_expiring_soon(me) == 0, "each was used a moment ago"
     clock.forward(hours=1)
+    with app.app_context():
+        assert key_lists.count_expiring_soon(me) == 0
+        clock.forward(minutes=31)
+        assert key_lists.count_expiring_soon(me) == 2, "a quarter of the rest of two is left"
+        near = {key.id for key in key_lists.list_keys(me).items if key_states.is_soon(key, clock.now())}
+        assert near == {resting, used}
+        clock.forward(minutes=-31)
     usage.note_call(str(used), "192.0.2.1", int(clock.now().timestamp() * 1000))
     usage.flush()
     assert listed(KeyStatus.EXPIRED) == set()

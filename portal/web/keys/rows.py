@@ -12,8 +12,7 @@ from flask_babel import gettext
 from portal import clock
 from portal.models import ApiKey, KeyKind, Reason
 from portal.permissions import LEVELS
-from portal.services import usage
-from portal.services.key_lists import SOON
+from portal.services import key_states, usage
 from portal.web.keys.conditions import in_words
 from portal.words import REASONS
 
@@ -66,6 +65,11 @@ class KeyRow:
         return gettext(REASONS[self.revoked_reason]) if self.revoked_reason else ""
 
     @property
+    def bound_to(self) -> str:
+        """The conditions in one line."""
+        return "; ".join(f"{label} {', '.join(lines)}" for label, lines in self.conditions)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing accepts it any more."""
         return self.state in ENDED
@@ -84,7 +88,7 @@ def state_of(key: ApiKey, now: datetime) -> str:
         return "expired"
     if key.retires_at is not None:
         return "retiring"
-    return "soon" if key.ends_at - now <= SOON else "live"
+    return "soon" if key_states.is_soon(key, now) else "live"
 
 
 def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
