@@ -22,5 +22,5 @@ def index() -> str:
         held=held,
         broken=len(found) - held,
         missing=len(PROMISES) - len(found),
-        ran_at=max((proof.ran_at for proof in found.values()), default=None),
+        ran_at=min((proof.ran_at for proof in found.values()), default=None),
     )

@@ -177,3 +177,14 @@ def test_a_clock_in_hand_stands_still_and_goes_forward_only() -> None:
         assert times.now_ms() > before
 
     assert times.now_ms() - before < 3_600_000
+
+
+def test_it_takes_the_address_and_the_prefix_of_the_installation_and_no_switch(make_app: MakeApp) -> None:
+    app = make_app(
+        PORTAL_BASE_URL="https://keys.example.org",
+        PORTAL_KEY_PREFIX="acme_x",
+        PORTAL_KEYS_PER_ACCOUNT="1",
+        PORTAL_LONGEST_LIFE="1",
+    )
+
+    assert run(app, "secret-once", "forged-forms", "other-hosts", "longest-life").exit_code == 0
