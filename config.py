@@ -9,27 +9,36 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import secrets
-import tempfile
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from config_values import (
+    ConfigurationError,
+    bare_address,
+    by_role,
+    checked_prefix,
+    hostname_of,
+    is_loopback,
+    keep_secret,
+    keys_source_of,
+    networks_of,
+    one_of,
+    pepper_ring,
+    random_text,
+    strong,
+    truth,
+    whole_number,
+)
+
 PREFIX = "PORTAL_"
-MINIMUM_SECRET_BYTES = 32
-MINIMUM_SECRET_VARIETY = 10
 MOST_KEYS = 100_000
 LONGEST_DAYS = 365
 """As the database holds it."""
 MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
-
-
-class ConfigurationError(Exception):
-    """A setting is wrong, weak or missing; the message says which and what to do."""
 
 
 def _setting(default: str, meaning: str, *, secret: bool = False) -> Any:
@@ -180,7 +189,7 @@ class Settings:
     @property
     def is_public(self) -> bool:
         """Whether the base URL names anything but this machine."""
-        return not _is_loopback(urlsplit(self.base_url).hostname or "")
+        return not is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def current_pepper(self) -> str:
@@ -195,42 +204,42 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     """
     raw = _read({**os.environ, **(overrides or {})})
     instance_path = Path(raw.instance_path).absolute()
-    port = _whole_number("PORT", raw.port, 1, 65535)
+    port = whole_number("PORT", raw.port, 1, 65535)
     base_url = (raw.base_url or f"http://127.0.0.1:{port}").rstrip("/")
-    public = not _is_loopback(_hostname(base_url))
+    public = not is_loopback(hostname_of(base_url))
     _refuse_unsafe(raw, base_url, public)
     instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret_key = raw.secret_key or _keep(instance_path / "secret_key", _random_text)
-    peppers = raw.peppers or _keep(instance_path / "peppers", lambda: f"p1:{_random_text()}")
+    secret_key = raw.secret_key or keep_secret(instance_path / "secret_key", random_text)
+    peppers = raw.peppers or keep_secret(instance_path / "peppers", lambda: f"p1:{random_text()}")
     return Settings(
         instance_path=instance_path,
         host=raw.host,
         port=port,
         base_url=base_url,
         database_url=raw.database_url or f"sqlite:///{instance_path / 'portal.db'}",
-        workers=_whole_number("WORKERS", raw.workers, 1, 256),
-        secret_key=_strong("SECRET_KEY", secret_key),
-        peppers=_peppers(peppers),
+        workers=whole_number("WORKERS", raw.workers, 1, 256),
+        secret_key=strong("SECRET_KEY", secret_key),
+        peppers=pepper_ring(peppers),
         mail_url=raw.mail_url,
         mail_from=raw.mail_from,
-        key_prefix=_key_prefix(raw.key_prefix),
-        key_environments=_truth("KEY_ENVIRONMENTS", raw.key_environments),
-        keys_per_account=_by_role(
+        key_prefix=checked_prefix(raw.key_prefix),
+        key_environments=truth("KEY_ENVIRONMENTS", raw.key_environments),
+        keys_per_account=by_role(
             "KEYS_PER_ACCOUNT", raw.keys_per_account, RawSettings.keys_per_account, MOST_KEYS
         ),
-        longest_life=_by_role("LONGEST_LIFE", raw.longest_life, RawSettings.longest_life, LONGEST_DAYS),
-        limits_enabled=_truth("LIMITS_ENABLED", raw.limits_enabled),
+        longest_life=by_role("LONGEST_LIFE", raw.longest_life, RawSettings.longest_life, LONGEST_DAYS),
+        limits_enabled=truth("LIMITS_ENABLED", raw.limits_enabled),
         limits_store=_limits_store(raw),
-        calls_per_minute=_by_role(
+        calls_per_minute=by_role(
             "CALLS_PER_MINUTE", raw.calls_per_minute, RawSettings.calls_per_minute, MOST_CALLS
         ),
-        calls_per_day=_by_role("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day, MOST_CALLS),
-        excess_warn=_whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
-        excess_revoke=_whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
-        trusted_proxies=_networks(raw.trusted_proxies),
-        security_contact=raw.security_contact or f"mailto:{_bare_address(raw.mail_from)}",
-        github_keys=_keys_source(raw.github_keys),
-        log_level=_one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
+        calls_per_day=by_role("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day, MOST_CALLS),
+        excess_warn=whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
+        excess_revoke=whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
+        trusted_proxies=networks_of(raw.trusted_proxies),
+        security_contact=raw.security_contact or f"mailto:{bare_address(raw.mail_from)}",
+        github_keys=keys_source_of(raw.github_keys),
+        log_level=one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
     )
 
 
@@ -264,85 +273,12 @@ def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
                 f"PORTAL_{name} is missing, and PORTAL_BASE_URL is public. "
                 f"Give it, for example with PORTAL_{name}_FILE."
             )
-    if not _truth("LIMITS_ENABLED", raw.limits_enabled):
+    if not truth("LIMITS_ENABLED", raw.limits_enabled):
         raise ConfigurationError(
             "PORTAL_LIMITS_ENABLED=false is for load tests and refused with a public base URL."
         )
     if os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
         raise ConfigurationError("FLASK_DEBUG is on, and PORTAL_BASE_URL is public. Switch it off.")
-
-
-def _hostname(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError("PORTAL_BASE_URL must begin with http:// or https:// and a host.")
-    if parts.path or parts.query or parts.fragment or parts.username:
-        raise ConfigurationError("PORTAL_BASE_URL is scheme, host and port only: no path, query or user.")
-    return parts.hostname
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _keep(path: Path, make: Any) -> str:
-    """Read a secret that was kept before, or make and keep it, mode 0600.
-
-    Several processes may start at once: the first one to link its file wins, and all
-    read that one.
-    """
-    if not path.exists():
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        finally:
-            Path(temporary).unlink()
-    return path.read_text("ascii").strip()
-
-
-def _random_text() -> str:
-    return urlsafe_b64encode(secrets.token_bytes(MINIMUM_SECRET_BYTES)).decode().rstrip("=")
-
-
-def _strong(name: str, value: str) -> str:
-    if len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY:
-        raise ConfigurationError(
-            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters."
-        )
-    return value
-
-
-def _peppers(text: str) -> dict[str, bytes]:
-    ring: dict[str, bytes] = {}
-    for pair in text.split(","):
-        name, colon, value = pair.strip().partition(":")
-        if not colon or not name.isalnum() or len(name) > 16 or name in ring:
-            raise ConfigurationError(
-                "PORTAL_PEPPERS must be id:value pairs separated by commas, "
-                "each id its own, of up to 16 letters and digits."
-            )
-        ring[name] = _strong("PEPPERS", value).encode()
-    return ring
-
-
-def _key_prefix(value: str) -> str:
-    plain = value.replace("_", "")
-    if not (value.isascii() and plain.isalnum() and value == value.lower() and len(value) <= 16):
-        raise ConfigurationError(
-            "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
-        )
-    return value
 
 
 def _limits_store(raw: RawSettings) -> str:
@@ -352,55 +288,3 @@ def _limits_store(raw: RawSettings) -> str:
             "worker no limit would hold. Leave it out, or set PORTAL_WORKERS=1."
         )
     return raw.limits_store
-
-
-def _by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
-    """Read numbers by role; a number without a role is for each that is not named beside it."""
-    given: dict[str, int] = {}
-    for part in text.split(","):
-        role, _, number = part.strip().rpartition("=")
-        if role in given:
-            raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
-        given[role.strip()] = _whole_number(name, number.strip(), 1, highest)
-    return given if "" in given else {**_by_role(name, default, default, highest), **given}
-
-
-def _keys_source(text: str) -> str:
-    """A URL that nobody on the way can change, or a file that is there."""
-    if "://" in text:
-        parts = urlsplit(text)
-        if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-            return text
-        raise ConfigurationError("PORTAL_GITHUB_KEYS must begin with https://, or name a file.")
-    if text and not Path(text).is_file():
-        raise ConfigurationError("PORTAL_GITHUB_KEYS names a file that is not there.")
-    return text
-
-
-def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ConfigurationError(
-            f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
-        ) from error
-
-
-def _whole_number(name: str, text: str, low: int, high: int) -> int:
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise ConfigurationError(f"PORTAL_{name} must be a whole number from {low} to {high}.")
-    return int(text)
-
-
-def _truth(name: str, text: str) -> bool:
-    return _one_of(name, text.lower(), "true", "false") == "true"
-
-
-def _one_of(name: str, value: str, *allowed: str) -> str:
-    if value not in allowed:
-        raise ConfigurationError(f"PORTAL_{name} must be one of: {', '.join(allowed)}.")
-    return value
-
-
-def _bare_address(sender: str) -> str:
-    return sender.rpartition("<")[2].rstrip(">").strip()

@@ -2,7 +2,7 @@
 
 import sys
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal import create_app
 
 try:

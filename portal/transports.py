@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from config import ConfigurationError, Settings
+from config import Settings
+from config_values import ConfigurationError
 
 TIMEOUT = 20.0
 """Seconds that one answer of a mail server may take."""

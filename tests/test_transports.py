@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult
 
-from config import ConfigurationError, load_settings
+from config import load_settings
+from config_values import ConfigurationError
 from portal.transports import DeliveryFailed, FileTransport, SmtpTransport, describe, make_transport
 from tests.support.outbox import Receiver, mail_server
 from tests.support.ports import free_port

@@ -7,7 +7,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal.cli.parents import end_with
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport

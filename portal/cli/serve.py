@@ -24,7 +24,8 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 from sqlalchemy.exc import DBAPIError
 
-from config import ConfigurationError, Settings
+from config import Settings
+from config_values import ConfigurationError
 from portal.cli.parents import load_worker
 from portal.extensions import db
 from portal.services import signup

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal.services.call_leases import DAY, MINUTE, Ask, Lease, Unused, lease_size, window_end
 from portal.services.call_stores import StoreAway, Taken
 

@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import Engine
 
-from config import ConfigurationError, Settings
+from config import Settings
+from config_values import ConfigurationError
 from portal import clock
 from portal.extensions import settings as current_settings
 from portal.permissions import Role

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from config import ConfigurationError, Settings
+from config import Settings
+from config_values import ConfigurationError
 from portal import clock
 from portal.extensions import db, settings
 from portal.models import ApiKey

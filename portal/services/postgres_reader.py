@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -13,8 +15,9 @@ from portal.services.verification import BY_DIGEST, BY_ID, QUERY, KeyFacts
 class PostgresReader:
     """Reads with one prepared statement; connects again, once, when the connection is gone."""
 
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL."""
+        self._arguments = {"connect_timeout": 5, **arguments}
         self._by_id, self._by_digest = (QUERY.format(by).format("%s") for by in (BY_ID, BY_DIGEST))
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
@@ -53,8 +56,6 @@ class PostgresReader:
 
     def _read(self, query: str, value: UUID | bytes) -> KeyFacts | None:
         if self._connection is None:
-            self._connection = psycopg.connect(
-                self._conninfo, autocommit=True, connect_timeout=5, prepare_threshold=0
-            )
+            self._connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
         row = self._connection.execute(query, (value,), prepare=True, binary=True).fetchone()
         return KeyFacts(str(row[0]), *row[1:]) if row else None  # type: ignore[arg-type]  # as QUERY has them

@@ -249,8 +249,8 @@ def reader_for(settings: Settings) -> Callable[[], Reader]:
         return lambda: SqliteReader(path)
     from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
 
-    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return lambda: PostgresReader(conninfo)
+    arguments = url.get_dialect()().create_connect_args(url)[1]
+    return lambda: PostgresReader(arguments)
 
 
 class SqliteReader:

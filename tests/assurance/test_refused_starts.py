@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal import create_app
 from tests.support.databases import ROOT
 from tests.support.settings import PEPPERS, SECRET_KEY

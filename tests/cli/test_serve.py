@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal.cli import parents, serve
 from tests.conftest import MakeApp, MakeKey, StartServer
 from tests.support.cast import Cast

@@ -16,7 +16,8 @@ from flask import Flask
 from sqlalchemy import Engine, event, update
 from sqlalchemy.exc import OperationalError
 
-from config import ConfigurationError, load_settings
+from config import load_settings
+from config_values import ConfigurationError
 from portal import clock as time
 from portal.extensions import db
 from portal.models import CallWindow

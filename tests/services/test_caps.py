@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from config import ConfigurationError
+from config_values import ConfigurationError
 from portal.services import caps, key_lists, keys, rotation
 from portal.services.errors import InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
 from portal.permissions import Role
 from portal.services import operators, secrets, verification
@@ -186,6 +186,17 @@ def test_a_lost_connection_is_made_again(
     )
 
     assert verifier.decide(made.id, made.secret).outcome is Outcome.GOOD
+
+
+@pytest.mark.postgresql_only(reason="the URL of SQLite is the path of a file")
+def test_the_options_of_a_database_url_are_passed_on(
+    make_app: MakeApp, cast: Cast, make_key: MakeKey, database: Database
+) -> None:
+    made = make_key(cast.alice)
+    url = make_url(database.url).update_query_dict({"options": "-c search_path=public -c jit=off"})
+    app = make_app(PORTAL_DATABASE_URL=url.render_as_string(hide_password=False))
+
+    assert app.extensions["verifier"].decide(made.id, made.secret).outcome is Outcome.GOOD
 
 
 @pytest.mark.sqlite_only(reason="PostgreSQL keeps nothing in the process")

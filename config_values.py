@@ -1,0 +1,158 @@
+"""How the texts of settings are read and checked; :mod:`config` says which settings there are.
+
+Each function raises ConfigurationError with one sentence when a text can't be used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import tempfile
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+MINIMUM_SECRET_BYTES = 32
+MINIMUM_SECRET_VARIETY = 10
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong, weak or missing; the message says which and what to do."""
+
+
+def hostname_of(base_url: str) -> str:
+    """The host of a base URL, which is scheme, host and port only."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError("PORTAL_BASE_URL must begin with http:// or https:// and a host.")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ConfigurationError("PORTAL_BASE_URL is scheme, host and port only: no path, query or user.")
+    return parts.hostname
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or its address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def keep_secret(path: Path, make: Callable[[], str]) -> str:
+    """Read a secret that was kept before, or make and keep it, mode 0600.
+
+    Several processes may start at once: the first one to link its file wins, and all
+    read that one.
+    """
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(temporary).unlink()
+    return path.read_text("ascii").strip()
+
+
+def random_text() -> str:
+    """A secret of 256 random bits as text."""
+    return urlsafe_b64encode(secrets.token_bytes(MINIMUM_SECRET_BYTES)).decode().rstrip("=")
+
+
+def strong(name: str, value: str) -> str:
+    """The value, unless it is too weak to be a secret."""
+    if len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY:
+        raise ConfigurationError(
+            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters."
+        )
+    return value
+
+
+def pepper_ring(text: str) -> dict[str, bytes]:
+    """The peppers by their ids, the first one first."""
+    ring: dict[str, bytes] = {}
+    for pair in text.split(","):
+        name, colon, value = pair.strip().partition(":")
+        if not colon or not name.isalnum() or len(name) > 16 or name in ring:
+            raise ConfigurationError(
+                "PORTAL_PEPPERS must be id:value pairs separated by commas, "
+                "each id its own, of up to 16 letters and digits."
+            )
+        ring[name] = strong("PEPPERS", value).encode()
+    return ring
+
+
+def checked_prefix(value: str) -> str:
+    """The prefix of secrets, if it is one."""
+    plain = value.replace("_", "")
+    if not (value.isascii() and plain.isalnum() and value == value.lower() and len(value) <= 16):
+        raise ConfigurationError(
+            "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
+        )
+    return value
+
+
+def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
+    """Read numbers by role; a number without a role is for each that is not named beside it."""
+    given: dict[str, int] = {}
+    for part in text.split(","):
+        role, _, number = part.strip().rpartition("=")
+        if role in given:
+            raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
+        given[role.strip()] = whole_number(name, number.strip(), 1, highest)
+    return given if "" in given else {**by_role(name, default, default, highest), **given}
+
+
+def keys_source_of(text: str) -> str:
+    """A URL that nobody on the way can change, or a file that is there."""
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            return text
+        raise ConfigurationError("PORTAL_GITHUB_KEYS must begin with https://, or name a file.")
+    if text and not Path(text).is_file():
+        raise ConfigurationError("PORTAL_GITHUB_KEYS names a file that is not there.")
+    return text
+
+
+def networks_of(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Networks that are separated by commas."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
+        ) from error
+
+
+def whole_number(name: str, text: str, low: int, high: int) -> int:
+    """A whole number within its bounds."""
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigurationError(f"PORTAL_{name} must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def truth(name: str, text: str) -> bool:
+    """Whether it says ``true`` and not ``false``."""
+    return one_of(name, text.lower(), "true", "false") == "true"
+
+
+def one_of(name: str, value: str, *allowed: str) -> str:
+    """The value, if it is one of those that are allowed."""
+    if value not in allowed:
+        raise ConfigurationError(f"PORTAL_{name} must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def bare_address(sender: str) -> str:
+    """The mail address of a sender, without the name."""
+    return sender.rpartition("<")[2].rstrip(">").strip()
