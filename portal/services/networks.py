@@ -31,7 +31,7 @@ def parse_networks(given: Iterable[str]) -> str:
             continue
         sign = OUT if stripped.startswith(OUT) else ""
         try:
-            network = _canonical(ipaddress.ip_network(stripped[len(sign) :].strip(), strict=False))
+            network = _read(stripped[len(sign) :].strip())
         except ValueError as error:
             raise InvalidInput("networksInvalid", "networks", value=stripped[:50]) from error
         kept[f"{sign}{network}"] = None
@@ -78,6 +78,13 @@ def split(networks: str) -> tuple[tuple[Network, ...], tuple[Network, ...]]:
         tuple(ipaddress.ip_network(word) for word in words if not word.startswith(OUT)),
         tuple(ipaddress.ip_network(word[1:]) for word in words if word.startswith(OUT)),
     )
+
+
+def _read(text: str) -> Network:
+    """One network; ValueError also for one with a zone, which means something on one machine only."""
+    if "%" in text:
+        raise ValueError("a zone is no part of a network")
+    return _canonical(ipaddress.ip_network(text, strict=False))
 
 
 def _canonical(network: Network) -> Network:

@@ -378,6 +378,8 @@ def test_what_a_key_is_bound_to_is_asked_for_and_told_to_its_owner_only(
         ({"networks": "192.0.2.0/24"}, "fieldInvalid"),
         ({"networks": [1]}, "fieldInvalid"),
         ({"networks": ["192.0.2.0/33"], "maxIdle": 0}, "networksInvalid"),
+        ({"networks": ["fe80::1%eth0"]}, "networksInvalid"),
+        ({"networks": ["2001:db8::%a b/64"]}, "networksInvalid"),
         ({"networks": [f"2001:db8::{number:x}" for number in range(200)]}, "networksTooLong"),
         ({"notBefore": "tomorrow", "maxIdle": 0}, "notBeforeInvalid"),
         ({"notBefore": "2026-01-01T00:00:00"}, "notBeforeInvalid"),
