@@ -16,7 +16,7 @@ from pathlib import Path
 
 import flask_migrate
 from flask import Flask
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
@@ -64,8 +64,17 @@ class Scratch:
         return make_transport(self.worker().config["PORTAL"])
 
     def migrate(self) -> None:
-        """Make the tables, with every migration that there is."""
+        """Make the tables, with every migration that there is.
+
+        Raises NoScratch when there are tables: a pooler that leaves the search path out of a
+        connection leads to those of the installation itself.
+        """
         with self.worker().app_context():
+            if inspect(db.engine).get_table_names():
+                raise NoScratch(
+                    "The scratch database is not empty, so it may be your own; nothing was done. Let "
+                    "PORTAL_DATABASE_URL name the server itself, and no pooler before it."
+                )
             flask_migrate.upgrade()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,20 @@ def test_nothing_is_left_when_somebody_ends_it(
     assert list((tmp_path / "temporary").iterdir()) == []
     assert schemas(database) == []
     assert state(app) == {}
+
+
+def test_a_scratch_database_that_is_not_empty_is_not_touched(
+    app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a pooler leaves the search path out, so that the schema is the installation's own."""
+    monkeypatch.setattr(scratches, "_database", lambda *_: nullcontext(database.url))
+    before = database.rows()
+
+    result = run(app, "expiry")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "not empty" in result.stderr
+    assert database.rows() == before
 
 
 @pytest.mark.postgresql_only(reason="SQLite has no schemas; its folder is the system's to clean")
