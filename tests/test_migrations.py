@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 import portal.models  # noqa: F401  # fills the metadata
+from portal import clock
 from portal.extensions import Base
 from tests.support.databases import KINDS, MIGRATIONS, Database, Databases, downgrade, upgrade
 
@@ -107,6 +108,42 @@ def test_data_goes_along_from_each_revision_to_the_newest_and_back(empty: Databa
     for revision in REVISIONS[-2::-1]:
         downgrade(empty.url, tmp_path, revision)
         assert kept_of(before, empty) == before, revision
+
+
+def test_the_way_down_opens_no_key_that_was_bound_or_rotated(empty: Database, tmp_path: Path) -> None:
+    """Before 0003 the portal knew nothing of conditions, retirement and kinds."""
+    upgrade(empty.url, tmp_path, "0003")
+    digest = f"X'{'ab' * 32}'" if empty.kind == "sqlite" else f"'\\x{'ab' * 32}'"
+    now = clock.now_ms()
+    bound = {
+        "free": {},
+        "networks": {"networks": "'192.0.2.0/24'"},
+        "rest": {"max_idle": "3600"},
+        "later": {"not_before": str(now + 900_000)},
+        "by now": {"not_before": str(now - 900_000)},
+        "service": {"kind": "'service'"},
+        "rotated": {},
+    }
+    empty.execute(ACCOUNT.replace("'user'", "'admin'"))
+    for number, columns in enumerate([*bound.values(), {"replaces_id": f"'{KEY[:-1]}6'"}]):
+        name = "rotated" if "replaces_id" in columns else list(bound)[number]
+        values = {
+            "id": f"'{KEY[:-1]}{number}'", "account_id": "1", "name": f"'{name}'", "level": "4",
+            "digest": digest, "pepper_id": "'p1'", "created_at": str(now - 1_000_000),
+            "expires_at": str(now + 1_000_000), **columns,
+        }  # fmt: skip
+        with empty.connect() as connection:
+            connection.exec_driver_sql(
+                f"INSERT INTO api_keys ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+            )
+    empty.execute(f"UPDATE api_keys SET retires_at = {now - 1000} WHERE id = '{KEY[:-1]}6'")
+
+    downgrade(empty.url, tmp_path, "0002")
+
+    left = empty.execute("SELECT name FROM api_keys WHERE revoked_at IS NULL ORDER BY name")
+    assert [row[0] for row in left] == ["by now", "free", "rotated"]
+    gone = empty.execute(f"SELECT revoked_at, revoked_reason FROM api_keys WHERE id = '{KEY[:-1]}6'")
+    assert [tuple(row) for row in gone] == [(now - 1000, "replaced")]
 
 
 def test_the_newest_tables_are_those_of_the_models(empty: Database, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from types import ModuleType
 import sqlalchemy as sa
 from alembic import op
 
+from portal import clock
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -182,7 +184,23 @@ def make_tables() -> None:
     )
 
 
+def revoke_what_was_bound() -> None:
+    """Revoke what the older portal would let in from everywhere, again or for more."""
+    now = clock.now_ms()
+    unrevoked = "UPDATE api_keys SET {} WHERE revoked_at IS NULL AND {}"
+    retired = "revoked_at = retires_at, revoked_reason = 'replaced'"
+    op.execute(unrevoked.format(retired, f"retires_at <= {now}"))
+    op.execute(
+        unrevoked.format(
+            f"revoked_at = {now}, revoked_reason = 'operator'",
+            "(kind = 'service' OR networks <> '' OR max_idle IS NOT NULL OR retires_at IS NOT NULL"
+            f" OR not_before > {now})",
+        )
+    )
+
+
 def downgrade() -> None:
+    revoke_what_was_bound()
     for table in ("promise_proofs", "excess_steps", "call_windows", "key_addresses", "key_refusals"):
         op.drop_table(table)
     for guard in (*NEWER, *NEW):
