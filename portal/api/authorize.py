@@ -72,11 +72,15 @@ def read_terms(query: str) -> Terms:
 
 
 def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
-    """Whether the method of the visitor's request is among those that are open."""
+    """Whether the method of the visitor's request is among those that are open.
+
+    A gateway sets one of the headers and may pass the other on as the visitor wrote it, so
+    all that are there have to say the same.
+    """
     if not terms.methods:
         return True
-    told = next((environ[name] for name in ORIGINAL_METHOD if name in environ), environ["REQUEST_METHOD"])
-    return told.upper() in terms.methods
+    told = [environ[name] for name in ORIGINAL_METHOD if name in environ] or [environ["REQUEST_METHOD"]]
+    return all(method.upper() in terms.methods for method in told)
 
 
 def identity(key: KeyFacts, level: int) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +21,7 @@ from portal.http.proxy import canonical_address
 from portal.permissions import SUPPORT
 from portal.services import keys, operators
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
-from portal.services.errors import Forbidden, InvalidInput
+from portal.services.errors import Forbidden, InvalidInput, NotFound
 from portal.services.verification import CANONICAL_UUID, KeyFacts, Verifier
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def revoke() -> ResponseReturnValue:
         if key.account_id == me.account_id:
             keys.revoke_key(actor(), UUID(key.id))
         elif me.level >= SUPPORT:
-            operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")
+            with suppress(NotFound):  # the account was removed, and its keys with it
+                operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")
         else:
             raise Forbidden
     return answer(Success())

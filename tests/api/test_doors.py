@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from portal import clock as times
 from portal.extensions import db
 from portal.models import ApiKey, KeyKind, Reason
-from portal.services import keys, rotation, secrets
+from portal.services import keys, removal, rotation, secrets
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey
@@ -301,6 +301,18 @@ def test_only_support_revokes_a_token_of_somebody_else(
     assert client.get("/api/whoami/key", headers=made.headers).get_json()["error"] == "apikeyRevoked"
 
 
+def test_a_token_of_a_removed_account_is_as_revoked_as_any(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    asking, made = make_key(cast.sue, level=8), make_key(cast.bob)
+    with app.app_context():
+        removal.remove_account(cast.bob.actor, cast.bob.password)
+
+    answer = client.post("/api/revoke", data={"token": made.secret}, headers=asking.headers)
+
+    assert (answer.status_code, answer.get_json()) == (200, {"result": "success"})
+
+
 def test_forward_auth_tells_the_service_behind_who_it_is(
     client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
@@ -326,6 +338,11 @@ FORWARDED: dict[str, tuple[str, dict[str, str], int]] = {
     "an open method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "GET"}, 204),
     "a closed method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "DELETE"}, 403),
     "nginx' word for it": ("?methods=GET,HEAD", {"X-Original-Method": "DELETE"}, 403),
+    "two words for it, one of them forged": (
+        "?methods=GET,HEAD",
+        {"X-Forwarded-Method": "GET", "X-Original-Method": "DELETE"},
+        403,
+    ),
     "its own method": ("?methods=POST", {}, 403),
     "in any case": ("?methods=get", {}, 204),
     "a level that is none": ("?level=10", {}, 400),
