@@ -87,6 +87,10 @@ def _refuse_scraper() -> Response | None:
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN
         )
+    if admission.outcome is Outcome.THROTTLED:
+        answer = _text(_("Too many calls. Wait as long as Retry-After says."), HTTPStatus.TOO_MANY_REQUESTS)
+        answer.headers["Retry-After"] = str(admission.retry_after)
+        return answer
     return _challenge()
 
 

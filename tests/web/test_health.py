@@ -19,6 +19,7 @@ from tests.support.cast import Cast, MadeKey, make_person
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import MIGRATIONS, Database, Databases
+from tests.support.rows import forge
 
 NOWHERE = "postgresql+psycopg://nobody:hush-hush@127.0.0.1:1/none"
 
@@ -156,6 +157,16 @@ class TestMetrics:
         assert {answer.status_code for answer in answers.values()} == {401}
         assert len({answer.text for answer in answers.values()}) == 1
         assert client.get("/metrics", headers=weak.headers).status_code == 403
+
+    def test_a_key_above_its_limit_is_told_when_to_come_again(
+        self, app: Flask, cast: Cast, client: PageChecker
+    ) -> None:
+        busy = forge(app, cast.ada, level=6, calls_per_minute=1)
+        while client.get("/metrics", headers=busy.headers).status_code == 200:
+            pass
+        refused = client.get("/metrics", headers=busy.headers)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
     def test_a_key_ends_with_its_owners_rights(
         self, app: Flask, client: PageChecker, scraper: MadeKey
