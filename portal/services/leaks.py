@@ -91,7 +91,7 @@ def report(actor: Actor, leaks: Iterable[Leak], reporter: Reporter) -> frozenset
 def clean_place(text: str) -> str:
     """Where a leak was found, fit to be read: one short line that holds no secret of ours."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    line = secrets.pattern(settings.key_prefix).sub(f"{settings.key_prefix}_…", line)
+    line = secrets.hide(line, settings.key_prefix)
     return line if len(line) <= LONGEST_PLACE else f"{line[: LONGEST_PLACE - 1]}…"
 
 

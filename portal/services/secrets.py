@@ -68,6 +68,13 @@ def pattern(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"\b{prefix}_(?:live_|test_)?[0-9A-Za-z]{{{length}}}\b", re.ASCII)
 
 
+def hide(text: str, prefix: str) -> str:
+    """The text with what looks like our secrets taken out, also from within a longer word."""
+    return re.sub(
+        rf"{prefix}_(?:live_|test_)?[0-9A-Za-z]{{{BODY_LENGTH + CHECKSUM_LENGTH}}}", f"{prefix}_…", text
+    )
+
+
 def digest(pepper: bytes, secret: str) -> bytes:
     """The 32 bytes that are kept of a secret: HMAC-SHA-256 under the pepper."""
     return hmac.digest(pepper, secret.encode("ascii"), "sha256")

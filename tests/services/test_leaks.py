@@ -149,10 +149,11 @@ def test_keys_of_an_older_pepper_are_found(make_app: MakeApp, cast: Cast, make_k
     [
         ("  a\r\nBcc: x\0y\x1b[31m\u202e\u2028z ", "a Bcc: x y [31m z"),
         ("https://x.example/?key=" + STRANGERS[0], "https://x.example/?key=chk_…"),
+        (f"my_{STRANGERS[0]}_{STRANGERS[1]}x", "my_chk_…_chk_…x"),
         ("x" * 500, "x" * 299 + "…"),
         ("<b>&amp;</b>", "<b>&amp;</b>"),
     ],
-    ids=["controls", "a secret", "long", "markup"],
+    ids=["controls", "a secret", "secrets within a word", "long", "markup"],
 )
 def test_a_place_is_one_short_line_without_a_secret(app: Flask, told: str, kept: str) -> None:
     with app.app_context():
