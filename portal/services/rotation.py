@@ -78,9 +78,9 @@ def note_reuse(actor: Actor, key_id: UUID) -> bool:
     address. It happens once for a key, ever, whoever calls it how often: returns whether this
     was the time. A key that ended otherwise is let be.
     """
-    noted = db.session.scalars(select(KeyUsage.reused_at).where(KeyUsage.key_id == key_id)).one_or_none()
-    if noted is not None:
-        return False
+    known = db.session.get(ApiKey, key_id)
+    if known is None or (known.usage and known.usage.reused_at) or not _is_rotated_out(known, clock.utcnow()):
+        return False  # a look only: whoever comes again and again holds up no writer
     with transaction() as session:
         key = session.get(ApiKey, key_id)
         account = lock_account(session, key.account_id) if key else None
