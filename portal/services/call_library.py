@@ -82,6 +82,8 @@ class LibraryStore:
         counted = self._storage.incr(name, ask.span + SPARE, wanted + ask.owed)
         above = min(wanted, max(0, counted - ask.limit))
         self._uncount(name, above)
+        if wanted == above:  # whatever has come back meanwhile is there at the next look
+            return Lease(ask.span, ends_at, 0, 0)
         return Lease(ask.span, ends_at, wanted - above, max(0, ask.limit - counted))
 
     def _uncount(self, name: str, amount: int) -> None:

@@ -23,6 +23,8 @@ from portal.extensions import db
 from portal.models import CallWindow
 from portal.permissions import Role
 from portal.services import call_limits, call_stores
+from portal.services.call_leases import MINUTE, Ask, Held, Rates
+from portal.services.call_library import LibraryStore
 from portal.services.call_limits import Allowance, CallLimits
 from portal.services.call_stores import DatabaseStore
 from portal.services.errors import InvalidInput
@@ -341,6 +343,18 @@ def test_what_is_held_comes_back_through_redis_and_one_that_is_away_is_survived(
     clock.forward(minutes=1)
     assert spend(busy, key) == 60 // 8
     assert busy.standing(key) is None
+
+
+def test_calls_that_come_back_while_debts_are_counted_break_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, held, ask = LibraryStore("memory://"), Held(), Ask(MINUTE, 10, owed=2)
+    monkeypatch.setattr(store._storage, "get", lambda _name: 10)
+    held.set_rates(Rates(10, 10))
+
+    held.receive(store.take("key", [ask], 1), 1)
+
+    refused = held.spend(1)
+    assert refused is not None
+    assert not refused.allowed
 
 
 @pytest.mark.sqlite_only(reason="settings are the same anywhere")
