@@ -95,7 +95,7 @@ def read_plain(environ: WSGIEnvironment) -> Question | None:
     try:
         pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, strict_parsing=True)
         form = dict(pairs)
-        if len(form) != len(pairs) or not form.keys() <= FIELDS:
+        if len(form) != len(pairs) or not form.keys() <= FIELDS or "\0" in "".join(form.values()):
             return None
         return Question(_token(form.get("token")), _address(form.get("address")))
     except (ValueError, InvalidInput):

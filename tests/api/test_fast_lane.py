@@ -92,6 +92,16 @@ def test_both_ways_introspect_alike(
     assert database.execute(asked) == [(2,)]
 
 
+@pytest.mark.parametrize("form", ["token=%00", "token=a\0b"])
+def test_both_ways_refuse_a_token_with_nul(
+    client: PageChecker, cast: Cast, make_key: MakeKey, form: str
+) -> None:
+    asking = make_key(cast.ada, level=6)
+    for more in ({}, LONG_WAY):
+        answer = client.post("/api/introspect", data=form, content_type=FORM, headers=asking.headers | more)
+        assert answer.status_code == 400, more
+
+
 def test_both_ways_are_counted(
     client: PageChecker, cast: Cast, make_key: MakeKey, database: Database
 ) -> None:
