@@ -284,6 +284,18 @@ def test_revoking_a_key_that_is_in_use_warns(
     assert ("This key is in use" in text_of(page)) is warned
 
 
+@pytest.mark.parametrize("page", ["", "/{}", "/{}/revoke", "/{}/rotate"])
+def test_a_use_from_nobody_knows_where_is_told_so(
+    app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, page: str
+) -> None:
+    """A service that introspects need not tell the address."""
+    made = make_key(cast.alice)
+    app.extensions["usage"].note_call(made.id, "", int(clock.now().timestamp() * 1000))
+    app.extensions["usage"].flush()
+
+    assert "an unknown address" in text_of(alice.page("/account/keys" + page.format(made.id)))
+
+
 @pytest.mark.parametrize(("overlap", "works_on"), [("0", False), ("604800", True)])
 def test_rotating_shows_a_new_secret_once(
     app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey, overlap: str, works_on: bool

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
-from portal.models import ApiKey, KeyKind, Reason
+from portal.models import ApiKey, KeyKind, KeyUsage, Reason
 from portal.permissions import LEVELS
 from portal.services import key_states, usage
 from portal.web.keys.conditions import in_words
@@ -110,7 +110,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         revoked_reason=(key.revoked_reason or Reason.REPLACED) if state == "revoked" else None,
         replaces=key.replaces_id,
         last_used_at=used.last_used_at if used else None,
-        last_used_address=used.last_used_address if used else None,
+        last_used_address=_place_of(used) if used else None,
         calls=used.calls if used else 0,
         life=max(0.0, (key.ends_at - now) / whole),
         is_service=key.kind is KeyKind.SERVICE,
@@ -120,6 +120,11 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         idles_out_at=key.idles_out_at,
         days=days,
     )
+
+
+def _place_of(used: KeyUsage) -> str | None:
+    """From where a key was used last; services that introspect need not tell, removal forgets it."""
+    return used.last_used_address or (gettext("an unknown address") if used.last_used_at else None)
 
 
 def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:
