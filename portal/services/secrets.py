@@ -13,7 +13,6 @@ import hmac
 import re
 import secrets
 from binascii import crc32
-from collections.abc import Mapping
 from uuid import UUID
 
 from portal import clock
@@ -78,16 +77,6 @@ def hide(text: str, prefix: str) -> str:
 def digest(pepper: bytes, secret: str) -> bytes:
     """The 32 bytes that are kept of a secret: HMAC-SHA-256 under the pepper."""
     return hmac.digest(pepper, secret.encode("ascii"), "sha256")
-
-
-def matches(peppers: Mapping[str, bytes], pepper_id: str, kept: bytes, secret: str) -> bool:
-    """Compare a secret with the digest that was kept, in constant time.
-
-    A retired pepper matches nothing, and takes as long.
-    """
-    pepper = peppers.get(pepper_id)
-    given = digest(pepper or b"\x00" * 32, secret)
-    return hmac.compare_digest(given, kept) and pepper is not None
 
 
 def uuid7() -> UUID:

@@ -14,7 +14,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from hmac import compare_digest
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import UUID
 from weakref import WeakSet
 
@@ -36,9 +37,6 @@ PAGES = 16
 """Of the database, that a connection keeps in memory."""
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
-NO_DIGEST = bytes(32)
-NOBODYS = str(UUID(int=0))
-"""The id of no key: to look for it costs what it costs to look for any key that is not there."""
 NO_LEVEL = -1
 """Below every level that a door asks for: what a service key has."""
 
@@ -47,9 +45,8 @@ SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at,
        k.revoked_at, a.role, a.status, a.consent, a.username, k.kind, k.networks, k.not_before,
        k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at
 FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
-WHERE {}
+WHERE k.digest = {}
 """
-BY_ID, BY_DIGEST = "k.id = {}", "k.digest = {}"
 
 
 class Outcome(StrEnum):
@@ -136,7 +133,6 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         self._peppers = settings.peppers
         self._prefix = settings.key_prefix
-        self._dummy_pepper = settings.current_pepper
         self._idle: deque[Reader] = deque()
         self._opened: WeakSet[Reader] = WeakSet()
         self._make_reader = reader_for(settings)
@@ -145,34 +141,26 @@ class Verifier:
         """Decide about a key and its secret, used from an address, at this moment.
 
         ``key_id`` is a UUID in its canonical form, in any case. Whoever lacks the secret gets
-        ``UNKNOWN`` after the same work, one read and one digest, whether there is such a key
-        or not. Raises OperationalError when the database can't be read.
+        ``UNKNOWN`` after the same work, one digest and one read that finds nothing, whether
+        there is such a key or not. Raises OperationalError when the database can't be read.
         """
         canonical = key_id.lower()
-        if not (secrets.is_well_formed(secret, self._prefix) and CANONICAL_UUID.fullmatch(canonical)):
+        if not CANONICAL_UUID.fullmatch(canonical):
             return UNKNOWN
-        return self._decided(self._find, canonical, secret, address)
+        decision = self.decide_secret(secret, address)
+        return decision if decision.key_id == canonical else UNKNOWN
 
     def decide_secret(self, secret: str, address: str | None = None) -> Decision:
         """Decide about a secret alone, as :meth:`decide` does.
 
-        The key is found by its digest, which nobody can make without the pepper, so the time
-        that the index takes tells nothing of it.
+        The key is found by the digest, which nobody can make without the pepper: what an index
+        tells by its time is nothing that a stranger could use.
         """
         if not secrets.is_well_formed(secret, self._prefix):
             return UNKNOWN
-        return self._decided(self._find_by_secret, secret, secret, address)
-
-    def _decided(
-        self,
-        find: Callable[[Reader, str, str], KeyFacts | None],
-        asked: str,
-        secret: str,
-        address: str | None,
-    ) -> Decision:
         try:
             reader = self._reader()
-            facts = find(reader, asked, secret)
+            facts = self._find(reader, secret)
         except (sqlite3.Error, OperationalError) as error:
             self._idle.clear()
             if isinstance(error, sqlite3.Error):
@@ -184,26 +172,12 @@ class Verifier:
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
         return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
 
-    def _find(self, reader: Reader, key_id: str, secret: str) -> KeyFacts | None:
-        """The key of this id, if this is its secret."""
-        facts = reader.kept(key_id)
-        if facts is not None:
-            if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret):
-                return facts
-            reader.read(NOBODYS)
-            return None
-        facts = reader.read(key_id)
-        if facts is None:
-            secrets.matches(self._peppers, self._dummy_pepper, NO_DIGEST, secret)
-            return None
-        return facts if secrets.matches(self._peppers, facts.pepper_id, facts.digest, secret) else None
-
-    def _find_by_secret(self, reader: Reader, secret: str, _secret: str) -> KeyFacts | None:
+    def _find(self, reader: Reader, secret: str) -> KeyFacts | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
         for pepper_id, pepper in self._peppers.items():
             digest = secrets.digest(pepper, secret)
-            facts = reader.kept(digest) or reader.read_digest(digest)
-            if facts is not None and facts.pepper_id == pepper_id:
+            facts = reader.find(digest)
+            if facts is not None and facts.pepper_id == pepper_id and compare_digest(facts.digest, digest):
                 return facts
         return None
 
@@ -266,32 +240,24 @@ class SqliteReader:
         self._connection.execute("PRAGMA query_only = ON")
         self._connection.execute(f"PRAGMA cache_size = {PAGES}")
         self._execute = self._connection.cursor().execute
-        self._by_id, self._by_digest = (QUERY.format(by).format("?") for by in (BY_ID, BY_DIGEST))
         self._version = -1
-        self._kept: dict[str | bytes, KeyFacts] = {}
+        self._kept: dict[bytes, KeyFacts] = {}
 
-    def kept(self, asked: str | bytes) -> KeyFacts | None:
-        """The facts that were read before of an id or a digest, if nobody has written since."""
+    def find(self, digest: bytes) -> KeyFacts | None:
+        """The facts of the key with this digest; those read before, if nobody has written since."""
         version = self._execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._kept.clear()
             self._version = version
-        return self._kept.get(asked)
+        return self._kept.get(digest) or self._read(digest)
 
-    def read(self, key_id: str) -> KeyFacts | None:
-        """The facts, read now, or None for a key that is not there."""
-        return self._keep(key_id, self._execute(self._by_id, (key_id.replace("-", ""),)).fetchone())
-
-    def read_digest(self, digest: bytes) -> KeyFacts | None:
-        """The facts of the key with this digest, read now."""
-        return self._keep(digest, self._execute(self._by_digest, (digest,)).fetchone())
-
-    def _keep(self, asked: str | bytes, row: tuple[Any, ...] | None) -> KeyFacts | None:
+    def _read(self, digest: bytes) -> KeyFacts | None:
+        row = self._execute(QUERY.format("?"), (digest,)).fetchone()
         if row is None:
             return None
         if len(self._kept) >= CACHED_KEYS:
             self._kept.clear()
-        facts = self._kept[asked] = KeyFacts(asked if isinstance(asked, str) else str(UUID(row[0])), *row[1:])
+        facts = self._kept[digest] = KeyFacts(str(UUID(row[0])), *row[1:])
         return facts
 
     def close(self) -> None:

@@ -203,14 +203,22 @@ def test_the_options_of_a_database_url_are_passed_on(
 def test_what_is_kept_in_memory_is_bounded(
     verifier: Verifier, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = make_key(cast.alice)
-    monkeypatch.setattr(verification, "CACHED_KEYS", 10)
+    made = [make_key(cast.alice) for _ in range(5)]
+    monkeypatch.setattr(verification, "CACHED_KEYS", 3)
 
-    for _ in range(50):
-        verifier.decide(str(uuid4()), made.secret)
+    for each in (*made, *made):
+        assert verifier.decide(each.id, each.secret).outcome is Outcome.GOOD
 
-    assert len(verifier._reader()._kept) <= 10  # type: ignore[union-attr]
-    assert verifier.decide(made.id, made.secret).outcome is Outcome.GOOD
+    assert len(verifier._reader()._kept) <= 3  # type: ignore[union-attr]
+
+
+def test_the_right_secret_of_another_key_opens_nothing(
+    verifier: Verifier, cast: Cast, make_key: MakeKey
+) -> None:
+    one, two = make_key(cast.alice), make_key(cast.alice)
+
+    assert verifier.decide(one.id, two.secret) == UNKNOWN
+    assert verifier.decide_secret(two.secret).key_id == two.id
 
 
 def test_nothing_secret_is_in_a_repr(verifier: Verifier, cast: Cast, make_key: MakeKey) -> None:
