@@ -31,6 +31,7 @@ FORGED: Headers = [
     ("Portal_Level", "9"),
     ("Portal.Level", "9"),
     ("Portal-Level_", "9"),
+    ("Portal!Level", "9"),
 ]
 
 
