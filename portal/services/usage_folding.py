@@ -74,10 +74,9 @@ def _next_keys(after: UUID | None) -> Sequence[UUID]:
 def _fold_some(keys: Sequence[UUID], before: datetime) -> int:
     """Fold some days of these keys, in one transaction; return how many rows are no more."""
     with transaction() as session:
-        return sum(
-            _fold_days(session, model, apart, sums, _days_to_fold(session, model, keys, before))
-            for model, apart, sums in FOLDED
-        )
+        due = [_days_to_fold(session, model, keys, before) for model, *_ in FOLDED]
+        _hold(session, sorted({key_id for days in due for key_id, _first in days}))
+        return sum(_fold_days(session, *table, days) for table, days in zip(FOLDED, due, strict=True))
 
 
 def _days_to_fold(session: Session, model: Hours, keys: Sequence[UUID], before: datetime) -> Days:
@@ -95,11 +94,10 @@ def _days_to_fold(session: Session, model: Hours, keys: Sequence[UUID], before: 
 def _fold_days(
     session: Session, model: Hours, apart: tuple[str, ...], sums: tuple[str, ...], days: Days
 ) -> int:
-    """Sum days up in their first hours. Nobody adds to these keys meanwhile."""
+    """Sum days up in their first hours. The keys are held: nobody adds to them meanwhile."""
     if not days:
         return 0
     keys = sorted({key_id for key_id, _first in days})
-    _hold(session, keys)
     table = model.__table__
     among = _are_of(model, keys, days)
     names = ("key_id", "hour", *apart, *sums)
@@ -134,7 +132,12 @@ def _are_of(model: Hours, keys: Sequence[UUID], days: Days) -> ColumnElement[boo
 
 
 def _hold(session: Session, keys: Sequence[UUID]) -> None:
-    """Hold the sums of these keys, which every batch of use takes first, in the same order."""
+    """Hold the sums of these keys, which every batch of use takes first, in the same order.
+
+    To be called once in a transaction: a key before those that are held would be out of order.
+    """
+    if not keys:
+        return
     hold_keys(session.connection(), keys)
     session.execute(
         select(KeyUsage.key_id).where(KeyUsage.key_id.in_(keys)).order_by(KeyUsage.key_id).with_for_update()

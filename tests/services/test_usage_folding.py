@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
@@ -23,6 +24,7 @@ from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database
+from tests.support.server import wait_until
 
 REASONS = ("apikeyExpired", "insufficientAccessLevel")
 HOURS = st.integers(0, 24 * 420)
@@ -115,6 +117,37 @@ def test_a_batch_that_fails_leaves_no_half_of_a_day(
             with pytest.raises(OperationalError):
                 usage_folding.fold()
         assert database.rows() == before
+
+
+@pytest.mark.postgresql_only(reason="SQLite has one writer at a time")
+def test_folding_waits_for_use_that_is_written_with_nothing_in_hand(
+    app: Flask, database: Database, keys: list[UUID]
+) -> None:
+    """Else the two wait for each other: one key has old hours only, one before it old refusals only."""
+    first, second = keys = sorted(keys)
+    with app.app_context():
+        fill(keys, [(0, 24 * 50 + 1, 1, REASONS[0]), (1, 24 * 50 + 1, 1, REASONS[0])])
+    database.execute("DELETE FROM key_usage_hours WHERE key_id = :key", key=first)
+    database.execute("DELETE FROM key_refusals WHERE key_id = :key", key=second)
+    hold = text("SELECT 1 FROM key_usage WHERE key_id = :key FOR UPDATE NOWAIT")
+
+    def fold() -> dict[str, int]:
+        with app.app_context():
+            return usage_folding.fold()
+
+    def is_waiting() -> bool:
+        return bool(database.execute("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with (
+            database.connect() as writing,
+            writing.execution_options(isolation_level="READ COMMITTED").begin(),
+        ):
+            writing.execute(hold, {"key": first})
+            folding = pool.submit(fold)
+            wait_until(is_waiting, 20, "nobody waited for the key that is held")
+            writing.execute(hold, {"key": second})
+        assert folding.result(20)["usage_folded"] == 2
 
 
 def test_a_backlog_is_folded_in_many_small_batches(
