@@ -96,14 +96,20 @@ def clean_place(text: str) -> str:
 
 
 def _places_of(leaks: Iterable[Leak]) -> Places:
-    """The places of each secret that is well formed, in the order in which they were told."""
+    """The places of each secret that is well formed, in the order in which they were told.
+
+    A stranger may name one long place for many secrets, so each is cleaned once.
+    """
     found: Places = {}
+    cleaned: dict[str, str] = {}
     for leak in leaks:
         secret = unwrap(leak.secret)
         if not secrets.is_well_formed(secret, settings.key_prefix):
             continue
         places = found.setdefault(secret, [])
-        place = clean_place(leak.found_at)
+        if leak.found_at not in cleaned:
+            cleaned[leak.found_at] = clean_place(leak.found_at)
+        place = cleaned[leak.found_at]
         if place and place not in places and len(places) < MOST_PLACES:
             places.append(place)
     return found

@@ -143,6 +143,16 @@ def test_keys_of_an_older_pepper_are_found(make_app: MakeApp, cast: Cast, make_k
             assert leaks.report(FINDER, [Leak(made.secret)], Reporter.API) == found
 
 
+@pytest.mark.sqlite_only(reason="the database has no part in it")
+def test_a_long_place_costs_no_more_for_many_secrets(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[str] = []
+    monkeypatch.setattr(leaks, "clean_place", lambda text: cleaned.append(text) or text)
+
+    report(*STRANGERS, found_at=PLACE)
+
+    assert cleaned == [PLACE]
+
+
 @pytest.mark.sqlite_only(reason="a text is cut without the database")
 @pytest.mark.parametrize(
     ("told", "kept"),
