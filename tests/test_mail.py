@@ -57,6 +57,7 @@ LETTERS: dict[str, dict[str, Any]] = {
     "keys-leaked": {
         "keys": 1,
         "reporter": "github",
+        "offspring": ["made by it"],
         "leaked": [
             {
                 "name": "nightly build",
@@ -186,7 +187,7 @@ def test_what_a_person_typed_is_escaped_in_html_and_left_alone_in_text(write: Wr
     for mail in (
         write("key-made", name=PAYLOAD),
         write("keys-revoked", names=[PAYLOAD]),
-        write("keys-leaked", leaked=leaked),
+        write("keys-leaked", leaked=leaked, offspring=[PAYLOAD]),
     ):
         assert PAYLOAD in mail.text
         assert "<script>" not in mail.html

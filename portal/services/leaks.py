@@ -161,5 +161,23 @@ def _tell(
         {"name": key.name, "key": str(key.id), "found_at": found_at[key.id]} for key in keys[:MOST_NAMED]
     ]
     outbox.enqueue_to(
-        session, account, MailKind.KEYS_LEAKED, leaked=named, keys=len(keys), reporter=reporter.value
+        session,
+        account,
+        MailKind.KEYS_LEAKED,
+        leaked=named,
+        keys=len(keys),
+        reporter=reporter.value,
+        offspring=_names_of_offspring(session, account.id, [key.id for key in keys]),
     )
+
+
+def _names_of_offspring(session: Session, account_id: int, parents: Sequence[UUID]) -> list[str]:
+    """The names of living keys that these have made, and those of their own making."""
+    made: dict[UUID, str] = {}
+    wanted: Sequence[UUID] = parents
+    while wanted:
+        query = select(ApiKey).where(ApiKey.account_id == account_id, ApiKey.made_by_key_id.in_(wanted))
+        found = [key for key in session.scalars(query.order_by(ApiKey.id)) if key.id not in made]
+        made |= {key.id: key.name if key.is_live(clock.utcnow()) else "" for key in found}
+        wanted = [key.id for key in found]
+    return [name for name in made.values() if name][:MOST_NAMED]

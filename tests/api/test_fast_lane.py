@@ -169,3 +169,18 @@ def test_a_database_that_is_gone_is_told_as_503(
     assert response.headers["Retry-After"]
     monkeypatch.undo()
     assert client.get(path, headers=key.headers).status_code == 200
+
+
+def test_a_failure_of_our_own_is_told_as_one(
+    app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise RuntimeError("a fault")
+
+    key = make_key(cast.alice)
+    monkeypatch.setattr(app.extensions["verifier"], "decide", fail)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    for path in (WHOAMI, AUTHORIZE):
+        response = app.test_client().get(path, headers=key.headers)
+        assert (response.status_code, response.get_json()["error"]) == (500, "internalError")
