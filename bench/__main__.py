@@ -75,7 +75,6 @@ def run(options: argparse.Namespace, folder: Path) -> bool:
         spells = measure_the_rest(ground, options)
         table, aims = report.main_table(ground.portal, ground.peers)
         doors, door_aims = report.doors_table(ground.doors, ground.peers[0])
-        at_last = report.memory_line(ground.portal)
     count = len(ground.portal.loads)
     rounds = f"median of {count} rounds of {options.seconds} s each, in turn; {options.keys} keys"
     where = report.circumstances(
@@ -86,7 +85,7 @@ def run(options: argparse.Namespace, folder: Path) -> bool:
         rounds=rounds,
         busy=busy,
     )
-    print(f"{where}\n\n{table}\n\n{doors}\n\n{report.spells_table(spells)}\n\n{at_last}\n")
+    print(f"{where}\n\n{table}\n\n{doors}\n\n{report.spells_table(spells)}\n")
     if options.database == "sqlite":
         print(report.aims_list([*aims, *door_aims]))
         return not all(aim.reached for aim in (*aims, *door_aims))
@@ -126,8 +125,6 @@ def compare(ground: Field, options: argparse.Namespace) -> None:
             load = measure(each, each.headers, seconds=seconds, connections=options.connections)
             each.loads.append(load)
             each.cpu.append((each.server.cpu_seconds() - before) / load.requests * 1e6)
-    for each in everybody:
-        each.memory = each.server.megabytes()
 
 
 def longer(contestant: Contestant) -> int:

@@ -42,8 +42,6 @@ class Contestant:
     headers: Path
     path: str = "/api/whoami/key"
     loads: list[Load] = field(default_factory=list)
-    memory: tuple[float, float] = (0.0, 0.0)
-    """The largest RSS and PSS of a worker after the checks, in MB."""
     cpu: list[float] = field(default_factory=list)
     """Microseconds of the workers' processor time for a request, by spell."""
 

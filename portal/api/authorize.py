@@ -31,6 +31,7 @@ BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<
 """For gateways that put the visitor's own path behind a prefix."""
 
 ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
+KEPT_IDENTITIES = 4096
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
@@ -83,15 +84,22 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     return all(method.upper() in terms.methods for method in told)
 
 
-def identity(key: KeyFacts, level: int) -> list[tuple[str, str]]:
+def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:
     """Who the visitor is, as headers; a name that isn't ASCII is percent-encoded UTF-8."""
-    return [
-        ("Portal-Account", str(key.account_id)),
-        ("Portal-Username", quote(key.username, safe=READABLE)),
-        ("Portal-Role", key.role),
+    return _written(key.id, level, key.account_id, key.username, key.role)
+
+
+@lru_cache(KEPT_IDENTITIES)
+def _written(
+    key_id: str, level: int, account_id: int, username: str, role: str
+) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Portal-Account", str(account_id)),
+        ("Portal-Username", quote(username, safe=READABLE)),
+        ("Portal-Role", role),
         ("Portal-Level", str(level)),
-        ("Portal-Key", key.id),
-    ]
+        ("Portal-Key", key_id),
+    )
 
 
 def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue:  # noqa: ARG001  # the visitor's path
