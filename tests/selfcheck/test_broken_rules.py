@@ -34,6 +34,7 @@ from portal.services import (
 )
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
+from portal.services.errors import InvalidInput
 from portal.services.verification import Outcome
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
@@ -99,6 +100,20 @@ def instead(*changes: tuple[object, str, object]) -> Break:
     return break_it
 
 
+def never_reading_again(reader: verification.SqliteReader, digest: bytes) -> verification.KeyFacts | None:
+    """Believe what was read once for ever."""
+    return reader._kept.get(digest) or reader._read(digest)
+
+
+def particular(
+    verifier: verification.Verifier, _key_id: str, secret: str, address: str | None = None
+) -> verification.Decision:
+    """Tell what is wrong with a secret that is not well formed."""
+    if not secrets.is_well_formed(secret, "chk"):
+        raise InvalidInput("fieldInvalid", "secret")
+    return verifier.decide_secret(secret, address)
+
+
 def nothing(*_args: object, **_more: object) -> None:
     """Do nothing."""
 
@@ -137,7 +152,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "capped": (instead((caps, "refuse_one_more", nothing)), "14 at one moment made 14 keys where 10 may be"),
     "one-key": (instead((keys, "refuse_second", nothing)), ""),
     "at-once": (
-        instead((verification.SqliteReader, "kept", lambda self, asked: self._kept.get(asked))),
+        instead((verification.SqliteReader, "find", never_reading_again)),
         "after a DELETE a key was answered with",
     ),
     "role-falls": (instead((keys, "revoke_all", nothing)), "its keys must be revoked first"),
@@ -159,7 +174,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
         instead((excess.keys, "revoke_all", nothing)),
         "end at 5: answered with good",
     ),
-    "look-alike": (instead((secrets, "matches", yes)), "answered in another way"),
+    "look-alike": (instead((verification.Verifier, "decide", particular)), "answered in another way"),
     "harmless": (instead((limits, "failed_key_check", lambda _: limits.YES)), "failed checks was not slowed"),
     "anothers": (instead((key_lists, "owned", anybodys)), "is there"),
     "forged-forms": (instead((CSRFProtect, "protect", nothing)), "without its token was answered with"),
