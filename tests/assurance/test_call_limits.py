@@ -18,7 +18,7 @@ LIMIT, CALLS, AT_ONCE = 60, 300, 16
 def test_two_workers_let_a_key_call_as_often_as_it_may_and_no_oftener(
     start_server: StartServer, cast: Cast, make_key: MakeKey
 ) -> None:
-    server = start_server(PORTAL_CALLS_PER_DAY=str(LIMIT))
+    server = start_server(PORTAL_CALLS_PER_DAY=str(LIMIT), PORTAL_WORKERS="2")
     key = make_key(cast.alice)
 
     def call(_number: int) -> tuple[int, bool]:

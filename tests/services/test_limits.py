@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +18,9 @@ from portal.services.counting import Answer, Limit
 from portal.services.transaction import transaction
 from tests.support.clock import Clock
 from tests.support.databases import Database
+from tests.support.processes import in_processes
 from tests.support.settings import settings_for
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
@@ -286,21 +284,7 @@ def test_processes_count_exactly(database: Database, tmp_path: Path) -> None:
     import json
 
     settings = json.dumps(settings_for(database.url, tmp_path / "instance"))
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, settings],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for worker in workers:
-        assert worker.stdin
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    results = [worker.communicate(timeout=60)[0].split() for worker in workers]
+    results = in_processes(WORKER, settings)
 
     assert sum(int(signed_in) for signed_in, _ in results) == limits.SIGN_IN_OWN.amount
     assert sum(int(checked) for _, checked in results) == limits.KEY_CHECK_SOURCE.amount
