@@ -14,7 +14,7 @@ from portal.api import auth
 from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
 from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
-from portal.api.routes import ROUTES
+from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.extensions import csrf
 
 PREFIX = "/api"
@@ -48,11 +48,11 @@ def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[R
                 route.path, route.name, route.view, methods=[route.method], merge_slashes=False
             )
     if door is Door.VISITOR:
-        _open_to_gateways(blueprint, *(route for route in routes if route.door is door))
+        _open_to_gateways(blueprint, FORWARD_AUTH[0])
     return blueprint
 
 
-def _open_to_gateways(blueprint: Blueprint, route: Route, *_same: Route) -> None:
+def _open_to_gateways(blueprint: Blueprint, route: Route) -> None:
     """Add what the description leaves out: OPTIONS, and the visitor's path behind a prefix."""
     blueprint.add_url_rule(route.path, route.name, route.view, methods=["OPTIONS"])
     for path in BEHIND_PREFIX:

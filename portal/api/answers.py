@@ -8,6 +8,9 @@ from flask import Response
 from pydantic import BaseModel
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+KEPT_ANSWERS = 4096
+"""Answers to good keys that a worker keeps written, of each kind."""
 ACCEPTED = frozenset({"*/*", "application/*", JSON})
 LONGEST_ACCEPT = 1000
 

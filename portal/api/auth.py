@@ -69,11 +69,7 @@ def admit_key() -> Response | None:
         return _options()
     refuse_unfit()
     route = route_of(asked.endpoint)
-    admission = admit(level=route.level, introspects=route.introspects)
-    if admission.key is None or not admission.is_good:
-        return refuse_key(admission)
-    g.caller = Caller(admission.key.account_id, admission.level, admission.key)
-    return None
+    return _let_in(admit(level=route.level, introspects=route.introspects), TOLD_WITH)
 
 
 def admit_visitor() -> Response | None:
@@ -82,11 +78,7 @@ def admit_visitor() -> Response | None:
     What else the visitor sends (``Accept``, a query behind a gateway's prefix) is not for the
     portal, so it refuses nothing.
     """
-    admission = admit(level=terms_of_request().level)
-    if admission.key is None or not admission.is_good:
-        return refuse_key(admission, TOLD_GATEWAYS)
-    g.caller = Caller(admission.key.account_id, admission.level, admission.key)
-    return None
+    return _let_in(admit(level=terms_of_request().level), TOLD_GATEWAYS)
 
 
 def admit(*, level: int = 0, introspects: bool = False) -> Admission:
@@ -162,7 +154,14 @@ def refuse_unfit() -> None:
         raise InvalidInput("credentialsInUrl", "")
 
 
-def refuse_key(admission: Admission, told_with: Mapping[Outcome, int] = TOLD_WITH) -> Response:
+def _let_in(admission: Admission, told_with: Mapping[Outcome, int]) -> Response | None:
+    if admission.key is None or not admission.is_good:
+        return _refuse_key(admission, told_with)
+    g.caller = Caller(admission.key.account_id, admission.level, admission.key)
+    return None
+
+
+def _refuse_key(admission: Admission, told_with: Mapping[Outcome, int]) -> Response:
     """Refuse a key; whoever lacks the secret is slowed and told nothing."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     if admission.key is None:

@@ -16,6 +16,7 @@ from flask import Response, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import PathConverter
 
+from portal.api.answers import KEPT_ANSWERS
 from portal.api.errors import failure
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.errors import InvalidInput
@@ -31,7 +32,6 @@ BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<
 """For gateways that put the visitor's own path behind a prefix."""
 
 ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
-KEPT_IDENTITIES = 4096
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
@@ -89,7 +89,7 @@ def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:
     return _written(key.id, level, key.account_id, key.username, key.role)
 
 
-@lru_cache(KEPT_IDENTITIES)
+@lru_cache(KEPT_ANSWERS)
 def _written(
     key_id: str, level: int, account_id: int, username: str, role: str
 ) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
-from sqlalchemy.exc import OperationalError
 
 from portal.api.answers import JSON, PLAIN_ACCEPTS
 from portal.api.auth import ADMISSION
@@ -21,7 +20,6 @@ from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.credentials import read_credentials
 from portal.permissions import READ_OTHERS
-from portal.services.errors import InvalidInput
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -79,10 +77,7 @@ class FastLane:
     def _authorize(self, environ: WSGIEnvironment) -> Answer | None:
         if environ["REQUEST_METHOD"] not in KNOWN_METHODS:
             return None
-        try:
-            terms = read_terms(environ.get("QUERY_STRING", ""))
-        except InvalidInput:
-            return None
+        terms = read_terms(environ.get("QUERY_STRING", ""))
         admission = self._admit(environ, terms.level) if is_open(terms, environ) else None
         if admission is None or admission.key is None:
             return None
@@ -93,10 +88,7 @@ class FastLane:
         service = self._admit(environ, READ_OTHERS, introspects=True) if asked is not None else None
         if asked is None or service is None:
             return None
-        try:
-            told = self._keeper.admit(asked.token, asked.address)
-        except OperationalError:
-            return None
+        told = self._keeper.admit(asked.token, asked.address)
         body = told_of(told)
         headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
@@ -111,12 +103,7 @@ class FastLane:
         shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
         if shown is None:
             return None
-        try:
-            admission = self._keeper.admit(
-                shown, environ["REMOTE_ADDR"], level=level, introspects=introspects
-            )
-        except OperationalError:
-            return None
+        admission = self._keeper.admit(shown, environ["REMOTE_ADDR"], level=level, introspects=introspects)
         environ[ADMISSION] = admission
         return admission if admission.is_good else None
 

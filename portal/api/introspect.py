@@ -14,26 +14,21 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from portal.api import body
-from portal.api.answers import JSON, PLAIN_ACCEPTS, answer
+from portal.api.answers import FORM, JSON, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
-from portal.api.schemas import ActiveAnswer, Success
+from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
 from portal.http.proxy import canonical_address
 from portal.permissions import SUPPORT
 from portal.services import keys, operators
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
 from portal.services.errors import Forbidden, InvalidInput, NotFound
-from portal.services.verification import CANONICAL_UUID, KeyFacts, Verifier
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-KEPT_BODIES = 4096
-
-MOST_TOKENS = 100
 LONGEST_TOKEN = 512
 LONGEST_LENGTH = 4
 """Digits of the length of a plain request."""
-FORM = "application/x-www-form-urlencoded"
 FIELDS = frozenset({"token", "token_type_hint", "address"})
 INACTIVE = b'{"active":false}'
 """All that is told of a token that opens nothing (RFC 7662, 2.2)."""
@@ -117,8 +112,8 @@ def revoke() -> ResponseReturnValue:
 
     Also 200 for what is no token of ours, or was revoked before.
     """
-    shown = _token(_form().get("token"))
-    key = _find(shown)
+    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
+    key = keeper.find_key(_token(_form().get("token")))
     if key is not None:
         me = caller()
         if key.account_id == me.account_id:
@@ -167,7 +162,7 @@ def _admit(asked: Question) -> Admission:
     return keeper.admit(asked.token, asked.address)
 
 
-@lru_cache(KEPT_BODIES)
+@lru_cache(KEPT_ANSWERS)
 def _written(who: tuple[str, int, str, str], level: int, issued: int, ends: int) -> bytes:
     """Write the answer about a good token. It can be kept: it is the same for these arguments."""
     key_id, account_id, username, role = who
@@ -182,13 +177,3 @@ def _written(who: tuple[str, int, str, str], level: int, issued: int, ends: int)
         exp=ends,
     )
     return told.model_dump_json().encode()
-
-
-def _find(shown: Credentials) -> KeyFacts | None:
-    """The key whose secret this is; it is not used, so nothing is counted."""
-    verifier: Verifier = current_app.extensions["verifier"]
-    if shown.key_id is None:
-        return verifier.decide_secret(shown.secret).key
-    if not CANONICAL_UUID.fullmatch(shown.key_id.lower()):
-        return None
-    return verifier.decide(shown.key_id, shown.secret).key

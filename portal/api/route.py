@@ -10,6 +10,8 @@ from flask import current_app
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
+from portal.api.answers import FORM, JSON
+
 
 class Door(StrEnum):
     """How a caller proves who they are."""
@@ -46,7 +48,7 @@ class Route:
     @property
     def takes(self) -> str:
         """The media type of its body."""
-        return "application/x-www-form-urlencoded" if self.is_form else "application/json"
+        return FORM if self.is_form else JSON
 
     @property
     def name(self) -> str:

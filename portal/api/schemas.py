@@ -24,6 +24,10 @@ RoleName = Annotated[str, WithJsonSchema({"type": "string", "enum": [role.value 
 LevelNumber = Annotated[int, Field(ge=0, le=HIGHEST_LEVEL)]
 
 
+MOST_TOKENS = 100
+"""That one request introspects."""
+
+
 class Wire(BaseModel):
     """The base of everything that is sent or received."""
 
@@ -111,7 +115,10 @@ class Tokens(Request):
     """Up to 100 tokens."""
 
     tokens: list[str | TokenOfMany] = Field(
-        min_length=1, max_length=100, repr=False, description="Secrets, or objects with token and address."
+        min_length=1,
+        max_length=MOST_TOKENS,
+        repr=False,
+        description="Secrets, or objects with token and address.",
     )
 
 

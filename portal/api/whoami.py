@@ -9,13 +9,11 @@ from flask import Response, g
 from flask.typing import ResponseReturnValue
 
 from portal import clock
-from portal.api.answers import JSON, answer
+from portal.api.answers import JSON, KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.services import profile
 from portal.services.verification import KeyFacts
-
-KEPT_BODIES = 4096
 
 
 def show_account() -> ResponseReturnValue:
@@ -35,7 +33,7 @@ def key_body(key: KeyFacts, level: int) -> bytes:
     return _written(key.id, level, key.account_id, key.name, (key.created_at, key.expires_at))
 
 
-@lru_cache(KEPT_BODIES)
+@lru_cache(KEPT_ANSWERS)
 def _written(key_id: str, level: int, account_id: int, name: str, life: tuple[int, int]) -> bytes:
     """Write the answer. It can be kept: nothing in it ever changes for these arguments."""
     facts = {

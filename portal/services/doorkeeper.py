@@ -103,6 +103,10 @@ class Doorkeeper:
                 self._tell_of_reuse(key.id, address)
         return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
 
+    def find_key(self, shown: Credentials) -> KeyFacts | None:
+        """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
+        return self._decide(shown, None).key
+
     def _tell_of_reuse(self, key_id: str, address: str | None) -> None:
         """A refusal stays one, whether or not it can be written down."""
         try:
