@@ -21,6 +21,11 @@ def utcnow() -> datetime:
     return from_ms(now_ms())
 
 
+def today() -> datetime:
+    """The first moment of the present day in UTC."""
+    return utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def from_ms(value: int) -> datetime:
     """Make an aware datetime of milliseconds since the epoch."""
     seconds, milliseconds = divmod(value, 1000)

@@ -132,8 +132,7 @@ def _database(configured: str, folder: Path) -> Iterator[str]:
         return
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
     name = NAME + secrets.token_hex(8)
-    given = str(url.query.get("options", ""))
-    options = "\t".join([*given.split(), f"-csearch_path={name}"])  # libpq reads no space in a URL
+    options = f"{url.query.get('options', '')} -csearch_path={name}".strip()
     with engine.connect() as connection:
         _remove_leftovers(connection)
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK}, hashtext(:name))"), {"name": name})

@@ -15,10 +15,11 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import Engine
 
 from config import Settings
-from config_values import ConfigurationError
 from portal import clock
 from portal.extensions import settings as current_settings
 from portal.permissions import Role
+from portal.services import by_role
+from portal.services.by_role import number_of
 from portal.services.call_leases import (
     DAY,
     LOOK_AGAIN_MS,
@@ -43,7 +44,6 @@ FORGET_MS = 10 * 60 * 1000
 """A key that rests for so long is given back all that is held for it."""
 QUEUES = 4
 """How many leases one process asks for at once; those of one key stand in one queue."""
-EVERY_ROLE = ""
 
 log = logging.getLogger(__name__)
 
@@ -77,21 +77,12 @@ class Standing(NamedTuple):
 
 def rates_by_role(settings: Settings) -> dict[str, Rates]:
     """What each role's keys may do; raises ConfigurationError for a role that is none."""
-    for name, given in (
-        ("CALLS_PER_MINUTE", settings.calls_per_minute),
-        ("CALLS_PER_DAY", settings.calls_per_day),
-    ):
-        for word in given:
-            if word != EVERY_ROLE and word not in {role.value for role in Role}:
-                raise ConfigurationError(f"PORTAL_{name} names a role that is none: {word}.")
+    by_role.check_roles("CALLS_PER_MINUTE", settings.calls_per_minute)
+    by_role.check_roles("CALLS_PER_DAY", settings.calls_per_day)
     return {
-        role.value: Rates(_of(settings.calls_per_minute, role), _of(settings.calls_per_day, role))
+        role.value: Rates(number_of(settings.calls_per_minute, role), number_of(settings.calls_per_day, role))
         for role in Role
     }
-
-
-def _of(given: Mapping[str, int], role: Role) -> int:
-    return given[role.value] if role.value in given else given[EVERY_ROLE]
 
 
 def narrowed(rates: Rates, per_minute: int | None, per_day: int | None) -> Rates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,15 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config import Settings
-from config_values import ConfigurationError
 from portal import clock
 from portal.extensions import db, settings
 from portal.models import ApiKey
 from portal.permissions import Role
-from portal.services import key_states
+from portal.services import by_role, key_states
+from portal.services.by_role import number_of
 from portal.services.errors import TooManyKeys
 
-EVERY_ROLE = ""
 NEARLY = 0.9
 """The share of the cap from which on pages warn."""
 
@@ -46,16 +44,13 @@ class Room(NamedTuple):
 
 def check_roles(given: Settings) -> None:
     """Raise ConfigurationError when a cap names a role that is none."""
-    roles = {EVERY_ROLE, *(role.value for role in Role)}
-    for name, by_role in (("KEYS_PER_ACCOUNT", given.keys_per_account), ("LONGEST_LIFE", given.longest_life)):
-        for word in by_role:
-            if word not in roles:
-                raise ConfigurationError(f"PORTAL_{name} names a role that is none: {word}.")
+    by_role.check_roles("KEYS_PER_ACCOUNT", given.keys_per_account)
+    by_role.check_roles("LONGEST_LIFE", given.longest_life)
 
 
 def longest_life(role: Role) -> timedelta:
     """How long a key lives at most whose owner has this role."""
-    return timedelta(days=_of(settings.longest_life, role))
+    return timedelta(days=number_of(settings.longest_life, role))
 
 
 def room_of(account_id: int, role: Role) -> Room:
@@ -82,8 +77,4 @@ def _room(session: Session, account_id: int, role: Role, now: datetime) -> Room:
         ApiKey.account_id == account_id, key_states.live(now)
     )
     everything, retiring = session.execute(query).one()
-    return Room(everything - retiring, retiring, _of(settings.keys_per_account, role))
-
-
-def _of(given: Mapping[str, int], role: Role) -> int:
-    return given[role.value] if role.value in given else given[EVERY_ROLE]
+    return Room(everything - retiring, retiring, number_of(settings.keys_per_account, role))

@@ -98,11 +98,11 @@ def climb(account_id: int, rungs: Ladder) -> Sequence[Step]:
     Of several at once only the highest is mailed. The account is held, so that no key is made
     in between, and no rung is taken by two.
     """
-    if not _reached(db.session(), account_id, rungs):
+    if not _reached(account_id, rungs):
         return ()
     with transaction() as session:
         account = lock_account(session, account_id)
-        reached = _reached(session, account_id, rungs)
+        reached = _reached(account_id, rungs)
         if account is None or reached is None:
             return ()
         use, steps = reached
@@ -111,14 +111,14 @@ def climb(account_id: int, rungs: Ladder) -> Sequence[Step]:
     return steps
 
 
-def use_today(session: Session, account_id: int, rates: dict[str, Rates]) -> list[KeyUse]:
+def use_today(account_id: int, rates: dict[str, Rates]) -> list[KeyUse]:
     """What the living keys of an account, and those that were used, did today; the busiest first."""
-    midnight = _midnight()
-    calls = _sums(session, account_id, KeyUsageHour, KeyUsageHour.calls, midnight)
-    refused = _sums(session, account_id, KeyRefusal, KeyRefusal.refused, midnight)
+    today = clock.today()
+    calls = _sums(account_id, KeyUsageHour, KeyUsageHour.calls, today)
+    refused = _sums(account_id, KeyRefusal, KeyRefusal.refused, today)
     now = clock.utcnow()
     may_live = and_(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now)
-    rows = session.execute(
+    rows = db.session.execute(
         select(ApiKey, Account.role)
         .join(Account)
         .where(ApiKey.account_id == account_id, or_(may_live, ApiKey.id.in_(calls.keys() | refused.keys())))
@@ -149,18 +149,20 @@ def steps_since(account_id: int, since: datetime) -> Sequence[ExcessStep]:
 
 def notice(account_id: int) -> ExcessStep | None:
     """What an owner has to know: keys revoked in the last week, or the highest rung of today."""
-    midnight = _midnight()
-    recent = steps_since(account_id, midnight - NOTICE)
-    told = [step for step in recent if step.step is Step.REVOKED or step.day == midnight]
+    today = clock.today()
+    recent = steps_since(account_id, today - NOTICE)
+    told = [step for step in recent if step.step is Step.REVOKED or step.day == today]
     shown = {step.step: step for step in reversed(told)}
     return next((shown[step] for step in reversed(Step) if step in shown), None)
 
 
-def _reached(session: Session, account_id: int, rungs: Ladder) -> tuple[list[KeyUse], list[Step]] | None:
+def _reached(account_id: int, rungs: Ladder) -> tuple[list[KeyUse], list[Step]] | None:
     """The use of today and the rungs, lowest first, that are reached and not taken yet."""
-    use = use_today(session, account_id, rungs.rates)
-    query = select(ExcessStep.step).where(ExcessStep.account_id == account_id, ExcessStep.day == _midnight())
-    taken = set(session.scalars(query))
+    use = use_today(account_id, rungs.rates)
+    query = select(ExcessStep.step).where(
+        ExcessStep.account_id == account_id, ExcessStep.day == clock.today()
+    )
+    taken = set(db.session.scalars(query))
     steps = []
     if rungs.warn and any(key.percent >= rungs.warn for key in use) and Step.WARNED not in taken:
         steps.append(Step.WARNED)
@@ -198,7 +200,7 @@ def _take(session: Session, account: Account, step: Step, figures: dict[str, Any
     now, actor = clock.utcnow(), Actor.system()
     if step is Step.REVOKED:
         figures["revoked"] = keys.revoke_all(session, actor, account, Reason.EXCESSIVE, tell=False)
-    session.merge(ExcessStep(account_id=account.id, day=_midnight(), step=step, at=now, figures=figures))
+    session.merge(ExcessStep(account_id=account.id, day=clock.today(), step=step, at=now, figures=figures))
     audit.record(session, actor, ACTIONS[step], account_id=account.id, **figures)
     return figures
 
@@ -215,7 +217,7 @@ def _with_refusals() -> Select[int]:
     return (
         select(ApiKey.account_id)
         .join(KeyRefusal, KeyRefusal.key_id == ApiKey.id)
-        .where(KeyRefusal.hour >= _midnight(), KeyRefusal.reason == ABOVE_LIMIT)
+        .where(KeyRefusal.hour >= clock.today(), KeyRefusal.reason == ABOVE_LIMIT)
         .distinct()
     )
 
@@ -231,13 +233,13 @@ def _near_their_limit(rungs: Ladder) -> Select[int]:
         .join(Account)
         .join(KeyUsage, KeyUsage.key_id == ApiKey.id)
         .join(KeyUsageHour, KeyUsageHour.key_id == ApiKey.id)
-        .where(KeyUsage.last_used_at >= _midnight(), KeyUsageHour.hour >= _midnight())
+        .where(KeyUsage.last_used_at >= clock.today(), KeyUsageHour.hour >= clock.today())
         .group_by(ApiKey.id, ApiKey.account_id)
         .having(func.sum(KeyUsageHour.calls) * literal(100) >= func.max(limit) * rungs.warn)
     )
 
 
-def _sums(session: Session, account_id: int, model: Any, column: Any, since: datetime) -> dict[UUID, int]:
+def _sums(account_id: int, model: Any, column: Any, since: datetime) -> dict[UUID, int]:
     query = (
         select(model.key_id, func.sum(column))
         .join(ApiKey, ApiKey.id == model.key_id)
@@ -246,8 +248,4 @@ def _sums(session: Session, account_id: int, model: Any, column: Any, since: dat
     )
     if model is KeyRefusal:
         query = query.where(KeyRefusal.reason == ABOVE_LIMIT)
-    return {key_id: int(total) for key_id, total in session.execute(query) if total}
-
-
-def _midnight() -> datetime:
-    return clock.utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
+    return {key_id: int(total) for key_id, total in db.session.execute(query) if total}

@@ -147,8 +147,12 @@ def revoke_quietly(
     why: str | None = None,
     *,
     at: datetime | None = None,
+    **details: object,
 ) -> None:
-    """Revoke one key in the caller's transaction, without a mail; ``at`` is another moment than now."""
+    """Revoke one key in the caller's transaction, without a mail; ``at`` is another moment than now.
+
+    ``details`` go into the record.
+    """
     key.revoked_at, key.revoked_reason = at or clock.utcnow(), reason
     audit.record(
         session,
@@ -159,4 +163,5 @@ def revoke_quietly(
         reason=why,
         cause=reason.value,
         name=key.name,
+        **details,
     )

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db, settings
-from portal.models import Account, Action, ApiKey, MailKind, Reason
-from portal.services import audit, outbox, secrets
+from portal.models import Account, ApiKey, MailKind, Reason
+from portal.services import key_states, outbox, secrets
 from portal.services.actor import Actor
+from portal.services.keys import revoke_quietly
 from portal.services.transaction import lock_account, transaction
 
 MOST_SECRETS = 1000
@@ -135,17 +136,8 @@ def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], r
         if account is None or not keys:
             return
         for key in keys:
-            key.revoked_at, key.revoked_reason = clock.utcnow(), Reason.LEAKED
-            audit.record(
-                session,
-                actor,
-                Action.KEY_REVOKED,
-                account_id=account.id,
-                key_id=key.id,
-                cause=Reason.LEAKED.value,
-                name=key.name,
-                found_at=found_at[key.id],
-                reporter=reporter.value,
+            revoke_quietly(
+                session, actor, key, Reason.LEAKED, found_at=found_at[key.id], reporter=reporter.value
             )
         _tell(session, account, keys, found_at, reporter)
 
@@ -172,12 +164,9 @@ def _tell(
 
 
 def _names_of_offspring(session: Session, account_id: int, parents: Sequence[UUID]) -> list[str]:
-    """The names of living keys that these have made, and those of their own making."""
-    made: dict[UUID, str] = {}
-    wanted: Sequence[UUID] = parents
-    while wanted:
-        query = select(ApiKey).where(ApiKey.account_id == account_id, ApiKey.made_by_key_id.in_(wanted))
-        found = [key for key in session.scalars(query.order_by(ApiKey.id)) if key.id not in made]
-        made |= {key.id: key.name if key.is_live(clock.utcnow()) else "" for key in found}
-        wanted = [key.id for key in found]
-    return [name for name in made.values() if name][:MOST_NAMED]
+    """The names of living keys that these have made, and of those that they in turn have made."""
+    own = select(ApiKey.id).where(ApiKey.account_id == account_id)
+    made = own.where(ApiKey.made_by_key_id.in_(parents)).cte("made", recursive=True)
+    made = made.union(own.where(ApiKey.made_by_key_id == made.c.id))
+    query = select(ApiKey.name).where(ApiKey.id.in_(select(made.c.id)), key_states.live(clock.utcnow()))
+    return list(session.scalars(query.order_by(ApiKey.id).limit(MOST_NAMED)))

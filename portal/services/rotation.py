@@ -21,7 +21,7 @@ from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
 from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
 from portal.services.key_lists import find_successor, owned
 from portal.services.transaction import lock_account, transaction
-from portal.services.upsert import dialect_of
+from portal.services.usage_batch import insert_into
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
 AT_ONCE = OVERLAPS[0]
@@ -142,9 +142,10 @@ def _end_of(key: ApiKey) -> datetime:
 
 def _mark_reused(session: Session, key_id: UUID) -> bool:
     """Set the mark in one statement; False when somebody set it before."""
-    dialect = dialect_of(session.get_bind())
     table = KeyUsage.__table__
-    statement = dialect.insert(table).values(key_id=key_id, calls=0, refused=0, reused_at=clock.utcnow())
+    statement = insert_into(session.connection(), KeyUsage).values(
+        key_id=key_id, calls=0, refused=0, reused_at=clock.utcnow()
+    )
     marked = session.execute(
         statement.on_conflict_do_update(
             index_elements=[table.c.key_id],

@@ -121,8 +121,7 @@ class UsageCollector:
 
 def calls_by_day(key_ids: Sequence[UUID], days: int) -> dict[UUID, list[int]]:
     """The calls of each key on each of the last days in UTC, the oldest first, today last."""
-    midnight = clock.utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
-    first = midnight - timedelta(days=days - 1)
+    first = clock.today() - timedelta(days=days - 1)
     found = {key_id: [0] * days for key_id in key_ids}
     rows = db.session.execute(
         select(KeyUsageHour.key_id, KeyUsageHour.hour, KeyUsageHour.calls).where(

@@ -53,7 +53,7 @@ FOLDED: tuple[tuple[Hours, tuple[str, ...], tuple[str, ...]], ...] = (
 
 def fold() -> dict[str, int]:
     """Fold and forget what is due; return how many rows were folded away, and how many are gone."""
-    midnight = clock.utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = clock.today()
     folded = gone = 0
     last: UUID | None = None
     while keys := _next_keys(last):

@@ -56,7 +56,7 @@ def metrics() -> Response:
 @blueprint.get(SECURITY_TXT)
 def security_txt() -> Response:
     """Whom to tell of a weakness, as RFC 9116 has it."""
-    expires = clock.utcnow().replace(hour=0, minute=0, second=0, microsecond=0) + SECURITY_TXT_LIFE
+    expires = clock.today() + SECURITY_TXT_LIFE
     lines = (
         f"Contact: {settings.security_contact}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from portal import clock
-from portal.extensions import db, settings
+from portal.extensions import settings
 from portal.services import excess
 from portal.web.identity import me, require
 
@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
         rungs=rungs,
         rates=rungs.rates[me().role.value],
         enabled=settings.limits_enabled,
-        use=excess.use_today(db.session(), me().id, rungs.rates),
+        use=excess.use_today(me().id, rungs.rates),
         steps=excess.steps_since(me().id, clock.utcnow() - LOOKING_BACK),
         notice=excess.notice(me().id),
         days=LOOKING_BACK.days,
