@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +11,21 @@ from sqlalchemy.exc import OperationalError
 
 from portal.services.verification import QUERY, KeyFacts
 
+Connection = psycopg.Connection[tuple[Any, ...]]
+
 
 class PostgresReader:
-    """Reads with one prepared statement; connects again, once, when the connection is gone."""
+    """Reads with one prepared statement; safe to share between threads.
+
+    A thread takes the connection that was used last, so there are as few as are needed at once.
+    One that has gone is replaced, once.
+    """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL."""
         self._arguments = {"connect_timeout": 5, **arguments}
         self._query = QUERY.format("%s")
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._idle: deque[Connection] = deque()
 
     def find(self, digest: bytes) -> KeyFacts | None:
         """The facts of the key with this digest, read now, or None when there is none.
@@ -27,23 +34,28 @@ class PostgresReader:
         """
         try:
             try:
-                return self._read(digest)
-            except psycopg.OperationalError:
-                self.close()
-                return self._read(digest)
+                return self._read(self._idle.pop(), digest)
+            except (IndexError, psycopg.OperationalError):
+                return self._read(self._connect(), digest)
         except psycopg.Error as error:
             raise OperationalError(None, None, error) from error
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
 
     __del__ = close
 
-    def _read(self, digest: bytes) -> KeyFacts | None:
-        if self._connection is None:
-            self._connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
-        row = self._connection.execute(self._query, (digest,), prepare=True, binary=True).fetchone()
-        return KeyFacts(str(row[0]), *row[1:]) if row else None  # type: ignore[arg-type]  # as QUERY has them
+    def _connect(self) -> Connection:
+        return psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
+
+    def _read(self, connection: Connection, digest: bytes) -> KeyFacts | None:
+        """Read, and give the connection back; one that fails is closed."""
+        try:
+            row = connection.execute(self._query, (digest,), prepare=True, binary=True).fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return KeyFacts(str(row[0]), *row[1:]) if row else None

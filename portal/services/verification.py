@@ -1,7 +1,7 @@
 """Is this key good, and for what? The one decision that every door asks for.
 
 The checks stand in the order that costs a stranger the most and the portal the least:
-shape and checksum first, which need no database; then one indexed read; then the digest.
+shape and checksum first, which need no database; then the digest; then one indexed read.
 What is revoked anywhere is refused here at the next check: PostgreSQL is read each time;
 on SQLite rows are kept in memory only while ``PRAGMA data_version``, asked at each check,
 says that no other connection has written since.
@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections import deque
-from collections.abc import Callable
+import threading
 from enum import StrEnum
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import UUID
-from weakref import WeakSet
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -31,6 +29,8 @@ from portal.services import networks, secrets
 
 if TYPE_CHECKING:
     from portal.services.postgres_reader import PostgresReader
+
+Reader: TypeAlias = "SqliteReader | PostgresReader"
 
 CACHED_KEYS = 10_000
 PAGES = 16
@@ -123,7 +123,6 @@ class Decision(NamedTuple):
     key_id: str = ""
 
 
-Reader: TypeAlias = "SqliteReader | PostgresReader"
 UNKNOWN = Decision(Outcome.UNKNOWN)
 
 
@@ -133,9 +132,7 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         self._peppers = settings.peppers
         self._prefix = settings.key_prefix
-        self._idle: deque[Reader] = deque()
-        self._opened: WeakSet[Reader] = WeakSet()
-        self._make_reader = reader_for(settings)
+        self._reader = reader_for(settings)
 
     def decide(self, key_id: str, secret: str, address: str | None = None) -> Decision:
         """Decide about a key and its secret, used from an address, at this moment.
@@ -158,46 +155,24 @@ class Verifier:
         """
         if not secrets.is_well_formed(secret, self._prefix):
             return UNKNOWN
-        try:
-            reader = self._reader()
-            facts = self._find(reader, secret)
-        except (sqlite3.Error, OperationalError) as error:
-            self._idle.clear()
-            if isinstance(error, sqlite3.Error):
-                raise OperationalError(None, None, error) from error
-            raise
-        self._idle.append(reader)
+        facts = self._find(secret)
         if facts is None:
             return UNKNOWN
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
         return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
 
-    def _find(self, reader: Reader, secret: str) -> KeyFacts | None:
+    def _find(self, secret: str) -> KeyFacts | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
         for pepper_id, pepper in self._peppers.items():
             digest = secrets.digest(pepper, secret)
-            facts = reader.find(digest)
+            facts = self._reader.find(digest)
             if facts is not None and facts.pepper_id == pepper_id and compare_digest(facts.digest, digest):
                 return facts
         return None
 
-    def _reader(self) -> Reader:
-        """A reader that nobody else uses: the one used last, so that few are opened.
-
-        One that fails does not come back.
-        """
-        try:
-            return self._idle.pop()
-        except IndexError:
-            reader = self._make_reader()
-            self._opened.add(reader)
-            return reader
-
     def close(self) -> None:
         """Close every connection; whoever decides again opens a new one."""
-        self._idle.clear()
-        for reader in list(self._opened):
-            reader.close()
+        self._reader.close()
 
 
 def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outcome:
@@ -215,44 +190,63 @@ def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outc
     return Outcome.GOOD if networks.allows(facts.networks, address) else Outcome.ADDRESS
 
 
-def reader_for(settings: Settings) -> Callable[[], Reader]:
-    """What makes a reader for the configured database; only one thread at a time may use it."""
+def reader_for(settings: Settings) -> Reader:
+    """What reads the configured database; safe to share between threads."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
-        path = url.database or ""
-        return lambda: SqliteReader(path)
+        return SqliteReader(url.database or "")
     from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
 
-    arguments = url.get_dialect()().create_connect_args(url)[1]
-    return lambda: PostgresReader(arguments)
+    return PostgresReader(url.get_dialect()().create_connect_args(url)[1])
 
 
 class SqliteReader:
-    """Reads through a connection of its own, which never writes.
+    """Reads through a connection of its own, which never writes and which all threads share.
 
-    What it has read it keeps until another connection has committed anything. A check looks at
-    half a dozen pages, so it holds few of them: SQLite would take twice the memory.
+    What it has read it keeps until another connection has committed anything. Threads take
+    turns: a read is shorter than a turn of the interpreter's own lock, and each further
+    connection would keep the schema, the pages and the keys once more.
     """
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
-        self._connection.execute("PRAGMA query_only = ON")
-        self._connection.execute(f"PRAGMA cache_size = {PAGES}")
-        self._execute = self._connection.cursor().execute
+        self._path = path
+        self._turn = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
         self._version = -1
         self._kept: dict[bytes, KeyFacts] = {}
 
     def find(self, digest: bytes) -> KeyFacts | None:
-        """The facts of the key with this digest; those read before, if nobody has written since."""
-        version = self._execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            self._kept.clear()
-            self._version = version
-        return self._kept.get(digest) or self._read(digest)
+        """The facts of the key with this digest; those read before, if nobody has written since.
 
-    def _read(self, digest: bytes) -> KeyFacts | None:
-        row = self._execute(QUERY.format("?"), (digest,)).fetchone()
+        Raises OperationalError when the database can't be read.
+        """
+        with self._turn:
+            try:
+                connection = self._connection or self._open()
+                version = connection.execute("PRAGMA data_version").fetchone()[0]
+                if version != self._version:
+                    self._kept.clear()
+                    self._version = version
+                return self._kept.get(digest) or self._read(connection, digest)
+            except sqlite3.Error as error:
+                self._close()
+                raise OperationalError(None, None, error) from error
+
+    def close(self) -> None:
+        """Close the connection; the next look opens another."""
+        with self._turn:
+            self._close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = {PAGES}")
+        self._connection, self._version = connection, -1
+        return connection
+
+    def _read(self, connection: sqlite3.Connection, digest: bytes) -> KeyFacts | None:
+        row = connection.execute(QUERY.format("?"), (digest,)).fetchone()
         if row is None:
             return None
         if len(self._kept) >= CACHED_KEYS:
@@ -260,6 +254,7 @@ class SqliteReader:
         facts = self._kept[digest] = KeyFacts(str(UUID(row[0])), *row[1:])
         return facts
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

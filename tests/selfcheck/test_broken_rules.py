@@ -102,7 +102,7 @@ def instead(*changes: tuple[object, str, object]) -> Break:
 
 def never_reading_again(reader: verification.SqliteReader, digest: bytes) -> verification.KeyFacts | None:
     """Believe what was read once for ever."""
-    return reader._kept.get(digest) or reader._read(digest)
+    return reader._kept.get(digest) or reader._read(reader._connection or reader._open(), digest)
 
 
 def particular(

@@ -116,7 +116,7 @@ def test_a_wrong_checksum_costs_no_look_at_the_database(
     verifier: Verifier, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make_key(cast.alice)
-    monkeypatch.setattr(verifier, "_reader", lambda: pytest.fail("asked the database"))
+    monkeypatch.setattr(verifier._reader, "find", lambda _digest: pytest.fail("asked the database"))
 
     assert verifier.decide(made.id, made.secret[:-1] + ("0" if made.secret[-1] != "0" else "1")) == UNKNOWN
     assert verifier.decide("' OR 1=1 --", made.secret) == UNKNOWN
@@ -209,7 +209,7 @@ def test_what_is_kept_in_memory_is_bounded(
     for each in (*made, *made):
         assert verifier.decide(each.id, each.secret).outcome is Outcome.GOOD
 
-    assert len(verifier._reader()._kept) <= 3  # type: ignore[union-attr]
+    assert len(verifier._reader._kept) <= 3  # type: ignore[union-attr]
 
 
 def test_the_right_secret_of_another_key_opens_nothing(
