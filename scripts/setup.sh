@@ -77,17 +77,23 @@ make_venv() {
     "$python" -m venv --clear .venv || die "could not make a virtual environment in .venv with $python."
 }
 
-# install_locked LOCK : pip install the lock unless the stamp has its hash.
+# pip_install PYTHON LOCK : a lock names everything, so there is nothing to resolve: with its
+# dependencies, pip looks at newer releases of what is asked for with extras, and stops at their hashes.
+pip_install() {
+    echo "setup: installing $2"
+    "$1" -m pip install --quiet --disable-pip-version-check --no-input \
+        --no-deps --require-hashes --requirement "$2" ||
+        die "pip could not install $2: is the package index reachable?"
+}
+
+# install_locked LOCK : install the lock unless the stamp has its hash.
 install_locked() {
     local stamp=.venv/.installed lock=$1 digest
     digest=$(sha256sum "$lock" | cut -d' ' -f1)
     if [ -f "$stamp" ] && grep -q "$digest" "$stamp"; then
         return
     fi
-    echo "setup: installing $lock"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-        --require-hashes --requirement "$lock" ||
-        die "pip could not install $lock: is the package index reachable?"
+    pip_install .venv/bin/python "$lock"
     # The development lock holds the other one, at the same versions.
     if [ "$lock" = requirements-dev.txt ]; then
         sha256sum requirements.txt requirements-dev.txt >"$stamp"
@@ -153,11 +159,8 @@ install_load_generator() {
 install_peers() {
     local lock=bench/requirements-bench.txt stamp=.venv-bench/.installed
     sha256sum --check --status "$stamp" 2>/dev/null && return
-    echo "setup: installing $lock"
     .venv/bin/python -m venv --clear .venv-bench || die "could not make a virtual environment in .venv-bench."
-    .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-        --require-hashes --requirement "$lock" ||
-        die "pip could not install $lock: is the package index reachable?"
+    pip_install .venv-bench/bin/python "$lock"
     sha256sum "$lock" >"$stamp"
 }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,44 @@ def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
 @pytest.mark.parametrize("lock", [*LOCKS, "package-lock.json"])
 def test_no_lock_names_the_host_that_it_was_made_with(lock: str) -> None:
     assert "://" not in read(lock)
+
+
+def build_wheel(folder: Path, name: str, version: str, *wants: str) -> str:
+    """Write an empty package that wants others; its line of a lock."""
+    info = f"{name}-{version}.dist-info"
+    about = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", "Provides-Extra: more"]
+    files = {
+        f"{info}/METADATA": "\n".join([*about, *(f"Requires-Dist: {each}" for each in wants), ""]),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{file},,\n" for file in (*files, f"{info}/RECORD")))
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+def test_a_newer_release_of_what_is_locked_changes_nothing(tmp_path: Path) -> None:
+    """An older pip looked for the newest release of what was asked for with an extra, and gave up."""
+    build_wheel(tmp_path, "inner", "2")
+    lock = build_wheel(tmp_path, "outer", "1", "inner[more]") + build_wheel(tmp_path, "inner", "1")
+    (tmp_path / "requirements.txt").write_text(lock, "utf-8")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    only_here = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    subprocess.run(
+        ["scripts/setup.sh", "run"], cwd=tmp_path, env={**os.environ, **only_here}, check=True, timeout=100
+    )
+    listed = subprocess.run(
+        [".venv/bin/python", "-m", "pip", "list"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert re.search(r"^inner +1$", listed.stdout, re.MULTILINE)
+
+
+def test_all_that_is_needed_is_locked() -> None:
+    """Dependencies are not resolved when a lock is installed, so it has to name them all."""
+    subprocess.run([sys.executable, "-m", "pip", "check"], check=True, timeout=60)
 
 
 def test_the_checker_of_html_is_held_to_its_hash() -> None:

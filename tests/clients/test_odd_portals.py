@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import parse_headers
 from types import ModuleType
 from typing import Any
 
@@ -56,10 +57,17 @@ class OddPortal:
                 suppress(OSError),
                 self._tls.wrap_socket(connection, True) if self._tls else connection as connection,
             ):
-                self.asked.append(connection.recv(65536))
+                self.asked.append(_read_request(connection))
                 connection.sendall(self.says)
                 if not self.says:
                     time.sleep(0.5)
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    """All of it: whoever closes with something unread resets the connection, and the answer is lost."""
+    with connection.makefile("rb") as stream:
+        line = stream.readline()
+        return line + stream.read(int(parse_headers(stream).get("Content-Length", 0)))
 
 
 @pytest.fixture

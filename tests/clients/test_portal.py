@@ -164,7 +164,10 @@ def test_a_flask_view_is_reached_by_good_keys_only(
 
 
 def call(api: FastAPI, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], Any]:
-    """Send one request to an application, as an ASGI server does."""
+    """Send one request to an application, as an ASGI server does.
+
+    In a thread of its own: a browser that another test has opened keeps an event loop in this one.
+    """
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -187,7 +190,8 @@ def call(api: FastAPI, path: str, headers: dict[str, str]) -> tuple[int, dict[st
         "client": ("192.0.2.7", 4321),
         "server": ("127.0.0.1", 80),
     }
-    asyncio.run(api(scope, receive, send))
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(lambda: asyncio.run(api(scope, receive, send))).result()
     told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], told, json.loads(b"".join(each.get("body", b"") for each in sent[1:]))
 
