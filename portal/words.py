@@ -25,6 +25,7 @@ REFUSALS: dict[str, str] = {
     "apikeyNotYetValid": N_("It was too early for the key"),
     "addressNotAllowed": N_("It came from a network that the key does not allow"),
     "insufficientAccessLevel": N_("It asked for a higher level"),
+    "methodNotPermitted": N_("Its method was not open at the gateway"),
     "tooManyRequests": N_("There were too many calls"),
     "accountBlocked": N_("The account was blocked"),
     "accountLocked": N_("The account was locked by its owner"),

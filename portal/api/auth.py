@@ -14,7 +14,7 @@ from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
-from portal.api.authorize import terms_of_request
+from portal.api.authorize import is_open, terms_of_request
 from portal.api.errors import failure
 from portal.api.route import route_of
 from portal.http import client_address, request_id
@@ -41,7 +41,7 @@ TOLD_WITH = {
     Outcome.THROTTLED: 429,
     Outcome.CONSENT_LACKING: 451,
 }
-TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403}
+TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403, Outcome.METHOD: 403}
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
 
 
@@ -78,17 +78,21 @@ def admit_visitor() -> Response | None:
     What else the visitor sends (``Accept``, a query behind a gateway's prefix) is not for the
     portal, so it refuses nothing.
     """
-    return _let_in(admit(level=terms_of_request().level), TOLD_GATEWAYS)
+    terms = terms_of_request()
+    admission = admit(level=terms.level, is_open=is_open(terms, request.environ))
+    return _let_in(admission, TOLD_GATEWAYS)
 
 
-def admit(*, level: int = 0, introspects: bool = False) -> Admission:
+def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) -> Admission:
     """Have the doorkeeper check who asks, unless the short way has done so."""
     environ = request.environ
     admission: Admission | None = environ.get(ADMISSION)
     if admission is None:
         keeper: Doorkeeper = current_app.extensions["doorkeeper"]
         shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
-        admission = keeper.admit(shown, environ["REMOTE_ADDR"], level=level, introspects=introspects)
+        admission = keeper.admit(
+            shown, environ["REMOTE_ADDR"], level=level, introspects=introspects, is_open=is_open
+        )
     g.limit_headers = admission.headers
     return admission
 

@@ -78,7 +78,7 @@ class FastLane:
         if environ["REQUEST_METHOD"] not in KNOWN_METHODS:
             return None
         terms = read_terms(environ.get("QUERY_STRING", ""))
-        admission = self._admit(environ, terms.level) if is_open(terms, environ) else None
+        admission = self._admit(environ, terms.level, is_open=is_open(terms, environ))
         if admission is None or admission.key is None:
             return None
         return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
@@ -98,12 +98,16 @@ class FastLane:
         keeper: Doorkeeper = self._app.extensions["doorkeeper"]
         return keeper
 
-    def _admit(self, environ: WSGIEnvironment, level: int, *, introspects: bool = False) -> Admission | None:
+    def _admit(
+        self, environ: WSGIEnvironment, level: int, *, introspects: bool = False, is_open: bool = True
+    ) -> Admission | None:
         """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
         shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
         if shown is None:
             return None
-        admission = self._keeper.admit(shown, environ["REMOTE_ADDR"], level=level, introspects=introspects)
+        admission = self._keeper.admit(
+            shown, environ["REMOTE_ADDR"], level=level, introspects=introspects, is_open=is_open
+        )
         environ[ADMISSION] = admission
         return admission if admission.is_good else None
 

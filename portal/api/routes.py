@@ -172,7 +172,7 @@ FORWARD_AUTH = tuple(
         authorize.authorize,
         N_("Forward auth: may this visitor pass?"),
         status=204,
-        errors=("invalidLevel", "fieldInvalid", "methodNotPermitted"),
+        errors=("invalidLevel", "fieldInvalid"),
     )
     for method in authorize.METHODS
 )

@@ -74,12 +74,14 @@ class Doorkeeper:
         *,
         level: int = 0,
         introspects: bool = False,
+        is_open: bool = True,
     ) -> Admission:
         """Check a caller who comes from ``address`` to a door that asks for ``level``.
 
         ``introspects`` is the door of services: it opens to service keys, and else from
-        level 6 on. An unknown address (None) is let in only where every one is. Raises
-        OperationalError when the database can't be read.
+        level 6 on. A door that is not open to the caller's method (``is_open``) says so only
+        to a good key, and takes no call from its limit. An unknown address (None) is let in
+        only where every one is. Raises OperationalError when the database can't be read.
         """
         if shown is None:
             return STRANGER
@@ -90,6 +92,8 @@ class Doorkeeper:
         outcome = decision.outcome
         if outcome is Outcome.GOOD and not _reaches(decision, key, level, introspects):
             outcome = Outcome.LEVEL
+        if outcome is Outcome.GOOD and not is_open:
+            outcome = Outcome.METHOD
         now = clock.now_ms()
         allowance = UNLIMITED
         if outcome is Outcome.GOOD and not key.is_service:

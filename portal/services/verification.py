@@ -52,7 +52,7 @@ WHERE k.digest = {}
 class Outcome(StrEnum):
     """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder.
 
-    The last two are said at a door, which knows its level and counts.
+    The last three are said at a door, which knows its level and its terms, and counts.
     """
 
     GOOD = "good"
@@ -65,6 +65,7 @@ class Outcome(StrEnum):
     LOCKED = "accountLocked"
     CONSENT_LACKING = "consentLacking"
     LEVEL = "insufficientAccessLevel"
+    METHOD = "methodNotPermitted"
     THROTTLED = "tooManyRequests"
 
 

@@ -387,6 +387,22 @@ def test_forward_auth_refuses_in_words_that_gateways_pass_on(
     assert client.get("/api/authorize", headers={"Authorization": f"basic {wide}"}).status_code == 204
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_a_closed_method_spends_no_call_and_is_counted_as_a_refusal(
+    app: Flask, client: PageChecker, cast: Cast, database: Database, accept: str
+) -> None:
+    key = forge(app, cast.alice, calls_per_minute=2, calls_per_day=2)
+    ask = {"path": "/api/authorize?methods=GET", "headers": key.headers | {"Accept": accept}}
+
+    answers = [client.post(**ask) for _ in range(5)]
+
+    assert {(each.status_code, each.get_json()["error"]) for each in answers} == {(403, "methodNotPermitted")}
+    assert [client.get(**ask).status_code for _ in range(3)] == [204, 204, 429]
+    app.extensions["usage"].flush()
+    refused = dict(database.execute("SELECT reason, refused FROM key_refusals"))
+    assert refused == {"methodNotPermitted": 5, "tooManyRequests": 1}
+
+
 def test_a_key_over_its_limit_is_throttled_at_every_door_and_counted_once(
     app: Flask, client: PageChecker, cast: Cast, doors: Doors, clock: Clock, database: Database
 ) -> None:
