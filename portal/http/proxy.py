@@ -18,6 +18,7 @@ _UNBELIEVED = frozenset(
         "HTTP_CLIENT_IP",
         "HTTP_FORWARDED",
         "HTTP_TRUE_CLIENT_IP",
+        "HTTP_UPGRADE",
         "HTTP_X_CLIENT_IP",
         "HTTP_X_FORWARDED_FOR",
         "HTTP_X_FORWARDED_HOST",
@@ -37,6 +38,7 @@ _UNBELIEVED = frozenset(
         "HTTP_X_SCRIPT_NAME",
     }
 )
+"""What nothing below looks at. Of Upgrade, which only hops speak, Flask would make another route."""
 
 
 class TrustedProxies:

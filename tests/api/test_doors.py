@@ -330,11 +330,15 @@ def test_forward_auth_tells_the_service_behind_who_it_is(
         }
 
 
+WEBSOCKET = {"Connection": "Upgrade", "Upgrade": "websocket"}
 FORWARDED: dict[str, tuple[str, dict[str, str], int]] = {
     "too low": ("?level=5", {}, 403),
     "reached": ("?level=4", {}, 204),
     "a page's Accept": ("?level=4", {"Accept": "text/html"}, 204),
     "another host": ("", {"Host": "api.example.org"}, 204),
+    "a WebSocket": ("?level=4", WEBSOCKET, 204),
+    "a WebSocket, too low": ("?level=5", WEBSOCKET, 403),
+    "a WebSocket behind a prefix": ("/level/4/v1/x", WEBSOCKET, 200),
     "an open method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "GET"}, 204),
     "a closed method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "DELETE"}, 403),
     "nginx' word for it": ("?methods=GET,HEAD", {"X-Original-Method": "DELETE"}, 403),
