@@ -142,6 +142,42 @@ def test_forged_identity_never_reaches_the_service(
     assert service.seen[-1].named_like("portal") == identity(portal, made)
 
 
+def test_a_visitor_can_have_no_true_header_dropped(
+    portal: Portal, gateway: Gateway, service: Service, make_key: MakeKey
+) -> None:
+    made = make_key()
+    dropped = ", ".join(["close", *identity(portal, made)])
+
+    answer = gateway.ask(headers=[("Connection", dropped), *basic(made), *FORGED])
+
+    assert answer.status == 200
+    assert service.seen[-1].named_like("portal") == identity(portal, made)
+
+
+@pytest.mark.parametrize("odd", [[("Upgrade", "h2c")], [("Upgrade", "h2c"), ("Upgrade", "websocket")]])
+def test_no_visitor_may_speak_past_the_gateway(
+    gateway: Gateway, service: Service, make_key: MakeKey, odd: Headers
+) -> None:
+    asked = [*odd, ("Connection", "Upgrade"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")]
+
+    assert gateway.ask(headers=[*basic(make_key()), *asked]).status == 200
+
+    assert "h2c" not in service.seen[-1].named_like("upgrade").values()
+
+
+def test_a_websocket_is_let_in_or_refused_as_any_request(
+    gateway: Gateway, service: Service, make_key: MakeKey
+) -> None:
+    asked, before = [("Upgrade", "websocket"), ("Connection", "Upgrade")], len(service.seen)
+
+    assert gateway.ask(headers=asked).status == 401
+    assert gateway.ask(headers=[*asked, *basic(make_key(level=2))]).status == 403
+    assert len(service.seen) == before
+    assert gateway.ask(headers=[*asked, *basic(make_key())]).status == 200
+    spoken = service.seen[-1].named_like("upgrade")
+    assert spoken == ({} if isinstance(gateway, Nginx) else {"Upgrade": "websocket"})
+
+
 def test_what_the_service_says_is_left_alone(gateway: Gateway, make_key: MakeKey) -> None:
     answer = gateway.ask("GET", "/broken", basic(make_key()))
 

@@ -163,7 +163,10 @@ def test_traefik_takes_forged_names_out_and_the_true_ones_over() -> None:
     assert all(pattern.search(name) for name in (*IDENTITY, *FORGED))
     assert not any(pattern.search(name) for name in HARMLESS)
     assert (asked, secret) == ("chatelaine", "chatelaine-secret")
-    assert config["middlewares"][secret]["headers"]["customRequestHeaders"] == {"Authorization": ""}
+    assert config["middlewares"][secret]["headers"]["customRequestHeaders"] == {
+        "Authorization": "",
+        "Upgrade": "",
+    }
 
 
 def test_envoy_takes_forged_names_out_and_the_true_ones_over() -> None:
