@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
     BadRequest,
     Forbidden,
     HTTPException,
+    NotFound,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
@@ -151,7 +152,8 @@ def _refuse_target(path: str, query: str) -> HTTPException | None:
         return RequestURITooLarge(_("The address of the page is too long."))
     if "\0" in path or "%00" in query:
         return BadRequest(_("The address of the page is not well formed."))
-    return None
+    # Flask would take it for one slash, after all that guards the API by its path has let it pass.
+    return NotFound() if path.startswith("//") else None
 
 
 def _refuse_headers(environ: WSGIEnvironment) -> HTTPException | None:

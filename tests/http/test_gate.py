@@ -199,6 +199,13 @@ def test_nul_is_refused_in_addresses(guard: Guard, path: str) -> None:
     assert guard().test_client().get(path).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["//api/thing", "///api/thing", "//"])
+def test_a_path_has_one_way_to_be_written(guard: Guard, path: str) -> None:
+    answer = guard().test_client().get("/", environ_overrides={"PATH_INFO": path})
+
+    assert answer.status_code == 404
+
+
 def test_nul_is_refused_in_fields(guard: Guard) -> None:
     assert guard().test_client().post("/act", data={"name": "a\0b"}).status_code == 400
 
