@@ -30,6 +30,9 @@ LONGEST_KEPT_MS = 24 * 60 * 60 * 1000
 TIMEOUT = 5.0
 """Seconds."""
 
+MOST_WAITING = 4
+"""Threads that wait for the keys at once, so that a slow source leaves the others to everybody else."""
+
 LARGEST = 64 * 1024
 LONGEST_IDENTIFIER = 200
 
@@ -44,6 +47,7 @@ class SigningKeys:
     def __init__(self, source: str) -> None:
         self._source = source
         self._lock = threading.Lock()
+        self._room = threading.Semaphore(MOST_WAITING)
         self._keys: dict[str, str] = {}
         self._read_at = self._tried_at = -LONGEST_KEPT_MS
         self._has_failed = False
@@ -60,14 +64,24 @@ class SigningKeys:
         now, known = clock.now_ms(), self._keys
         if identifier in known and now - self._read_at < KEPT_MS:
             return known[identifier]
-        with self._lock:
-            wants_look = identifier not in self._keys or now - self._read_at >= KEPT_MS
-            if wants_look and now - self._tried_at >= PAUSE_MS:
-                self._look(now)
-            is_too_old = now - self._read_at >= LONGEST_KEPT_MS
-            if is_too_old or (identifier not in self._keys and self._has_failed):
-                raise KeysUnavailable
-            return self._keys.get(identifier)
+        if identifier in known and self._lock.locked() and now - self._read_at < LONGEST_KEPT_MS:
+            return known[identifier]  # another thread looks for newer ones
+        if not self._room.acquire(blocking=False):
+            raise KeysUnavailable
+        try:
+            with self._lock:
+                return self._find_or_look(identifier, now)
+        finally:
+            self._room.release()
+
+    def _find_or_look(self, identifier: str, now: int) -> str | None:
+        wants_look = identifier not in self._keys or now - self._read_at >= KEPT_MS
+        if wants_look and now - self._tried_at >= PAUSE_MS:
+            self._look(now)
+        is_too_old = now - self._read_at >= LONGEST_KEPT_MS
+        if is_too_old or (identifier not in self._keys and self._has_failed):
+            raise KeysUnavailable
+        return self._keys.get(identifier)
 
     def _look(self, now: int) -> None:
         self._tried_at = now

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from portal.services import github_signatures
 from portal.services.github_signatures import LARGEST, KeysUnavailable, SigningKeys, is_signed
 from tests.support.clock import Clock
 from tests.support.github import KeyServer, Signer, key_server, listing
@@ -147,6 +150,44 @@ def test_an_answer_that_is_none_makes_it_wait(server: KeyServer, status: int, bo
         with pytest.raises(KeysUnavailable):
             has_signed(keys, SIGNER)
     assert server.asked == 1
+
+
+def test_a_slow_server_holds_few_threads_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(github_signatures, "_fetch", lambda _: answers.wait(20) and listing(SIGNER))
+    keys = SigningKeys("https://example.org/keys")
+
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(has_signed, keys, SIGNER) for _ in range(20)]
+        told, held = wait(asked, timeout=1.0)
+        answers.set()
+
+    assert len(held) == github_signatures.MOST_WAITING
+    assert all(each.result() for each in held)
+    assert all(isinstance(each.exception(), KeysUnavailable) for each in told)
+
+
+def test_known_keys_wait_for_no_slow_server(
+    server: KeyServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = SigningKeys(server.url)
+    assert has_signed(keys, SIGNER)
+    clock.forward(minutes=31)
+    answers, asked = threading.Event(), threading.Event()
+    monkeypatch.setattr(
+        github_signatures, "_fetch", lambda _: asked.set() or (answers.wait(20) and listing(SIGNER))
+    )
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(has_signed, keys, SIGNER)
+        assert asked.wait(10)
+        second = pool.submit(has_signed, keys, SIGNER)
+        told, _held = wait([second], timeout=5.0)
+        answers.set()
+
+    assert told == {second}
+    assert first.result()
+    assert second.result()
 
 
 def test_a_server_that_is_not_there_makes_it_wait(server: KeyServer) -> None:
