@@ -121,7 +121,7 @@ class Portal:
         self._connect = functools.partial(kind, **where)
         self._idle: deque[http.client.HTTPConnection] = deque()
         with suppress(AttributeError):  # where nothing forks
-            os.register_at_fork(after_in_child=self._idle.clear)
+            os.register_at_fork(after_in_child=self._begin_anew)
         self._cache = _Cache(cache_seconds, cache_size if cache_seconds > 0 else 0)
 
     def check(self, token_or_header: str | None, *, level: int = 0, address: str | None = None) -> Visitor:
@@ -198,9 +198,14 @@ class Portal:
             raise NotAuthenticated("no good key was shown")
         return visitor
 
+    def _begin_anew(self) -> None:
+        """Share with the parent neither its connections, nor a lock that one of its threads held."""
+        self._idle.clear()
+        self._cache.unlock()
+
     def _post(self, body: bytes) -> _Reply:
-        """Ask over a connection that is left, or over a new one."""
-        with suppress(IndexError, ConnectionError):
+        """Ask over a connection that is left, unless it was cut meanwhile, or over a new one."""
+        with suppress(IndexError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             return self._send(self._idle.pop(), body)
         return self._send(self._connect(), body)
 
@@ -249,6 +254,9 @@ class _Cache:
             self._kept.move_to_end(name)
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
+
+    def unlock(self) -> None:
+        self._lock = threading.Lock()
 
     def _name(self, token: str, address: str | None) -> bytes:
         return hmac.digest(self._pepper, f"{address}\0{token}".encode(), hashlib.sha256)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -189,6 +191,40 @@ def test_the_services_secret_is_sent_in_the_clear_to_nobody(
             client_module.Portal(url, KEY, SECRET)
     if url == "http://keys.example.org":
         client_module.Portal(url, KEY, SECRET, allow_http=True)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_that_was_cut_meanwhile_is_replaced(client_module: ModuleType, scheme: str) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(CERTIFICATES / "cert.pem", CERTIFICATES / "key.pem")
+    odd = OddPortal(tls if scheme == "https" else None)
+    odd.says = told().replace(b"Connection: close", b"Connection: keep-alive")
+    trusting = ssl.create_default_context(cafile=CERTIFICATES / "cert.pem")
+    url = odd.url.replace("http://127.0.0.1", f"{scheme}://localhost")
+    portal = client_module.Portal(url, KEY, SECRET, context=trusting)
+
+    for asked in range(1, 4):
+        assert portal.check(TOKEN).level == 4
+        assert len(odd.asked) == asked
+        time.sleep(0.1)
+    portal.close()
+    odd.close()
+
+
+def test_a_child_waits_for_no_thread_of_its_parent() -> None:
+    code = f"""
+import os, signal, sys
+sys.path.insert(0, {str(ROOT / "clients/python")!r})
+from chatelaine_client import Portal
+portal = Portal("http://127.0.0.1:9", "key", "secret", cache_seconds=1)
+portal._cache._lock.acquire()  # as by a thread that is looking something up just now
+child = os.fork()
+if not child:
+    signal.alarm(5)
+    os._exit(0 if portal._cache.find("token", None) is None else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_secret(client_module: ModuleType) -> None:
