@@ -22,9 +22,11 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
+    ServiceUnavailable,
 )
 
 from config import Settings
+from portal.http.bodies import Body, Readers
 from portal.http.request import API
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Gate:
         settings: Settings = app.config["PORTAL"]
         self._app = app
         self._application = application
+        self._readers = Readers()
         self._is_own = lru_cache(1024)(lambda authority: is_own_authority(authority, settings))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -80,6 +83,7 @@ class Gate:
             return BadRequest(_("The method of the request is not known."))
         refusal = _refuse_target(path, environ.get("QUERY_STRING", ""))
         if refusal is None and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
+            environ["wsgi.input"] = Body(environ["wsgi.input"], self._readers)
             refusal = _refuse_body(environ, LARGER_BODIES.get(path, LARGEST_BODY))
         if refusal or path.startswith(API):
             return refusal
@@ -127,7 +131,10 @@ def _refuse_body(environ: WSGIEnvironment, largest: int) -> HTTPException | None
     if encoding is not None and encoding.strip().lower() != "chunked":
         return BadRequest(_("The length of the request is not clear."))
     if encoding is not None:
-        length = _read_chunked(environ, largest)
+        try:
+            length = _read_chunked(environ, largest)
+        except ServiceUnavailable as busy:
+            return busy
     if len(length or "") > _LONGEST_NUMBER or int(length or 0) > largest:
         return RequestEntityTooLarge(_("That is more than the portal takes in one request."))
     return None
