@@ -30,6 +30,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<visited:path>")
 """For gateways that put the visitor's own path behind a prefix."""
 
+ASKED_WITH = "portal.asked_with"
+"""Where in a request its method stands, if it is none of those that the routes have."""
+
 ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
@@ -79,8 +82,9 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     """
     if not terms.methods:
         return True
-    told = [environ[name] for name in ORIGINAL_METHOD if name in environ] or [environ["REQUEST_METHOD"]]
-    return all(method.upper() in terms.methods for method in told)
+    told = [environ[name] for name in ORIGINAL_METHOD if name in environ]
+    own = environ.get(ASKED_WITH) or environ["REQUEST_METHOD"]
+    return all(method.upper() in terms.methods for method in told or [own])
 
 
 def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,7 @@ from flask import Flask
 
 from portal.api.answers import JSON, PLAIN_ACCEPTS
 from portal.api.auth import ADMISSION
-from portal.api.authorize import METHODS, identity, is_open, read_terms
+from portal.api.authorize import ASKED_WITH, METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.credentials import read_credentials
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from portal.services.doorkeeper import Admission, Doorkeeper
 
-KNOWN_METHODS = frozenset({*METHODS, "HEAD", "OPTIONS"})
+AUTHORIZE = "/api/authorize"
+HOPS_ONLY = frozenset({"CONNECT", "TRACE"})
+"""Methods that are for hops, and that nothing here answers."""
+KNOWN_METHODS = frozenset({*METHODS, *HOPS_ONLY, "HEAD", "OPTIONS"})
 
 
 class Answer(NamedTuple):
@@ -45,13 +48,16 @@ class FastLane:
         self._application = application
         self._lanes: dict[str, Callable[[WSGIEnvironment], Answer | None]] = {
             "/api/whoami/key": self._whoami,
-            "/api/authorize": self._authorize,
+            AUTHORIZE: self._authorize,
             "/api/introspect": self._introspect,
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        lane = self._lanes.get(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(AUTHORIZE) and environ["REQUEST_METHOD"] not in KNOWN_METHODS:
+            _ask_with_any_method(environ)
+        lane = self._lanes.get(path)
         try:
             answer = lane(environ) if lane is not None else None
         except Exception:  # noqa: BLE001  # the route meets it again, and has the handler for it
@@ -75,7 +81,7 @@ class FastLane:
         return Answer("200 OK", headers, (body,))
 
     def _authorize(self, environ: WSGIEnvironment) -> Answer | None:
-        if environ["REQUEST_METHOD"] not in KNOWN_METHODS:
+        if environ["REQUEST_METHOD"] in HOPS_ONLY:
             return None
         terms = read_terms(environ.get("QUERY_STRING", ""))
         admission = self._admit(environ, terms.level, is_open=is_open(terms, environ))
@@ -110,6 +116,11 @@ class FastLane:
         )
         environ[ADMISSION] = admission
         return admission if admission.is_good else None
+
+
+def _ask_with_any_method(environ: WSGIEnvironment) -> None:
+    """Let a gateway ask with a method that no route can list, such as WebDAV's."""
+    environ[ASKED_WITH], environ["REQUEST_METHOD"] = environ["REQUEST_METHOD"], "POST"
 
 
 def init_app(app: Flask) -> None:

@@ -391,6 +391,21 @@ def test_forward_auth_refuses_in_words_that_gateways_pass_on(
     assert client.get("/api/authorize", headers={"Authorization": f"basic {wide}"}).status_code == 204
 
 
+@pytest.mark.parametrize("path", ["/api/authorize", "/api/authorize/level/0/x"])
+def test_forward_auth_is_asked_with_any_method(
+    client: PageChecker, cast: Cast, make_key: MakeKey, path: str
+) -> None:
+    shown, low = make_key(cast.alice).headers, f"{path}?methods=GET,QUERY"
+    for method in ("PROPFIND", "QUERY", "REPORT", "M-SEARCH"):
+        assert client.open(path, method=method, headers=shown).status_code in {200, 204}, method
+        assert client.open(path, method=method).status_code == 401, method
+    for method in ("TRACE", "CONNECT"):
+        assert client.open(path, method=method, headers=shown).status_code == 405, method
+    if path == "/api/authorize":
+        assert client.open(low, method="QUERY", headers=shown).status_code == 204
+        assert client.open(low, method="PROPFIND", headers=shown).status_code == 403
+
+
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 def test_a_closed_method_spends_no_call_and_is_counted_as_a_refusal(
     app: Flask, client: PageChecker, cast: Cast, database: Database, accept: str

@@ -128,7 +128,7 @@ def test_a_good_key_gets_a_yes_with_its_identity(portal: Portal, way: str, make_
 
 def test_every_method_is_asked_about_alike(portal: Portal, way: str, make_key: MakeKey) -> None:
     shown = basic(make_key())
-    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
         assert ask(portal, way, shown, method=method).status == WAYS[way][1], method
         assert ask(portal, way, None, method=method).status == 401, method
 
