@@ -59,6 +59,8 @@ def choose_locale() -> str:
     without a database.
     """
     language, written = None, cast("list[str]", current_app.extensions[WRITTEN])
+    if written == ["en"]:
+        return ENGLISH  # nothing to choose: each refusal of the API, which is worded too, is cheaper by it
     if has_request_context():
         language = request.accept_languages.best_match(written)
         with suppress(OperationalError):
