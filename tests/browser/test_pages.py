@@ -34,9 +34,13 @@ pytestmark = pytest.mark.timeout(300)
 OpenWindow = Callable[..., Visit]
 CHECKED = {(390, "dark"), (1280, "light")}
 """Both widths and both schemes; colours do not depend on the width, nor the layout on colours."""
+BETWEEN = (320, 834, 1024)
+"""A very small phone, or a page at 400 % (WCAG 1.4.10), and a tablet held either way."""
+LONG = "Donaudampfschifffahrtsgesellschaftskapitaen"
+"""A word that nothing may be pushed aside by."""
 
 Pages = dict[str, list[tuple[str, str]]]
-Furnished = tuple[Person, Person, Pages]
+Furnished = tuple[dict[str, Person], Pages]
 
 
 BOUND = Conditions(
@@ -55,6 +59,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         ("Laptop, curl", 1, 250),
         ("Pattern importer", 4, 5),
         ("Nightly build", 2, 29),
+        (f"{LONG}smuetzen", 4, 300),
     ]
     made: dict[str, str] = {}
     with app.app_context():
@@ -105,7 +110,7 @@ def sign_in(window: Visit, person: Person) -> None:
     window.page.wait_for_url("**/account/keys")
 
 
-def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
+def addresses(server: Server, made: dict[str, str], owner: Person, long: Person) -> Pages:
     """The pages by who looks at them: a name for the picture, and the path."""
     nightly, importer, old = made["Nightly build"], made["Pattern importer"], made["Old exporter"]
     laptop, shop = made["Laptop, curl"], made["Shop gateway"]
@@ -132,10 +137,12 @@ def addresses(server: Server, made: dict[str, str], owner: Person) -> Pages:
             ("withdraw", "/account/consent/withdraw"), ("activity", "/account/activity"),
             ("usage-limits", "/account/usage-limits"),
         ],
+        "long": [("long-keys", "/account/keys"), ("long-profile", "/account/profile")],
         "admin": [
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),
             ("admin-record", "/admin/record"), ("admin-usage", "/admin/usage"),
             ("admin-none", "/admin/accounts?query=zzz"),
+            ("admin-long", f"/admin/record?account={long.account_id}"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
             ("admin-revoke-keys", f"{account}/revoke-keys"),
             ("admin-revoke-key", f"{account}/keys/{nightly}/revoke"),
@@ -152,20 +159,24 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture(scope="module")
 def furnished(server: Server) -> Furnished:
     app = create_app(settings_for(server.database.url, server.instance))
-    owner, admin = make_person(app, "ola"), make_person(app, "ada", Role.ADMIN)
+    owner, long = make_person(app, "ola"), make_person(app, LONG[:40])
+    people = {"owner": owner, "long": long, "admin": make_person(app, "ada", Role.ADMIN)}
     made = furnish(app, owner)
     close_app(app)
-    return owner, admin, addresses(server, made, owner)
+    return people, addresses(server, made, owner, long)
 
 
-@pytest.mark.parametrize("who", ["nobody", "owner", "admin"])
+@pytest.mark.parametrize("who", ["nobody", "owner", "long", "admin"])
 def test_axe_finds_nothing_on_any_page(furnished: Furnished, visit: OpenWindow, who: str) -> None:
-    owner, admin, pages = furnished
+    people, pages = furnished
     window = visit()
-    if person := {"owner": owner, "admin": admin}.get(who):
+    if person := people.get(who):
         sign_in(window, person)
     for name, path in pages[who]:
         window.open(path)
+        for width in BETWEEN:
+            window.become(width, "light")
+            window.check_width()
         for width, scheme in product(WIDTHS, SCHEMES):
             window.become(width, scheme)
             window.shoot(f"page-{name}")
@@ -176,13 +187,13 @@ def test_axe_finds_nothing_on_any_page(furnished: Furnished, visit: OpenWindow, 
 def test_the_html_checker_finds_nothing_on_any_page(
     furnished: Furnished, visit: OpenWindow, tmp_path: Path
 ) -> None:
-    owner, admin, pages = furnished
+    people, pages = furnished
     texts: dict[str, str] = {}
-    for who, person in (("nobody", None), ("owner", owner), ("admin", admin)):
+    for who, named in pages.items():
         window = visit(javascript=False)
-        if person:
+        if person := people.get(who):
             sign_in(window, person)
-        for name, path in pages[who]:
+        for name, path in named:
             texts[name] = window.context.request.get(path).text()
     folder = tmp_path / "pages"
     folder.mkdir()

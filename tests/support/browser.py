@@ -76,6 +76,10 @@ class Visit:
         if self.javascript:
             found = Axe().run(self.page, options={"runOnly": AXE_TAGS, "resultTypes": ["violations"]})
             assert not found.response["violations"], f"{self.page.url}:\n{found.generate_report()}"
+        self.check_width()
+
+    def check_width(self) -> None:
+        """Hold the open page against a sideways scroll bar."""
         overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{self.page.url} is {overflow} px wider than {self.width} px"
 
