@@ -136,7 +136,7 @@ def _refuse_body(environ: WSGIEnvironment, largest: int) -> HTTPException | None
         except ServiceUnavailable as busy:
             return busy
     if len(length or "") > _LONGEST_NUMBER or int(length or 0) > largest:
-        return RequestEntityTooLarge(_("That is more than the portal takes in one request."))
+        return RequestEntityTooLarge(_("That is more than the portal takes in one request. Send less."))
     return None
 
 
@@ -158,7 +158,7 @@ def _refuse_target(path: str, query: str) -> HTTPException | None:
     if len(path) + len(query) > LONGEST_URL:
         return RequestURITooLarge(_("The address of the page is too long."))
     if "\0" in path or "%00" in query:
-        return BadRequest(_("The address of the page is not well formed."))
+        return BadRequest(_("The address of the page is not well formed. Check how it is written."))
     # Flask would take it for one slash, after all that guards the API by its path has let it pass.
     return NotFound() if path.startswith("//") else None
 

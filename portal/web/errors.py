@@ -22,6 +22,7 @@ from portal.services.errors import (
     NotFound,
     RuleError,
 )
+from portal.web.forms import on_page
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def show_rule(error: RuleError) -> ResponseReturnValue:
         status = 503
     if status == 404:
         return show(404, _("Nothing here"), _not_found())
-    return show(status, _("That can't be done"), sentence(error.code, error.details))
+    return show(status, _("That can't be done"), on_page(error))
 
 
 def show_unavailable(error: OperationalError) -> ResponseReturnValue:
@@ -83,7 +84,7 @@ def _words(error: HTTPException) -> tuple[str, str]:
     own = error.description if error.description != type(error).description else None
     titles = {
         400: (_("That request can't be understood"), sentence("badRequest")),
-        403: (_("That can't be done"), sentence("insufficientAccessLevel")),
+        403: (_("That can't be done"), on_page(Forbidden())),
         404: (_("Nothing here"), _not_found()),
         405: (_("That can't be done here"), _("Go back and use the buttons of the page.")),
         413: (_("That is too much"), sentence("bodyTooLarge")),

@@ -24,6 +24,9 @@ from portal.services.passwords import SHORTEST
 
 ON_PAGES: dict[str, str] = {
     "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
+    "insufficientAccessLevel": N_(
+        "Your role does not allow this. If you need it, ask an admin of this portal."
+    ),
     "accountLocked": N_(
         "This account is locked. We have sent a mail to its address: "
         "follow its link to open the account again."

@@ -56,6 +56,16 @@ def test_an_empty_list_says_what_to_do_next(alice: PageChecker) -> None:
 
     assert "No keys yet" in text_of(page)
     assert page.select_one("main .empty a[href='/account/keys/new']")
+    assert len(page.select("main .button.main")) == 1, "a page has one main action"
+
+
+def test_all_that_needs_another_look_is_told_at_once(alice: PageChecker) -> None:
+    response = make(alice, name="", level="", expires="date", networks="300.1.1.1/99")
+
+    told = [link["href"] for link in pages.parse(response).select("#errors a")]
+    assert response.status_code == 422
+    assert told == ["#name", "#level-0", "#expires_on", "#networks"], "in the order of the page"
+    assert "Choose a level" in text_of(pages.parse(response))
 
 
 def test_a_key_is_made_and_its_secret_works_at_once(app: Flask, alice: PageChecker) -> None:
@@ -306,8 +316,11 @@ def test_rotating_shows_a_new_secret_once(
     assert alice.post(str(form["action"]), data={**data, "overlap": "forever"}).status_code == 422
 
     with alice.expecting_secret():
-        key, secret = key_and_secret(alice.post(str(form["action"]), data=data))
+        once = alice.post(str(form["action"]), data=data)
 
+    key, secret = key_and_secret(once)
+    assert ("The old key works until" in once.text) is works_on
+    assert ("The old key is refused from now on" in once.text) is not works_on
     decide = app.extensions["verifier"].decide
     assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
     assert decide(old.id, old.secret).outcome == ("good" if works_on else "apikeyRevoked")
@@ -435,7 +448,7 @@ def test_the_conditions_of_the_form_are_kept_and_shown(
 
     detail = text_of(alice.page(f"/account/keys/{key}"))
     for words in (
-        "192.0.2.0/24", "Not from 192.0.2.7/32", "Ends unused after 30 days", "60 calls a minute",
+        "192.0.2.0/24", "Not from 192.0.2.7/32", "Ends unused after 30 days", "Calls a minute 60 at most",
         "Environment test", "For the importer",
     ):  # fmt: skip
         assert words in detail

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from flask_babel import gettext, ngettext
+from flask_babel import format_number, gettext
 from flask_babel import lazy_gettext as _l
 from wtforms import DateField, Field, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional
@@ -124,10 +124,10 @@ def _told(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
         yield gettext("Ends unused after"), [length(timedelta(seconds=key.max_idle))]
     if key.calls_per_minute is not None:
         number = key.calls_per_minute
-        yield gettext("At most"), [ngettext("%(num)s call a minute", "%(num)s calls a minute", number)]
+        yield gettext("Calls a minute"), [gettext("%(number)s at most", number=format_number(number))]
     if key.calls_per_day is not None:
         number = key.calls_per_day
-        yield gettext("At most"), [ngettext("%(num)s call a day", "%(num)s calls a day", number)]
+        yield gettext("Calls a day"), [gettext("%(number)s at most", number=format_number(number))]
 
 
 def _start_of(day: date | None) -> datetime | None:

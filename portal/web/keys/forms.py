@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, HiddenField, RadioField, StringField
+from wtforms import DateField, Field, HiddenField, RadioField, StringField
 from wtforms.validators import Optional
 
 from portal import clock
@@ -20,8 +21,8 @@ from portal.services import caps, rotation
 from portal.services.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
 from portal.web.filters import exact, length
-from portal.web.forms import choices
-from portal.web.keys.conditions import ConditionFields
+from portal.web.forms import Given, choices
+from portal.web.keys.conditions import NAMES, ConditionFields
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
@@ -58,7 +59,11 @@ class NonceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 class NewKeyForm(ConditionFields, NonceForm):
     """Name, level, end and conditions of a new key."""
 
-    name = StringField(_l("Name"), render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"})
+    name = StringField(
+        _l("Name"),
+        validators=[Given("nameMissing")],
+        render_kw={"maxlength": NAME_LENGTH, "autocomplete": "off"},
+    )
     kind = RadioField(_l("What is it for?"), default=KeyKind.ACCOUNT.value, validate_choice=False)
     level = RadioField(_l("Level"), coerce=int, validate_choice=False)
     expires = RadioField(_l("Expires"), default=USUAL_DAYS, validate_choice=False)
@@ -75,6 +80,10 @@ class NewKeyForm(ConditionFields, NonceForm):
         self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))
         if self.expires.data == USUAL_DAYS and self.longest.days < int(USUAL_DAYS):
             self.expires.data = str(self.longest.days)
+
+    def __iter__(self) -> Iterator[Field]:
+        """The fields in the order of the page: the conditions come last."""
+        yield from sorted(super().__iter__(), key=lambda field: field.short_name in NAMES)
 
     @property
     def dates(self) -> dict[str, datetime]:

@@ -69,12 +69,12 @@ def create() -> ResponseReturnValue:
     answer only, so there is no other page that could show it.
     """
     form = NewKeyForm(me().role)
-    life = form.life() if form.validate() else None
-    conditions, nonce = form.read_conditions(), form.nonce_value
+    is_whole = form.validate()
+    life, conditions, nonce = form.life(), form.read_conditions(), form.nonce_value
     level = form.chosen_level
     if level is None:
-        form.level.errors = [sentence("levelMissing")]
-    if life is None or conditions is None or nonce is None or level is None:
+        form.level.errors = [_("Choose a level, the lowest that does the job.")]
+    if not is_whole or life is None or conditions is None or nonce is None or level is None:
         return _show_new(form), 422
     try:
         key, secret = keys.create_key(
@@ -180,7 +180,10 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
 
 
 def _show_once(key: ApiKey, secret: str) -> str:
-    return render_template("keys/once.html", key=row(key), secret=secret, base_url=settings.base_url)
+    old = key_lists.get_key(me().id, key.replaces_id) if key.replaces_id else None
+    return render_template(
+        "keys/once.html", key=row(key), old=old and row(old), secret=secret, base_url=settings.base_url
+    )
 
 
 def _show_made(error: AlreadyMade) -> ResponseReturnValue:
