@@ -59,7 +59,6 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         ("Laptop, curl", 1, 250),
         ("Pattern importer", 4, 5),
         ("Nightly build", 2, 29),
-        (f"{LONG}smuetzen", 4, 300),
     ]
     made: dict[str, str] = {}
     with app.app_context():
@@ -142,7 +141,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person, long: Person)
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),
             ("admin-record", "/admin/record"), ("admin-usage", "/admin/usage"),
             ("admin-none", "/admin/accounts?query=zzz"),
-            ("admin-long", f"/admin/record?account={long.account_id}"),
+            ("admin-long", f"/admin/accounts/{long.account_id}"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
             ("admin-revoke-keys", f"{account}/revoke-keys"),
             ("admin-revoke-key", f"{account}/keys/{nightly}/revoke"),
@@ -162,6 +161,8 @@ def furnished(server: Server) -> Furnished:
     owner, long = make_person(app, "ola"), make_person(app, LONG[:40])
     people = {"owner": owner, "long": long, "admin": make_person(app, "ada", Role.ADMIN)}
     made = furnish(app, owner)
+    with app.app_context():
+        keys.create_key(long.actor, name=f"{LONG}smuetzen", level=4, life=timedelta(days=300))
     close_app(app)
     return people, addresses(server, made, owner, long)
 
