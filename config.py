@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 from config_values import (
     ConfigurationError,
     bare_address,
+    base_url_of,
     by_role,
     checked_prefix,
-    hostname_of,
+    contact_of,
+    database_of,
     is_loopback,
     keep_secret,
     keys_source_of,
@@ -205,18 +207,23 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     raw = _read({**os.environ, **(overrides or {})})
     instance_path = Path(raw.instance_path).absolute()
     port = whole_number("PORT", raw.port, 1, 65535)
-    base_url = (raw.base_url or f"http://127.0.0.1:{port}").rstrip("/")
-    public = not is_loopback(hostname_of(base_url))
+    base_url = base_url_of(raw.base_url or f"http://127.0.0.1:{port}")
+    public = not is_loopback(urlsplit(base_url).hostname or "")
     _refuse_unsafe(raw, base_url, public)
-    instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret_key = raw.secret_key or keep_secret(instance_path / "secret_key", random_text)
-    peppers = raw.peppers or keep_secret(instance_path / "peppers", lambda: f"p1:{random_text()}")
+    try:
+        instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secret_key = raw.secret_key or keep_secret(instance_path / "secret_key", random_text)
+        peppers = raw.peppers or keep_secret(instance_path / "peppers", lambda: f"p1:{random_text()}")
+    except OSError as error:
+        raise ConfigurationError(
+            f"PORTAL_INSTANCE_PATH can't be used ({error.filename}): {error.strerror}."
+        ) from error
     return Settings(
         instance_path=instance_path,
         host=raw.host,
         port=port,
         base_url=base_url,
-        database_url=raw.database_url or f"sqlite:///{instance_path / 'portal.db'}",
+        database_url=database_of(raw.database_url or f"sqlite:///{instance_path / 'portal.db'}"),
         workers=whole_number("WORKERS", raw.workers, 1, 256),
         secret_key=strong("SECRET_KEY", secret_key),
         peppers=pepper_ring(peppers),
@@ -237,7 +244,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         excess_warn=whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
         excess_revoke=whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
         trusted_proxies=networks_of(raw.trusted_proxies),
-        security_contact=raw.security_contact or f"mailto:{bare_address(raw.mail_from)}",
+        security_contact=contact_of(raw.security_contact) or f"mailto:{bare_address(raw.mail_from)}",
         github_keys=keys_source_of(raw.github_keys),
         log_level=one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
     )
@@ -252,10 +259,9 @@ def _read(environ: Mapping[str, str]) -> RawSettings:
         elif path := environ.get(f"{name}_FILE"):
             try:
                 values[each.name] = Path(path).read_text("utf-8").strip()
-            except OSError as error:
-                raise ConfigurationError(
-                    f"{name}_FILE names a file that can't be read: {error.strerror}."
-                ) from error
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it holds no text in UTF-8"
+                raise ConfigurationError(f"{name}_FILE names a file that can't be read: {reason}.") from error
     return RawSettings(**values)
 
 

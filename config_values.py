@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from base64 import urlsafe_b64encode
@@ -14,22 +15,49 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
+HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
 
 
 class ConfigurationError(Exception):
     """A setting is wrong, weak or missing; the message says which and what to do."""
 
 
-def hostname_of(base_url: str) -> str:
-    """The host of a base URL, which is scheme, host and port only."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+def base_url_of(text: str) -> str:
+    """Scheme, host and port, in small letters, as browsers send them."""
+    text = text.lower().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"PORTAL_BASE_URL can't be read: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not host or port == 0:
         raise ConfigurationError("PORTAL_BASE_URL must begin with http:// or https:// and a host.")
     if parts.path or parts.query or parts.fragment or parts.username:
         raise ConfigurationError("PORTAL_BASE_URL is scheme, host and port only: no path, query or user.")
-    return parts.hostname
+    if not HOST.fullmatch(host):
+        raise ConfigurationError(
+            "PORTAL_BASE_URL has a host of other characters than letters, digits, dots and hyphens: "
+            "write a name in other letters as xn--…"
+        )
+    return text
+
+
+def database_of(text: str) -> str:
+    """The address of a database, if the portal speaks to its kind in this way."""
+    try:
+        known = make_url(text).drivername in {"sqlite", "postgresql+psycopg"}
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        raise ConfigurationError(
+            "PORTAL_DATABASE_URL must be sqlite:///path or postgresql+psycopg://user:password@host/name."
+        )
+    return text
 
 
 def is_loopback(host: str) -> bool:
@@ -151,6 +179,13 @@ def one_of(name: str, value: str, *allowed: str) -> str:
     if value not in allowed:
         raise ConfigurationError(f"PORTAL_{name} must be one of: {', '.join(allowed)}.")
     return value
+
+
+def contact_of(text: str) -> str:
+    """Whom to write to, as security.txt has it; nothing when none is named."""
+    if text and not (text.startswith(("mailto:", "https://")) and text.isprintable()):
+        raise ConfigurationError("PORTAL_SECURITY_CONTACT must begin with mailto: or https://.")
+    return text
 
 
 def bare_address(sender: str) -> str:
