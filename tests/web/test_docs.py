@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,33 @@ def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup
 
     assert [row[0] for row in rows_below(page, "Routes") if row[0] != gateways] == described
     assert gateways in [row[0] for row in rows_below(page, "Routes")]
+
+
+def test_it_explains_whatever_may_be_given_to_a_new_key(app: Flask, page: BeautifulSoup) -> None:
+    schema = app.extensions["openapi"]()["components"]["schemas"]["NewKey"]
+    told = rows_below(page, "Conditions of a key")
+
+    assert {row[0] for row in told} == schema["properties"].keys() - {"name", "level", "expiresIn"}
+    assert all(row[1] and row[2] for row in told)
+
+
+def test_its_examples_of_conditions_make_a_key(
+    page: BeautifulSoup, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    own = make_key(cast.ada, level=9, days=365)
+    conditions = {name: json.loads(example) for name, _, example in rows_below(page, "Conditions of a key")}
+    del conditions["kind"]
+    wanted = {"name": "shop", "level": 1, "expiresIn": 364 * 24 * 3600, **conditions}
+
+    answer = client.post("/api/apikeys/key", json=wanted, headers=own.headers)
+
+    assert answer.status_code == 201, answer.text
+
+
+def test_it_names_what_a_route_takes_in_its_url(page: BeautifulSoup) -> None:
+    told = {row[0]: row[2] for row in rows_below(page, "Routes")}
+
+    assert told["GET /api/apikeys/key List the keys"] == "in the URL: limit cursor status"
 
 
 def test_it_explains_every_code_of_the_description(app: Flask, page: BeautifulSoup) -> None:

@@ -17,7 +17,6 @@ class Field:
 
     name: str
     required: bool
-    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class DescribedRoute:
     level: int | None
     summary: str
     status: str
+    query: tuple[str, ...]
     fields: tuple[Field, ...]
     codes: tuple[str, ...]
 
@@ -79,6 +79,7 @@ def _route(document: dict[str, Any], method: str, path: str, operation: dict[str
         level=operation.get("x-level"),
         summary=operation["summary"],
         status=next(status for status in responses if status.startswith("2")),
+        query=tuple(each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"),
         fields=tuple(_fields(document, operation)),
         codes=tuple(operation["x-codes"]),
     )
@@ -93,10 +94,7 @@ def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[Field]:
     if "items" in schema:
         schema = _referred(document, schema["items"])
     required = schema.get("required", ())
-    return [
-        Field(name, name in required, facts.get("description", ""))
-        for name, facts in schema["properties"].items()
-    ]
+    return [Field(name, name in required) for name in schema["properties"]]
 
 
 def _referred(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

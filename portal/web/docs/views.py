@@ -25,6 +25,26 @@ LIMITS = (
     (N_("Reports of leaked secrets, by one source"), limits.LEAK_SOURCE),
 )
 
+CONDITIONS = (
+    (
+        "networks",
+        '["192.0.2.0/24", "!192.0.2.7"]',
+        N_("Networks that it may be used from; after !, not from."),
+    ),
+    ("notBefore", '"2027-01-31T08:00:00Z"', N_("From when on it is good: a time before its end.")),
+    ("maxIdle", "604800", N_("Seconds without use after which it ends: an hour or more.")),
+    (
+        "callsPerMinute",
+        "60",
+        N_("Calls that it may make in a minute, if fewer than its owner's role allows."),
+    ),
+    ("callsPerDay", "5000", N_("Calls that it may make in a day, if fewer than its owner's role allows.")),
+    ("environment", '"test"', N_("live or test: a label, and no right.")),
+    ("note", '"deploys the shop"', N_("For the account's owner; no service is told it.")),
+    ("kind", '"service"', N_("A key for a service that introspects, and opens nothing else; for admins.")),
+)
+"""What may be given besides name, level and expiresIn: the field, an example, and what it says."""
+
 blueprint = Blueprint("docs", __name__)
 
 
@@ -42,6 +62,7 @@ def index() -> str:
         roles=list(Role),
         routes=described.routes(document),
         errors=described.errors(document),
+        conditions=CONDITIONS,
         limits=LIMITS,
         rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],
         longest_life=LONGEST_LIFE,
