@@ -88,6 +88,20 @@ def test_everything_the_database_keeps_as_a_word_has_its_words() -> None:
     assert set(ACTOR_KINDS) == set(ActorKind)
 
 
+def test_the_nginx_that_is_handed_out_logs_no_token(app: Flask) -> None:
+    text = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
+    servers = [part for part in text.split("\nserver {")[1:] if "ssl_reject_handshake on;" not in part]
+    hidden = re.search(r'"~(\^/\(\?<door>[^"]+)"', text)
+    assert hidden
+
+    for rule in app.url_map.iter_rules():
+        if "<token>" in rule.rule:
+            path = rule.rule.replace("<token>", "aDolmEvVy02ehKwK2XSq")
+            assert re.match(hidden[1].replace("?<", "?P<"), path), path
+    assert len(servers) == 2
+    assert all("access_log /var/log/nginx/chatelaine.log chatelaine;" in part for part in servers)
+
+
 @pytest.mark.parametrize(
     "path",
     sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")]),
