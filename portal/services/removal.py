@@ -30,7 +30,11 @@ def remove_account(actor: Actor, password: str) -> None:
 
 
 def empty(session: Session, actor: Actor, account: Account) -> None:
-    """Revoke, end and empty everything of an account, in the caller's transaction."""
+    """Revoke, end and empty everything of an account, in the caller's transaction.
+
+    The name that is left can't be chosen (:func:`portal.services.fields.clean_username`), so
+    that nobody has taken it before.
+    """
     keys.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
     sessions.end_all(session, actor, account.id)
     tokens.void(session, account.id)
@@ -38,7 +42,7 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     account.status = Status.INACTIVE
     account.consent = Consent.NONE
     account.email = account.lemail = account.password_hash = None
-    account.username = account.lusername = f"removed-{account.id}"
+    account.username = account.lusername = f"removed:{account.id}"
     account.bio = ""
     account.updated_at = account.removed_at = now
     audit.record(session, actor, Action.ACCOUNT_REMOVED, account_id=account.id)

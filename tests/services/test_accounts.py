@@ -219,6 +219,15 @@ def test_a_removed_account_is_nobodys(app, cast):
         assert profile.get_account(cast.alice.actor).email is None
 
 
+def test_nobody_stands_in_the_way_of_a_removal_with_a_name(app, cast, database):
+    with app.app_context():
+        profile.update_profile(cast.bob.actor, username=f"removed-{cast.alice.account_id}")
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+    [(name,)] = database.execute("SELECT username FROM accounts WHERE email IS NULL")
+    with app.app_context(), pytest.raises(InvalidInput, match="usernameInvalid"):
+        profile.update_profile(cast.bob.actor, username=name)
+
+
 def test_a_session_is_somebodys(app, cast):
     with app.app_context():
         signed, token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)

@@ -191,7 +191,7 @@ def test_a_removal_erases_what_is_personal_and_keeps_the_record(alice, cast, mak
     assert alice.submit("/signin", {"username": "alice", "password": cast.alice.password}).status_code == 422
     assert database.execute(
         "SELECT email, username, password_hash FROM accounts WHERE id = :id", id=cast.alice.account_id
-    ) == [(None, f"removed-{cast.alice.account_id}", None)]
+    ) == [(None, f"removed:{cast.alice.account_id}", None)]
     assert database.execute("SELECT revoked_reason FROM api_keys") == [("account-removed",)]
     assert database.execute(
         "SELECT count(*) FROM audit_events WHERE action = 'account:removed' AND account_id = :id",
