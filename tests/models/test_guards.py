@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from portal.services import keys
+from portal.extensions import Base
+from portal.services import keys, rotation
 from portal.services.conditions import Conditions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -117,7 +119,7 @@ def test_a_key_is_never_inserted_for_an_owner_in_bad_standing(
     assert "owner's rights" in refused(database, copy_of_key())
 
 
-BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200)
+BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200, calls_per_minute=20, calls_per_day=200)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,10 @@ BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200)
         {"networks": "''"},
         {"max_idle": "NULL"},
         {"max_idle": "7201"},
+        {"calls_per_minute": "NULL"},
+        {"calls_per_minute": "21"},
+        {"calls_per_day": "NULL"},
+        {"calls_per_day": "201"},
     ],
 )
 def test_a_key_made_with_a_key_stays_within_it(
@@ -135,7 +141,7 @@ def test_a_key_made_with_a_key_stays_within_it(
 ) -> None:
     with app.app_context():
         keys.create_key(cast.ada.actor, name="ci", level=4, life=timedelta(days=30), conditions=BOUND)
-    kept = {"networks": "networks", "max_idle": "max_idle"}
+    kept = {name: name for name in ("networks", "max_idle", "calls_per_minute", "calls_per_day")}
 
     database.execute(copy_of_key(maker="id", **kept))
     database.execute(
@@ -148,6 +154,16 @@ def test_a_key_made_with_a_key_stays_within_it(
     )
 
     assert "maker's rights" in refused(database, statement)
+
+
+def test_a_key_made_with_a_key_does_not_outlive_its_retirement(database: Database, key: str) -> None:
+    database.execute(copy_of_key(replaces_id="id"))
+    database.execute("UPDATE api_keys SET retires_at = created_at + 5 WHERE replaces_id IS NULL")
+    made = copy_of_key(maker="id", expires_at="created_at + {}").replace("a" * 32, "b" * 32)
+    made += " WHERE replaces_id IS NULL"
+
+    assert "maker's rights" in refused(database, made.format(6))
+    database.execute(made.format(5))
 
 
 @pytest.mark.parametrize(
@@ -232,3 +248,73 @@ def test_the_record_is_append_only(database: Database, cast: Cast, statement: st
 @pytest.mark.postgresql_only(reason="SQLite has no TRUNCATE")
 def test_the_record_can_not_be_truncated(database: Database, cast: Cast) -> None:
     assert "append-only" in refused(database, "TRUNCATE audit_events")
+
+
+@pytest.mark.postgresql_only(reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize(("table", "said"), [("api_keys", "revoked, not"), ("accounts", "emptied, not")])
+def test_keys_and_accounts_can_not_be_truncated(database: Database, key: str, table: str, said: str) -> None:
+    assert said in refused(database, f"TRUNCATE {table} CASCADE")
+
+
+def replaced(table: str, where: str = "true", **changes: str) -> str:
+    """A statement that writes rows over themselves, with some columns changed."""
+    columns = {each.name: each.name for each in Base.metadata.tables[table].columns} | changes
+    return f"""
+        INSERT OR REPLACE INTO {table} ({", ".join(columns)})
+        SELECT {", ".join(columns.values())} FROM {table} WHERE {where}"""
+
+
+ANOTHER = {"id": f"'{'a' * 32}'"}
+SAME_ROW = {"nonce": "NULL", "rowid": "rowid", **ANOTHER}
+
+
+@pytest.mark.sqlite_only(reason="PostgreSQL has no REPLACE")
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (replaced("api_keys", level="0", revoked_at="NULL", revoked_reason="NULL"), "takes its place"),
+        (replaced("api_keys", "nonce IS NOT NULL", **ANOTHER), "takes its place"),
+        (replaced("api_keys", "replaces_id IS NOT NULL", **ANOTHER), "takes its place"),
+        (
+            replaced("api_keys", "nonce IS NOT NULL", **SAME_ROW),
+            "takes its place",
+        ),
+        ("UPDATE OR REPLACE api_keys SET rowid = (SELECT max(rowid) FROM api_keys)", "immutable"),
+        (replaced("accounts", role="'admin'"), "takes its place"),
+        (replaced("accounts", id="id + 100"), "takes its place"),
+        ("UPDATE OR REPLACE accounts SET lemail = (SELECT max(lemail) FROM accounts)", "unique"),
+        ("UPDATE OR REPLACE accounts SET lusername = (SELECT max(lusername) FROM accounts)", "unique"),
+        (replaced("audit_events", reason="'forged'"), "append-only"),
+    ],
+)
+def test_nothing_is_written_over(
+    app: Flask, database: Database, cast: Cast, statement: str, said: str
+) -> None:
+    with app.app_context():
+        key, _ = keys.create_key(
+            cast.alice.actor, name="ci", level=4, life=timedelta(days=30), nonce=UUID(int=7)
+        )
+        rotation.rotate_key(cast.alice.actor, key.id)
+    before = database.rows()
+
+    assert said in refused(database, statement)
+
+    assert database.rows() == before
+
+
+def test_an_account_keeps_its_number(database: Database, cast: Cast) -> None:
+    said = refused(database, f"UPDATE accounts SET id = 77 WHERE id = {cast.ada.account_id}")
+
+    assert "keeps its number" in said
+
+
+@pytest.mark.sqlite_only(reason="PostgreSQL has no hidden rowid")
+def test_a_record_without_a_number_is_still_appended(database: Database, cast: Cast) -> None:
+    columns = [each.name for each in Base.metadata.tables["audit_events"].columns if each.name != "id"]
+    [(before,)] = database.execute("SELECT count(*) FROM audit_events")
+
+    database.execute(
+        f"INSERT INTO audit_events ({', '.join(columns)}) SELECT {', '.join(columns)} FROM audit_events"
+    )
+
+    assert database.execute("SELECT count(*) FROM audit_events") == [(2 * before,)]

@@ -1,0 +1,106 @@
+"""Nothing takes the place of a key, an account or a record, by REPLACE or TRUNCATE either.
+
+On SQLite the conflict clause REPLACE deletes rows without firing the triggers of DELETE, also by
+the hidden rowid; on PostgreSQL TRUNCATE reaches keys and accounts. And a key that another makes
+stays within the retirement and the calls of its maker.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+SAME_KEY = (
+    "EXISTS (SELECT 1 FROM api_keys k WHERE k.rowid = NEW.rowid OR k.id = NEW.id"
+    " OR k.nonce = NEW.nonce OR k.replaces_id = NEW.replaces_id)"
+)
+SAME_ACCOUNT = (
+    "EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.id OR a.lemail = NEW.lemail"
+    " OR a.lusername = NEW.lusername)"
+)
+SAME_NAME = (
+    "EXISTS (SELECT 1 FROM accounts a WHERE a.id <> OLD.id"
+    " AND (a.lemail = NEW.lemail OR a.lusername = NEW.lusername))"
+)
+SAME_EVENT = "EXISTS (SELECT 1 FROM audit_events e WHERE e.id = NEW.id)"
+RENUMBERED = "NEW.id <> OLD.id"
+
+SQLITE = (
+    ("api_keys_unique", "INSERT", "api_keys", SAME_KEY, "a key is unique: nothing takes its place"),
+    ("api_keys_in_place", "UPDATE", "api_keys", "NEW.rowid <> OLD.rowid", "a key is immutable"),
+    ("accounts_unique", "INSERT", "accounts", SAME_ACCOUNT, "an account is unique: nothing takes its place"),
+    ("accounts_apart", "UPDATE", "accounts", SAME_NAME, "an address and a name are unique"),
+    ("accounts_number", "UPDATE", "accounts", RENUMBERED, "an account keeps its number"),
+    ("audit_events_unique", "INSERT", "audit_events", SAME_EVENT, "the record is append-only"),
+)  # fmt: skip
+TRUNCATED = (("api_keys_whole", "api_keys"), ("accounts_whole", "accounts"))
+
+
+def revision_before() -> ModuleType:
+    """The revision before this one, whose trigger about makers is made again."""
+    spec = importlib.util.spec_from_file_location("doors", Path(__file__).with_name("0003_doors.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_again(*, stricter: bool) -> None:
+    """Make the trigger that holds a key within its maker, as it was or with what was missing."""
+    doors = revision_before()
+    [(name, event, condition, message)] = [each for each in doors.NEWER if each[0] == "api_keys_maker"]
+    if stricter:
+        assert condition.endswith(")")
+        condition = (
+            condition[:-1] + " AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at)"
+            " AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute)"
+            " AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day))"
+        )
+    doors.drop_guard(name)
+    doors.make_guard(name, event, condition, message)
+
+
+def upgrade() -> None:
+    make_again(stricter=True)
+    if op.get_bind().dialect.name == "sqlite":
+        for name, event, table, condition, message in SQLITE:
+            op.execute(
+                f"CREATE TRIGGER {name} BEFORE {event} ON {table}"
+                f" WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION accounts_number() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF {RENUMBERED} THEN RAISE EXCEPTION 'an account keeps its number'"
+        " USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER accounts_number BEFORE UPDATE ON accounts"
+        " FOR EACH ROW EXECUTE FUNCTION accounts_number()"
+    )
+    for name, table in TRUNCATED:
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE TRUNCATE ON {table}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_kept()"
+        )
+
+
+def downgrade() -> None:
+    make_again(stricter=False)
+    if op.get_bind().dialect.name == "sqlite":
+        for name, *_ in SQLITE:
+            op.execute(f"DROP TRIGGER {name}")
+        return
+    op.execute("DROP TRIGGER accounts_number ON accounts")
+    op.execute("DROP FUNCTION accounts_number()")
+    for name, table in TRUNCATED:
+        op.execute(f"DROP TRIGGER {name} ON {table}")
