@@ -15,9 +15,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 import portal.models  # noqa: F401  # fills the metadata
-from portal import clock
+from portal import clock, create_app
 from portal.extensions import Base
+from portal.models import Action
+from portal.services import audit
+from tests.conftest import close_app
 from tests.support.databases import KINDS, MIGRATIONS, Database, Databases, downgrade, upgrade
+from tests.support.settings import settings_for
 
 REVISIONS = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 NOW = 1_790_000_000_000
@@ -144,6 +148,20 @@ def test_the_way_down_opens_no_key_that_was_bound_or_rotated(empty: Database, tm
     assert [row[0] for row in left] == ["by now", "free", "rotated"]
     gone = empty.execute(f"SELECT revoked_at, revoked_reason FROM api_keys WHERE id = '{KEY[:-1]}6'")
     assert [tuple(row) for row in gone] == [(now - 1000, "replaced")]
+    upgrade(empty.url, tmp_path)
+    app = create_app(settings_for(empty.url, tmp_path))
+    with app.app_context():
+        told = audit.list_events(action=Action.KEY_REVOKED)
+    close_app(app)
+    assert [(event.details["name"], event.details["cause"], event.account_id) for event in told] == [
+        ("service", "operator", 1),
+        ("later", "operator", 1),
+        ("rest", "operator", 1),
+        ("networks", "operator", 1),
+        ("rotated", "replaced", 1),
+    ]
+    assert [str(event.key_id)[-1] for event in told] == ["5", "3", "2", "1", "6"]
+    assert ["older portal" in (event.reason or "") for event in told] == [True] * 4 + [False]
 
 
 def test_the_newest_tables_are_those_of_the_models(empty: Database, tmp_path: Path) -> None:

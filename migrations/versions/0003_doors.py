@@ -35,6 +35,7 @@ COLUMNS = (
     ("note", "VARCHAR(500) NOT NULL DEFAULT ''", None),
     ("retires_at", "BIGINT", "retires_at <= expires_at"),
 )
+DOWNGRADED = "An older portal, which the database was made ready for, can't hold what the key is bound to."
 FIXED = tuple(name for name, *_ in COLUMNS if name != "retires_at")
 
 
@@ -185,17 +186,37 @@ def make_tables() -> None:
 
 
 def revoke_what_was_bound() -> None:
-    """Revoke what the older portal would let in from everywhere, again or for more."""
+    """Revoke what the older portal would let in from everywhere, again or for more; with its record."""
     now = clock.now_ms()
-    unrevoked = "UPDATE api_keys SET {} WHERE revoked_at IS NULL AND {}"
-    retired = "revoked_at = retires_at, revoked_reason = 'replaced'"
-    op.execute(unrevoked.format(retired, f"retires_at <= {now}"))
-    op.execute(
-        unrevoked.format(
-            f"revoked_at = {now}, revoked_reason = 'operator'",
-            "(kind = 'service' OR networks <> '' OR max_idle IS NOT NULL OR retires_at IS NOT NULL"
-            f" OR not_before > {now})",
-        )
+    revoke(f"retires_at <= {now}", "retires_at", "replaced", why=None)
+    revoke(
+        "(kind = 'service' OR networks <> '' OR max_idle IS NOT NULL OR retires_at IS NOT NULL"
+        f" OR not_before > {now})",
+        str(now),
+        "operator",
+        why=DOWNGRADED,
+    )
+
+
+def revoke(condition: str, at: str, cause: str, *, why: str | None) -> None:
+    """Revoke the unrevoked keys of a condition, and write a line into the record for each."""
+    keys = sa.table("api_keys", sa.column("id", sa.Uuid()), sa.column("account_id"), sa.column("name"))
+    are_meant = f"revoked_at IS NULL AND {condition}"
+    found = op.get_bind().execute(sa.select(keys).where(sa.text(are_meant)).order_by(keys.c.id)).all()
+    op.execute(f"UPDATE api_keys SET revoked_at = {at}, revoked_reason = '{cause}' WHERE {are_meant}")
+    events = sa.table(
+        "audit_events",
+        *map(sa.column, ("at", "action", "actor_kind", "account_id", "reason")),
+        sa.column("key_id", sa.Uuid()),
+        sa.column("details", sa.JSON()),
+    )
+    told = {"at": clock.now_ms(), "action": "key:revoked", "actor_kind": "system", "reason": why}
+    op.bulk_insert(
+        events,
+        [
+            {**told, "account_id": account_id, "key_id": key_id, "details": {"cause": cause, "name": name}}
+            for key_id, account_id, name in found
+        ],
     )
 
 
