@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -60,6 +60,7 @@ def revoke_key(actor: Actor, key_id: UUID, *, reason: Reason = Reason.OWNER) -> 
         key = session.scalars(owned(account_id_of(actor), key_id)).one_or_none()
         if key is None or account is None:
             raise NotFound
+        stamp_retired(session, account.id)
         if key.revoked_at is None:
             revoke_in(session, actor, account, key, reason)
     return key
@@ -93,10 +94,11 @@ def revoke_all(
     The account is locked by the caller. ``tell`` writes the owner a mail. Returns how many
     keys there were to revoke.
     """
+    now = stamp_retired(session, account.id)
     result = session.execute(
         update(ApiKey)
         .where(ApiKey.account_id == account.id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=clock.utcnow(), revoked_reason=reason)
+        .values(revoked_at=now, revoked_reason=reason)
         .execution_options(synchronize_session=False)
     )
     assert isinstance(result, CursorResult)
@@ -115,6 +117,22 @@ def revoke_all(
                 session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=result.rowcount
             )
     return result.rowcount
+
+
+def stamp_retired(session: Session, account_id: int) -> datetime:
+    """Mark the keys whose overlap is over as revoked at its end, in the caller's transaction.
+
+    The account is locked by the caller. Whatever ends keys begins with it, so that a cause
+    that comes later does not stand as theirs. Returns the moment that was taken as now.
+    """
+    now = clock.utcnow()
+    retired = select(ApiKey).where(
+        ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), ApiKey.retires_at <= now
+    )
+    for key in session.scalars(retired).all():
+        revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
+    session.flush()
+    return now
 
 
 def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:

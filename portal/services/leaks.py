@@ -21,7 +21,7 @@ from portal.extensions import db, settings
 from portal.models import Account, ApiKey, MailKind, Reason
 from portal.services import key_states, outbox, secrets
 from portal.services.actor import Actor
-from portal.services.keys import revoke_quietly
+from portal.services.keys import revoke_quietly, stamp_retired
 from portal.services.transaction import lock_account, transaction
 
 MOST_SECRETS = 1000
@@ -131,6 +131,7 @@ def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
 def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], reporter: Reporter) -> None:
     with transaction() as session:
         account = lock_account(session, account_id)
+        stamp_retired(session, account_id)
         query = select(ApiKey).where(ApiKey.id.in_(found_at), ApiKey.revoked_at.is_(None))
         keys = list(session.scalars(query.order_by(ApiKey.id)))
         if account is None or not keys:

@@ -192,6 +192,7 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
         if key is None:
             raise NotFound
         account = _lock_target(session, actor, key.account_id, SUPPORT)
+        keys.stamp_retired(session, account.id)
         session.refresh(key)
         if key.revoked_at is None:
             keys.revoke_in(session, actor, account, key, Reason.OPERATOR, why=reason)

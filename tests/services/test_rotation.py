@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, Reason
-from portal.services import audit, key_lists, keys, operators, rotation
+from portal.services import audit, key_lists, keys, leaks, operators, rotation
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyRotated, Forbidden, InvalidInput
 from portal.services.key_lists import KeyStatus
@@ -151,20 +151,63 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
     mailbox: Mailbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rotated, revoked, blocked = (make_key(cast.alice, name=name) for name in ("Old", "Gone", "Blocked"))
+    rotated, revoked = (make_key(cast.alice, name=name) for name in ("Old", "Gone"))
+    blocked = make_key(cast.bob)
     with app.app_context():
         keys.revoke_key(cast.alice.actor, UUID(revoked.id))
-        for made in (rotated, blocked):
-            rotation.rotate_key(cast.alice.actor, UUID(made.id), overlap=HOUR)
+        for owner, made in ((cast.alice, rotated), (cast.bob, blocked)):
+            rotation.rotate_key(owner.actor, UUID(made.id), overlap=HOUR)
+        operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
         noted = [rotation.note_reuse(STRANGER, UUID(made.id)) for made in (rotated, revoked)]
         assert noted == [False, False], "it works still; it was never rotated"
         clock.forward(hours=1)
         assert [rotation.note_reuse(STRANGER, UUID(rotated.id)) for _ in range(3)] == [True, False, False]
         [event] = audit.list_events(action=Action.KEY_REUSED)
         assert (str(event.key_id), event.address) == (rotated.id, STRANGER.address)
-        operators.block(cast.sue.actor, cast.alice.account_id, why="abuse")
-        monkeypatch.setattr(rotation, "transaction", None)
-        assert not rotation.note_reuse(STRANGER, UUID(blocked.id)), "it ended otherwise, and that is known"
+        with monkeypatch.context() as patch:
+            patch.setattr(rotation, "transaction", None)
+            assert not rotation.note_reuse(STRANGER, UUID(blocked.id)), (
+                "it ended otherwise, and that is known"
+            )
 
     [mail] = [each for each in mailbox.all() if "old secret" in each.subject]
     assert STRANGER.address in mail.text
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda key, secret, cast: operators.block(cast.ada.actor, cast.alice.account_id, why="abuse"),
+        lambda key, secret, cast: keys.revoke_key(cast.alice.actor, key),
+        lambda key, secret, cast: operators.revoke_one(cast.ada.actor, key, why="abuse"),
+        lambda key, secret, cast: leaks.report(STRANGER, [leaks.Leak(secret)], leaks.Reporter.PAGE),
+    ],
+    ids=["a block", "its owner", "an operator", "a report of a leak"],
+)
+def test_what_comes_after_the_overlap_does_not_take_its_place_in_the_record(
+    app: Flask,
+    cast: Cast,
+    clock: Clock,
+    make_key: MakeKey,
+    mailbox: Mailbox,
+    end: Callable[[UUID, str, Cast], object],
+) -> None:
+    clock.stop()
+    made = make_key(cast.alice)
+    old_id = UUID(made.id)
+    with app.app_context():
+        rotation.rotate_key(cast.alice.actor, old_id, overlap=HOUR)
+    mailbox.all()
+    clock.forward(hours=1, minutes=2)
+
+    with app.app_context():
+        end(old_id, made.secret, cast)
+        old = key_lists.get_key(cast.alice.account_id, old_id)
+        told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
+
+        assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)
+        assert [(event.key_id, event.details["cause"], event.actor_kind) for event in told] == [
+            (old_id, "replaced", ActorKind.SYSTEM)
+        ]
+        all_revoked = audit.list_events(account_id=cast.alice.account_id, action=Action.KEYS_REVOKED)
+        assert [event.details["keys"] for event in all_revoked] in ([], [1])
