@@ -51,8 +51,8 @@ def clean() -> dict[str, int]:
 
     Sessions 30 days after their end, mail tokens that were used or are too old, counters of
     limits whose window is over, rows of mails sent 30 days ago, steps of excess after 400 days.
-    Where an account was removed, its steps and the addresses that its mails went to are
-    forgotten at once.
+    Where an account was removed, its steps, its sessions and the addresses that its mails went
+    to are forgotten at once; so is the address of a mail that was for nobody.
     """
     now = clock.utcnow()
     old, too_old = now - KEPT, now - STEPS_KEPT
@@ -60,7 +60,13 @@ def clean() -> dict[str, int]:
     removed = select(Account.id).where(Account.removed_at.is_not(None))
     return {
         "sessions": _change(
-            delete(SignedSession).where(or_(SignedSession.expires_at < old, SignedSession.ended_at < old))
+            delete(SignedSession).where(
+                or_(
+                    SignedSession.expires_at < old,
+                    SignedSession.ended_at < old,
+                    SignedSession.account_id.in_(removed),
+                )
+            )
         ),
         "mail_tokens": _change(
             delete(MailToken).where(or_(MailToken.used_at.is_not(None), MailToken.expires_at <= now))
@@ -75,7 +81,7 @@ def clean() -> dict[str, int]:
             update(OutboxMail)
             .where(
                 OutboxMail.sent_at.is_not(None),
-                OutboxMail.account_id.in_(removed),
+                or_(OutboxMail.account_id.is_(None), OutboxMail.account_id.in_(removed)),
                 OutboxMail.address != "",
             )
             .values(address="")

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 from flask import Flask
 
 from portal.models import ExcessStep, MailKind, Purpose, SessionKind, Step
-from portal.services import cleaning, outbox, sessions, signup, tokens
+from portal.services import cleaning, outbox, recovery, removal, sessions, signup, tokens
 from portal.services.actor import Actor
 from portal.services.transaction import transaction
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database
+from tests.support.mailbox import Mailbox
 from tests.support.outbox import enqueue
 
 
@@ -109,6 +111,37 @@ def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Dat
     addresses = {row[0] for row in database.execute("SELECT address FROM outbox")}
     assert cast.bob.email not in addresses
     assert cast.alice.email in addresses
+
+
+def test_nothing_tells_where_the_owner_of_a_removed_account_was(
+    app: Flask, database: Database, cast: Cast
+) -> None:
+    browser = replace(cast.alice.actor, user_agent="Netscape/4.08", address="198.51.100.77")
+    with app.app_context():
+        sessions.sign_in(browser, cast.alice.email, cast.alice.password, SessionKind.BROWSER)
+        sessions.sign_in(browser, cast.bob.email, cast.bob.password, SessionKind.BROWSER)
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+
+    assert clean(app)["sessions"] == 1
+
+    assert database.execute("SELECT account_id FROM sessions") == [(cast.bob.account_id,)]
+
+
+def test_the_address_of_somebody_without_an_account_is_forgotten(
+    app: Flask, database: Database, cast: Cast, mailbox: Mailbox
+) -> None:
+    with app.app_context():
+        for email in ("nobody@example.org", cast.alice.email, cast.bob.email):
+            recovery.request_reset(Actor.system(), email)
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+    mailbox.all()
+
+    clean(app)
+
+    dump = database.dump()
+    assert "nobody@example.org" not in dump
+    assert cast.alice.email not in dump
+    assert cast.bob.email in {row[0] for row in database.execute("SELECT address FROM outbox")}
 
 
 def test_steps_of_excess_go_with_their_account_and_after_four_hundred_days(
