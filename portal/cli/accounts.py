@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 
 import click
-from flask.cli import AppGroup
 
-from portal.cli.speech import plain_errors, row, when
+from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.models import Account, Status
 from portal.permissions import Role
 from portal.services import listings, operators, signup
@@ -18,7 +17,7 @@ UNSAID = "By the command line."
 
 STATUSES = {status.name.lower(): status for status in Status}
 
-group = AppGroup("account", help="Make, list, block and change accounts.")
+group = PlainGroup("account", help="Make, list, block and change accounts.")
 a_role = click.Choice([role.value for role in Role])
 reason = click.option("--reason", default=UNSAID, help="Why; the record keeps it.")
 
@@ -104,10 +103,12 @@ def _tell(account: Account) -> None:
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
+        if sys.stdin is None:
+            raise click.UsageError("Standard input is closed. Give the password there, as one line.")
         try:
             return sys.stdin.readline().rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise click.ClickException("The password is not text in UTF-8.") from error
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("Nobody is there to type a password. Use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

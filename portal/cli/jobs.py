@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
 from config_values import ConfigurationError
 from portal.cli.parents import end_with
+from portal.cli.speech import PlainGroup
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport
 
-group = AppGroup("jobs", help="Send mails and clean up.")
+group = PlainGroup("jobs", help="Send mails and clean up.")
 
 
 @group.command("run")

@@ -6,16 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 import click
-from flask.cli import AppGroup
 
 from portal import clock
 from portal.cli.accounts import reason
-from portal.cli.speech import plain_errors, row, when
+from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.models import ApiKey, Reason
 from portal.services import listings, operators
 from portal.services.actor import Actor
 
-group = AppGroup("key", help="List and revoke keys.")
+group = PlainGroup("key", help="List and revoke keys.")
 
 
 @group.command("list")

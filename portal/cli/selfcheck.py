@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
 
-from portal.cli.speech import plain_errors
+from portal.cli.speech import PlainCommand, plain_errors
 from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch
@@ -25,7 +25,7 @@ from portal.services import proofs
 WIDTH = max(map(len, PROMISES))
 
 
-@click.command("selfcheck")
+@click.command("selfcheck", cls=PlainCommand)
 @click.argument("ids", nargs=-1, type=click.Choice(list(PROMISES)), metavar="[PROMISE]...")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
 @with_appcontext

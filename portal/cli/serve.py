@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from config import Settings
 from config_values import ConfigurationError
 from portal.cli.parents import load_worker
+from portal.cli.speech import PlainCommand
 from portal.extensions import db
 from portal.services import signup
 from portal.transports import make_transport
@@ -47,7 +48,7 @@ JOBS = (sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run")
 log = structlog.get_logger(__name__)
 
 
-@click.command("serve")
+@click.command("serve", cls=PlainCommand)
 @with_appcontext
 def serve() -> None:
     """Bring the database up to date, then serve the portal and run the jobs."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
+from click.exceptions import NoArgsIsHelpError
+from flask.cli import AppGroup
 from flask_babel import force_locale
 from sqlalchemy.exc import DBAPIError
 
@@ -19,20 +23,71 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class WrongWords(click.ClickException):
+    """What was typed is no command, or lacks something; with the exit code that click has for it."""
+
+    exit_code = click.UsageError.exit_code
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Tell what was typed wrong in one line, as every other error."""
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "flask"
+        said = " ".join(error.format_message().split())
+        raise WrongWords(f"{said} See '{command} --help'.") from error
+
+
+class PlainCommand(click.Command):
+    """A command whose errors take one line, those of its arguments too."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments."""
+        with _one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it."""
+        with _one_line():
+            return super().invoke(ctx)
+
+
+class PlainGroup(PlainCommand, AppGroup):
+    """A group of commands whose errors take one line."""
+
+
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Let a command end with one sentence on standard error and exit code 1, never a traceback."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with force_locale("en"):
+            _refuse_no_text(kwargs.values())
             try:
                 return command(*args, **kwargs)
             except RuleError as error:
                 raise click.ClickException(sentence(error.code, error.details)) from error
+            except (OSError, UnicodeEncodeError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                    raise  # whoever read has read enough, and click ends quietly
+                raise click.ClickException(f"It can't be written: {error}.") from error
             except DBAPIError as error:
                 raise click.ClickException(_database_says(error)) from error
 
     return run
+
+
+def _refuse_no_text(values: Iterable[object]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise click.ClickException("What was given is not text in UTF-8.") from error
 
 
 def row(*cells: object) -> None:

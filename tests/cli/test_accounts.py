@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
+from portal.cli import accounts
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, Consent, Status
 from portal.permissions import Role
@@ -94,8 +97,15 @@ class TestCreating:
 
     def test_without_a_terminal_and_without_standard_input_it_says_what_to_do(self, app: Flask) -> None:
         result = run(app, "account", "create", "zoe@example.org", stdin=PASSWORD)
-        assert result.exit_code == 2
-        assert "--password-stdin" in result.stderr
+        assert "--password-stdin" in refused(result, code=2)
+
+    @pytest.mark.parametrize("words", [("--password-stdin",), ()])
+    def test_a_closed_standard_input_is_told(
+        self, app: Flask, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    ) -> None:
+        monkeypatch.setattr(accounts, "sys", SimpleNamespace(stdin=None))
+        line = refused(run(app, "account", "create", "zoe@example.org", *words), code=2)
+        assert "Standard input is closed" in line or "--password-stdin" in line
 
     def test_bytes_that_are_no_text_are_refused(self, app: Flask) -> None:
         result = app.test_cli_runner().invoke(
@@ -136,7 +146,7 @@ class TestCreating:
     def test_an_unknown_role_is_refused(self, app: Flask) -> None:
         result = run(app, "account", "create", "zoe@example.org", "--role", "king", "--password-stdin",
                      stdin=PASSWORD)  # fmt: skip
-        assert result.exit_code == 2
+        assert "king" in refused(result, code=2)
         assert account_is_missing(app, "zoe@example.org")
 
 
@@ -224,3 +234,52 @@ class TestTrouble:
         line = refused(run(app, "account", "list"))
         assert "can't be used" in line
         assert "hush-hush" not in line
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("account", "set-role", "alice"), "Missing argument"),
+        (("account", "set-role", "alice", "king"), "king"),
+        (("account", "open", "alice"), "open"),
+        (("key", "revoke", "nonsense"), "nonsense"),
+        (("key", "list", "--all"), "--all"),
+        (("jobs", "run", "--twice"), "--twice"),
+        (("selfcheck", "everything"), "everything"),
+    ],
+)
+def test_what_is_typed_wrong_is_told_in_one_line(app: Flask, words: tuple[str, ...], says: str) -> None:
+    line = refused(run(app, *words), code=2)
+
+    assert says in line
+    assert f"{words[0]} " in line
+    assert "--help" in line
+
+
+def test_a_group_alone_shows_its_help(app: Flask) -> None:
+    result = run(app, "account")
+
+    assert result.exit_code == 2
+    assert "set-role" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("account", "block", "alice", "--reason", "bad \udcff"), ("account", "unblock", "alic\udcff")]
+)
+def test_words_that_are_no_text_are_refused(app: Flask, cast: Cast, words: tuple[str, ...]) -> None:
+    assert "not text in UTF-8" in refused(run(app, *words))
+    assert account_of(app, cast.alice.email).status == Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), UnicodeEncodeError("ascii", "ö", 0, 1, "no")]
+)
+def test_a_list_that_can_not_be_written_is_told(
+    app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_cells: object) -> None:
+        raise error
+
+    monkeypatch.setattr(accounts, "row", fail)
+
+    assert "can't be written" in refused(run(app, "account", "list"))
