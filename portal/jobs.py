@@ -14,7 +14,7 @@ from types import FrameType
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from portal import mailer
 from portal.extensions import db, settings
@@ -152,8 +152,8 @@ class Courier:
         """Send one claimed mail and note how it went."""
         try:
             self._hand_over(claim)
-        except DBAPIError:
-            raise
+        except (OperationalError, InterfaceError):
+            raise  # the database is away; other errors of it are about this mail
         except (DeliveryFailed, mailer.MailUnusable) as error:
             self._fail(claim, str(error))
         except Exception as error:  # noqa: BLE001  # one mail that can't be made stops no other

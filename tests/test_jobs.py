@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from portal import jobs
 from portal.models import MailKind
@@ -151,6 +151,23 @@ def test_one_mail_that_can_not_be_made_stops_no_other(
         "The address can't stand in a header.",
         None,
     ]
+
+
+def test_two_processes_that_make_one_account_at_once_do_not_take_the_database_for_away(
+    app: Flask, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Somebody signed up twice: the other process was quicker, so the address is taken by now."""
+    taken = IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed: accounts.lemail"))
+    with app.app_context():
+        signup.request_sign_up(Actor.system(), "carol@example.org", "en")
+    enqueue(app, address="alice@example.org")
+    with monkeypatch.context() as raced:
+        raced.setitem(jobs.PREPARE, MailKind.SIGN_UP, _fail_with(taken))
+        assert [mail.to for mail in mailbox.all()] == ["alice@example.org"]
+
+    clock.forward(minutes=2)
+
+    assert mailbox.all(to="carol@example.org")
 
 
 def test_a_mail_handed_over_while_the_database_goes_away_is_not_sent_again(

@@ -160,6 +160,7 @@ def forget_unconfirmed() -> int:
                 Account.removed_at.is_(None),
                 Account.created_at < oldest,
             )
+            .order_by(Account.id)
             .with_for_update()
         ).all()
         for account in accounts:
