@@ -27,6 +27,8 @@ from portal.services.transaction import transaction
 PAGE_SIZE = 25
 REASON_LENGTH = 500
 
+_ADMINS = 0x61646D696E
+"""The number of the lock on PostgreSQL; on SQLite whoever writes is alone."""
 _LIKE_A_SECRET = re.compile(r"\w+_[0-9A-Za-z]{49}")
 _KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -238,7 +240,12 @@ def _before_block(session: Session, account: Account) -> Status:
 
 
 def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:
-    """Lock these accounts and all admins, in the order of their numbers against deadlocks."""
+    """Lock these accounts and all admins, in the order of their numbers, one process at a time.
+
+    The order alone is not enough: who is an admin changes, and may do so between two calls.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_ADMINS)))
     return session.scalars(
         select(Account)
         .where(or_(Account.id.in_(ids), Account.role == Role.ADMIN))

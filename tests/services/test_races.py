@@ -189,3 +189,20 @@ with app.app_context():
     assert [process.wait(100) for process in started] == [0] * 4
     assert database.execute("SELECT count(*) FROM api_keys") == [(100,)]
     assert database.execute("SELECT count(*) FROM audit_events WHERE action = 'key:created'") == [(100,)]
+
+
+@pytest.mark.postgresql_only(reason="on SQLite whoever writes is alone")
+def test_roles_that_change_at_once_do_not_wait_in_a_circle(
+    app: Flask, cast: Cast, database: Database
+) -> None:
+    """Who is an admin changes meanwhile, and all admins are held while one of them is lowered."""
+
+    def change(number: int) -> None:
+        person = (cast.alice, cast.bob, cast.sue)[number % 3]
+        for turn in range(number, number + 20):
+            with app.app_context():
+                role = Role.USER if turn % 2 else Role.ADMIN
+                operators.set_role(Actor.command_line(), person.account_id, role)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(8)))
