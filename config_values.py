@@ -48,9 +48,12 @@ def base_url_of(text: str) -> str:
 
 
 def database_of(text: str) -> str:
-    """The address of a database, if the portal speaks to its kind in this way."""
+    """The address of a database, if the portal keeps its promises on its kind; one in memory keeps nothing."""
     try:
-        known = make_url(text).drivername in {"sqlite", "postgresql+psycopg"}
+        url = make_url(text)
+        known = url.drivername == "postgresql+psycopg" or (
+            url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}
+        )
     except (ArgumentError, ValueError):
         known = False
     if not known:

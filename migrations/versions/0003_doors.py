@@ -69,8 +69,11 @@ ABOVE_MAKER = (
     "NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k"
     " WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account'"
     " AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at"
+    " AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at)"
     " AND (k.networks = '' OR NEW.networks <> '')"
-    " AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle))"
+    " AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle)"
+    " AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute)"
+    " AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day))"
 )
 UNLIKE = (
     "NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k"

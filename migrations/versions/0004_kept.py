@@ -1,15 +1,10 @@
 """Nothing takes the place of a key, an account or a record, by REPLACE or TRUNCATE either.
 
 On SQLite the conflict clause REPLACE deletes rows without firing the triggers of DELETE, also by
-the hidden rowid; on PostgreSQL TRUNCATE reaches keys and accounts. And a key that another makes
-stays within the retirement and the calls of its maker.
+the hidden rowid; on PostgreSQL TRUNCATE reaches keys and accounts.
 """
 
 from __future__ import annotations
-
-import importlib.util
-from pathlib import Path
-from types import ModuleType
 
 from alembic import op
 
@@ -44,33 +39,7 @@ SQLITE = (
 TRUNCATED = (("api_keys_whole", "api_keys"), ("accounts_whole", "accounts"))
 
 
-def revision_before() -> ModuleType:
-    """The revision before this one, whose trigger about makers is made again."""
-    spec = importlib.util.spec_from_file_location("doors", Path(__file__).with_name("0003_doors.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def make_again(*, stricter: bool) -> None:
-    """Make the trigger that holds a key within its maker, as it was or with what was missing."""
-    doors = revision_before()
-    [(name, event, condition, message)] = [each for each in doors.NEWER if each[0] == "api_keys_maker"]
-    if stricter:
-        assert condition.endswith(")")
-        condition = (
-            condition[:-1] + " AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at)"
-            " AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute)"
-            " AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day))"
-        )
-    doors.drop_guard(name)
-    doors.make_guard(name, event, condition, message)
-
-
 def upgrade() -> None:
-    make_again(stricter=True)
     if op.get_bind().dialect.name == "sqlite":
         for name, event, table, condition, message in SQLITE:
             op.execute(
@@ -95,7 +64,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    make_again(stricter=False)
     if op.get_bind().dialect.name == "sqlite":
         for name, *_ in SQLITE:
             op.execute(f"DROP TRIGGER {name}")

@@ -31,6 +31,14 @@ REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
     "no limits": ({"PORTAL_LIMITS_ENABLED": "false"}, "PORTAL_LIMITS_ENABLED"),
     "GitHub's keys in the clear": ({"PORTAL_GITHUB_KEYS": "http://api.github.com/x"}, "PORTAL_GITHUB_KEYS"),
     "GitHub's keys from nowhere": ({"PORTAL_GITHUB_KEYS": "no-such-file.json"}, "PORTAL_GITHUB_KEYS"),
+    "another database": ({"PORTAL_DATABASE_URL": "mysql://root:changeme@db/x"}, "PORTAL_DATABASE_URL"),
+    "another driver": ({"PORTAL_DATABASE_URL": "postgresql://x:changeme@db/x"}, "PORTAL_DATABASE_URL"),
+    "a database that ends with its connection": ({"PORTAL_DATABASE_URL": "sqlite://"}, "PORTAL_DATABASE_URL"),
+    "no folder": ({"PORTAL_INSTANCE_PATH": "/dev/null/chatelaine"}, "PORTAL_INSTANCE_PATH"),
+    "a folder that takes no file": (
+        {"PORTAL_INSTANCE_PATH": "/proc/self", "PORTAL_BASE_URL": None, "PORTAL_SECRET_KEY": None},
+        "PORTAL_INSTANCE_PATH",
+    ),
     "a weak secret key on this machine": (
         {"PORTAL_BASE_URL": None, "PORTAL_SECRET_KEY": "secret"},
         "PORTAL_SECRET_KEY",
@@ -42,6 +50,8 @@ COMMANDS = {
     "no secret key": ("serve",),
     "a weak pepper": ("jobs", "run"),
     "no limits": ("serve",),
+    "another driver": ("account", "list"),
+    "no folder": ("key", "list"),
 }
 HIDDEN = (SECRET_KEY, "x7Kq2", "a" * 64, "changeme", PEPPERS)
 
