@@ -48,7 +48,7 @@ def base_url_of(text: str) -> str:
 
 
 def database_of(text: str) -> str:
-    """The address of a database, if the portal keeps its promises on its kind; one in memory keeps nothing."""
+    """The address of a database, if the portal keeps its promises on its kind; memory keeps nothing."""
     try:
         url = make_url(text)
         known = url.drivername == "postgresql+psycopg" or (

@@ -14,6 +14,7 @@ COMMANDS = {
     "db": ("migrations", "db"),
     "jobs": ("jobs", "group"),
     "key": ("keys", "group"),
+    "record": ("record", "group"),
     "selfcheck": ("selfcheck", "selfcheck"),
     "serve": ("serve", "serve"),
 }

@@ -54,6 +54,20 @@ def revoke(key_id: UUID, reason: str) -> None:
     row(key.id, key.name, _state(key, clock.utcnow()))
 
 
+@group.command("revoke-all")
+@click.argument("email")
+@reason
+@plain_errors
+def revoke_all(email: str, reason: str) -> None:
+    """Revoke all keys of an account for good, because its use is excessive.
+
+    Tells the address and how many there were. EMAIL may also be the name or the number.
+    """
+    account = listings.get_account(email)
+    address = account.email
+    row(address, operators.revoke_excessive(Actor.command_line(), account.id, why=reason))
+
+
 def _state(key: ApiKey, now: datetime) -> str:
     if key.is_revoked(now):
         return f"revoked:{key.revoked_reason or Reason.REPLACED}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -43,6 +44,7 @@ MALLOC_ARENAS = "2"
 GRACE = 15
 """Seconds that workers and jobs get to end what they are at."""
 PAUSE_BEFORE_RESTART = 3.0
+LOOK_EVERY = 0.1
 JOBS = (sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run")
 
 log = structlog.get_logger(__name__)
@@ -67,11 +69,42 @@ def serve() -> None:
     finally:
         db.session.remove()
         db.engine.dispose()
+    with JobsProcess().running(), announced(settings, link):
+        make_server(settings).serve(target_loader=load_worker)
+
+
+@contextmanager
+def announced(settings: Settings, link: str | None) -> Iterator[None]:
+    """Say where the portal is, as soon as it answers there; ``link`` makes the first admin.
+
+    To be held open while it serves. Said sooner, it would have people open what isn't there yet.
+    """
+    ending = threading.Event()
+    thread = threading.Thread(target=_announce, args=(settings, link, ending), name="announce", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def _announce(settings: Settings, link: str | None, ending: threading.Event) -> None:
+    while not _answers(settings.host, settings.port):
+        if ending.wait(LOOK_EVERY):
+            return
     if link:
         click.echo(f"There is no account yet. Make the first admin here, within a day:\n{link}")
     click.echo(f"Chatelaine is at {settings.base_url} (Ctrl-C ends it).")
-    with JobsProcess().running():
-        make_server(settings).serve(target_loader=load_worker)
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether a worker listens; each does so when it has loaded the application."""
+    try:
+        socket.create_connection((host, port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -100,6 +133,7 @@ def make_server(settings: Settings) -> AbstractServer[Any]:
     """
     multiprocessing.set_start_method("spawn", force=True)
     os.environ.setdefault("MALLOC_ARENA_MAX", MALLOC_ARENAS)
+    logging.getLogger("_granian").addFilter(_is_news)
     return Granian(
         "wsgi:app",
         address=settings.host,
@@ -118,6 +152,11 @@ def make_server(settings: Settings) -> AbstractServer[Any]:
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that there are many threads: they were chosen, see ``docs/decisions/0003-verification-path.md``."""
+    return "Python threads" not in record.getMessage()
 
 
 class JobsProcess:

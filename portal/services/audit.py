@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.extensions import db
@@ -46,6 +47,11 @@ def record(
     )
 
 
+def is_about(account_id: int) -> ColumnElement[bool]:
+    """Whether an act was done to an account, or by it."""
+    return (AuditEvent.account_id == account_id) | (AuditEvent.actor_account_id == account_id)
+
+
 def list_events(
     *,
     account_id: int | None = None,
@@ -57,9 +63,7 @@ def list_events(
     """The newest acts first; of one account, or of all. ``before`` is the last id seen."""
     query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
     if account_id is not None:
-        query = query.where(
-            (AuditEvent.account_id == account_id) | (AuditEvent.actor_account_id == account_id)
-        )
+        query = query.where(is_about(account_id))
     if action is not None:
         query = query.where(AuditEvent.action == action)
     if without:

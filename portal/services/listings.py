@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, Status
+from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, Status
 from portal.permissions import Role
 from portal.services import audit, key_states
 from portal.services.actor import Actor
@@ -65,6 +65,23 @@ def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
     while keys:
         yield from keys
         keys = db.session.scalars(query.where(ApiKey.id > keys[-1].id)).all()
+
+
+def list_record(
+    actor: Actor, account: Account | None = None, action: Action | None = None
+) -> Iterator[AuditEvent]:
+    """The record, of one account or of all, the oldest act first. Raises Forbidden."""
+    account_id = None if account is None else account.id
+    _note(actor, Action.RECORD_READ, account_id)
+    query = select(AuditEvent).order_by(AuditEvent.id).limit(AT_ONCE)
+    if account_id is not None:
+        query = query.where(audit.is_about(account_id))
+    if action is not None:
+        query = query.where(AuditEvent.action == action)
+    events = db.session.scalars(query).all()
+    while events:
+        yield from events
+        events = db.session.scalars(query.where(AuditEvent.id > events[-1].id)).all()
 
 
 def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:

@@ -59,3 +59,23 @@ def test_revoking_is_for_good_and_keeps_the_reason(app: Flask, cast: Cast, make_
 def test_an_unknown_key_is_refused(app: Flask) -> None:
     assert "nothing here" in refused(run(app, "key", "revoke", "0192f3c1-0000-7000-8000-000000000000"))
     assert run(app, "key", "revoke", "no-uuid").exit_code == 2
+
+
+def test_all_keys_of_an_account_are_revoked_for_excess(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    for _ in range(2):
+        make_key(cast.alice)
+    other = make_key(cast.bob)
+
+    result = run(app, "key", "revoke-all", cast.alice.email, "--reason", "a million calls")
+
+    assert (result.exit_code, result.stdout) == (0, f"{cast.alice.email}\t2\n")
+    states = {
+        line.split("\t")[0]: line.split("\t")[4] for line in run(app, "key", "list").stdout.splitlines()
+    }
+    assert states.pop(other.id) == "live"
+    assert set(states.values()) == {"revoked:excessive"}
+    event = last_event(app, Action.KEYS_REVOKED)
+    assert (event.reason, event.actor_kind) == ("a million calls", ActorKind.COMMAND_LINE)
+    again = run(app, "key", "revoke-all", str(cast.alice.account_id))
+    assert (again.exit_code, again.stdout) == (0, f"{cast.alice.email}\t0\n")
+    assert "nothing here" in refused(run(app, "key", "revoke-all", "nobody@example.org"))

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config import Settings
 from config_values import ConfigurationError
 from portal.cli import parents, serve
 from tests.conftest import MakeApp, MakeKey, StartServer
@@ -70,6 +71,10 @@ def test_two_that_start_on_an_empty_database_at_once_both_come_up_with_a_link_fo
             stack.callback(server.finish)
         list(pool.map(Server.start, servers))
         assert [get(server, "/healthz") for server in servers] == [200, 200]
+
+        wait_until(
+            lambda: all("Chatelaine is at" in each.output() for each in servers), 10, "nothing was said"
+        )
 
     links = [SETUP_LINK.search(server.output()) for server in servers]
     for server, link in zip(servers, links, strict=True):
@@ -231,7 +236,7 @@ def test_with_an_account_there_is_no_link(
 ) -> None:
     app = make_app(PORTAL_PORT=str(free_port()))
     monkeypatch.setattr(serve, "JOBS", (sys.executable, "-c", "import time; time.sleep(60)"))
-    monkeypatch.setattr(serve, "make_server", lambda _settings: FakeServer())
+    monkeypatch.setattr(serve, "make_server", FakeServer)
 
     result = app.test_cli_runner().invoke(args=["serve"])
 
@@ -243,19 +248,46 @@ def test_with_an_account_there_is_no_link(
 class FakeServer:
     """Takes the place of the server, so that the command can be watched from inside."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.loader: object = None
+
+    def serve(self, *, target_loader: object) -> None:
+        """Listen until somebody has come."""
+        self.loader = target_loader
+        with socket.create_server((self.settings.host, self.settings.port)) as listening:
+            listening.accept()[0].close()
+
+
+class DeadServer(FakeServer):
+    """Ends before it listens."""
 
     def serve(self, *, target_loader: object) -> None:
         self.loader = target_loader
 
 
 @pytest.mark.sqlite_only(reason="the same on both")
+def test_nobody_is_sent_to_a_portal_that_does_not_answer(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(PORTAL_PORT=str(free_port()))
+    monkeypatch.setattr(serve, "JOBS", (sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(serve, "make_server", DeadServer)
+
+    result = app.test_cli_runner().invoke(args=["serve"])
+
+    assert result.exit_code == 0, result.output
+    assert "Chatelaine is at" not in result.stdout
+    assert not SETUP_LINK.search(result.stdout)
+
+
+@pytest.mark.sqlite_only(reason="the same on both")
 def test_the_server_is_started_beside_the_jobs(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    fake, ran = FakeServer(), tmp_path / "ran"
+    ran = tmp_path / "ran"
     app = make_app(PORTAL_PORT=str(free_port()))
+    fake = FakeServer(app.config["PORTAL"])
     program = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
     monkeypatch.setattr(serve, "JOBS", (sys.executable, "-c", program, str(ran)))
     monkeypatch.setattr(serve, "make_server", lambda _settings: fake)

@@ -1,0 +1,42 @@
+"""The command about the record."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.models import Action
+from portal.services import listings
+from portal.services.actor import Actor
+
+group = PlainGroup("record", help="List what was done.")
+
+
+@group.command("list")
+@click.argument("email", required=False)
+@click.option("--action", type=click.Choice([action.value for action in Action]), help="Only these acts.")
+@plain_errors
+def list_record(email: str | None, action: str | None) -> None:
+    """List the acts, of an account or all, the oldest first, one a line, with tabs between.
+
+    Number, moment, action, kind of actor, its account, its key, the account that it was done
+    to, the key, from where, the reason, the rest as JSON. EMAIL may also be the name or the
+    number of the account.
+    """
+    account = listings.get_account(email) if email else None
+    for act in listings.list_record(Actor.command_line(), account, Action(action) if action else None):
+        row(
+            act.id,
+            when(act.at),
+            act.action.value,
+            act.actor_kind.value,
+            act.actor_account_id,
+            act.actor_key_id,
+            act.account_id,
+            act.key_id,
+            act.address,
+            act.reason and " ".join(act.reason.split()),
+            json.dumps(act.details, ensure_ascii=False, sort_keys=True),
+        )
