@@ -29,7 +29,7 @@ def message(subject: str = "Hello") -> EmailMessage:
 
 
 def transport(tmp_path: Path, url: str) -> Any:
-    return make_transport(load_settings(settings_for("sqlite://", tmp_path, PORTAL_MAIL_URL=url)))
+    return make_transport(load_settings(settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url)))
 
 
 def accepting(_server: object, _session: object, _envelope: object, _how: str, given: Any) -> AuthResult:
@@ -233,7 +233,7 @@ def test_a_transport_does_not_show_its_password(tmp_path: Path) -> None:
     ],
 )
 def test_it_greets_with_the_name_of_the_portal(tmp_path: Path, base_url: str, greeting: str) -> None:
-    settings = settings_for("sqlite://", tmp_path, PORTAL_MAIL_URL="smtp://mx", PORTAL_BASE_URL=base_url)
+    settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL="smtp://mx", PORTAL_BASE_URL=base_url)
     made = make_transport(load_settings(settings))
 
     assert isinstance(made, SmtpTransport)
@@ -242,14 +242,14 @@ def test_it_greets_with_the_name_of_the_portal(tmp_path: Path, base_url: str, gr
 
 @pytest.mark.parametrize("sender", ["Chatelaine <chatelaine@localhost>", "keys@example.org"])
 def test_a_sender_is_an_address(tmp_path: Path, sender: str) -> None:
-    settings = settings_for("sqlite://", tmp_path, PORTAL_MAIL_FROM=sender)
+    settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_FROM=sender)
 
     assert make_transport(load_settings(settings)) == FileTransport(tmp_path / "mail")
 
 
 @pytest.mark.parametrize("sender", ["", "Chatelaine", "a@b\r\nBcc: x@y", "@"])
 def test_what_is_no_address_is_no_sender(tmp_path: Path, sender: str) -> None:
-    settings = settings_for("sqlite://", tmp_path, PORTAL_MAIL_FROM=sender)
+    settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_FROM=sender)
 
     with pytest.raises(ConfigurationError, match="PORTAL_MAIL_FROM"):
         make_transport(load_settings(settings))

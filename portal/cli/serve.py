@@ -164,6 +164,8 @@ class JobsProcess:
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
         self._command = command or (*JOBS, "--parent", str(os.getpid()))
+        self._environment = dict(os.environ)
+        """As it is now: the server changes it while a thread starts the jobs, which would read it half."""
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -180,19 +182,25 @@ class JobsProcess:
             keeper.join(GRACE)
 
     def _keep(self) -> None:
-        while self._start():
-            assert self._process is not None
-            code = self._process.wait()
-            if not self._ending.is_set():
-                log.error("jobs.ended", code=code, again_in=PAUSE_BEFORE_RESTART)
+        while not self._ending.is_set():
+            try:
+                code = self._run()
+            except OSError:
+                log.exception("jobs.not-started", again_in=PAUSE_BEFORE_RESTART)
+            else:
+                if not self._ending.is_set():
+                    log.error("jobs.ended", code=code, again_in=PAUSE_BEFORE_RESTART)
             self._ending.wait(PAUSE_BEFORE_RESTART)
 
-    def _start(self) -> bool:
+    def _run(self) -> int | None:
+        """Start it, and wait for its end; raises OSError when it can't be started."""
         with self._lock:
             if self._ending.is_set():
-                return False
-            self._process = subprocess.Popen(self._command)  # noqa: S603  # our own command
-            return True
+                return None
+            process = self._process = subprocess.Popen(  # noqa: S603  # our own command
+                self._command, env=self._environment
+            )
+        return process.wait()
 
     def _end(self) -> None:
         with self._lock:

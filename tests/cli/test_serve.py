@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import http.client
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -331,6 +333,39 @@ def test_a_command_that_ends_is_run_again(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     with serve.JobsProcess((sys.executable, "-c", program, str(log))).running():
         wait_until(lambda: log.exists() and len(log.read_text()) >= 3, 20, "it did not come again")
+
+
+def test_a_command_that_can_not_be_started_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(serve, "PAUSE_BEFORE_RESTART", 0.05)
+    came, tries, start = tmp_path / "came", [0], subprocess.Popen
+
+    def start_at_last(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        tries[0] += 1
+        if tries[0] < 3:
+            raise OSError(errno.EAGAIN, "no room for a process")
+        return start(*words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start_at_last)
+    program = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
+    with serve.JobsProcess((sys.executable, "-c", program, str(came))).running():
+        wait_until(came.exists, 20, "it was not tried again")
+
+
+def test_jobs_start_while_the_server_changes_its_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The C library's environment moves then, and a start that reads it ends with EFAULT."""
+    told = tmp_path / "told"
+    program = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(os.environ.get('LATER', '-'))"
+    jobs = serve.JobsProcess((sys.executable, "-c", program, str(told)))
+
+    monkeypatch.setenv("LATER", "set after the jobs were made")
+    with jobs.running():
+        wait_until(lambda: told.exists() and bool(told.read_text()), 20, "it did not start")
+
+    assert told.read_text() == "-"
 
 
 def run_serve(instance: Path, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -34,6 +34,8 @@ KINDS = [
         _l("For a service that introspects keys; it opens nothing else"),
     ),
 ]
+PROPOSED = 24 * 60 * 60
+"""Seconds of overlap for a key that was used in the last day."""
 OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
@@ -153,9 +155,11 @@ class RotateForm(NonceForm):
         else:
             self.form_errors.append(said)
 
-    def tell(self, key: ApiKey) -> None:
-        """Say of each overlap until when the old secret works."""
+    def tell(self, key: ApiKey, *, is_in_use: bool) -> None:
+        """Say of each overlap until when the old secret works; propose one where a script would stop."""
         self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
+        if is_in_use and not self.is_submitted():
+            self.overlap.data = PROPOSED
 
 
 def _presets(longest: timedelta) -> list[int]:

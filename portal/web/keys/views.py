@@ -175,8 +175,9 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
     if successor is not None:
         flash(_("This key was rotated already. Here is its successor."), "info")
         return redirect(url_for(".detail", key_id=successor.id))
-    form.tell(key)
-    return render_template("keys/rotate.html", key=row(key), form=form)
+    shown = row(key)
+    form.tell(key, is_in_use=shown.recently_used)
+    return render_template("keys/rotate.html", key=shown, form=form)
 
 
 def _show_once(key: ApiKey, secret: str) -> str:
