@@ -105,7 +105,9 @@ SENTENCES: dict[str, str] = {
     "addressNotAllowed": N_(
         "This key may not be used from this address. Use it from one of its networks, or make another key."
     ),
-    "insufficientAccessLevel": N_("You may not do this: it asks for a higher level."),
+    "insufficientAccessLevel": N_(
+        "You may not do this. Use a key or an account of a higher level, or sign in for what no key may do."
+    ),
     "accountBlocked": N_("This account is blocked. Write to the people who run this portal."),
     "accountLocked": N_("This account is locked by its owner. The mail that was sent says how to open it."),
     "consentLacking": N_("The owner's consent is lacking. Give it first."),
