@@ -25,7 +25,8 @@ from portal.services import jwt, limits
 from portal.services.actor import Actor
 from portal.services.doorkeeper import Admission, Doorkeeper
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
-from portal.services.verification import KeyFacts, Outcome
+from portal.services.key_facts import KeyFacts
+from portal.services.verification import Outcome
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""

@@ -19,7 +19,7 @@ from werkzeug.routing import PathConverter
 from portal.api.answers import KEPT_ANSWERS
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.errors import InvalidInput
-from portal.services.verification import KeyFacts
+from portal.services.key_facts import KeyFacts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -13,7 +13,7 @@ from portal.api.answers import JSON, KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.services import profile
-from portal.services.verification import KeyFacts
+from portal.services.key_facts import KeyFacts
 
 
 def show_account() -> ResponseReturnValue:

@@ -16,8 +16,9 @@ from portal import clock
 from portal.permissions import READ_OTHERS
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
+from portal.services.key_facts import KeyFacts
 from portal.services.usage import UsageCollector
-from portal.services.verification import NO_LEVEL, Decision, KeyFacts, Outcome, Verifier
+from portal.services.verification import NO_LEVEL, Decision, Outcome, Verifier
 
 
 class Credentials(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import OperationalError
 
-from portal.services.verification import QUERY, KeyFacts
+from portal.services.key_facts import QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -10,43 +10,29 @@ says that no other connection has written since.
 from __future__ import annotations
 
 import re
-import sqlite3
-import threading
 from enum import StrEnum
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-from uuid import UUID
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 
 from config import Settings
 from portal import clock
-from portal.extensions import SQLITE_BUSY_MS
-from portal.models import Consent, KeyKind, Status
+from portal.models import Consent, Status
 from portal.permissions import ROLE_LEVELS
 from portal.services import networks, secrets
+from portal.services.key_facts import KeyFacts
+from portal.services.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
     from portal.services.postgres_reader import PostgresReader
 
 Reader: TypeAlias = "SqliteReader | PostgresReader"
 
-CACHED_KEYS = 10_000
-PAGES = 16
-"""Of the database, that a connection keeps in memory."""
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
 NO_LEVEL = -1
 """Below every level that a door asks for: what a service key has."""
-
-QUERY = """
-SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
-       k.revoked_at, a.role, a.status, a.consent, a.username, k.kind, k.networks, k.not_before,
-       k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at
-FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
-WHERE k.digest = {}
-"""
 
 
 class Outcome(StrEnum):
@@ -67,52 +53,6 @@ class Outcome(StrEnum):
     LEVEL = "insufficientAccessLevel"
     METHOD = "methodNotPermitted"
     THROTTLED = "tooManyRequests"
-
-
-class KeyFacts(NamedTuple):
-    """What a check reads of a key and its owner; times are milliseconds since the epoch.
-
-    ``max_idle`` is in seconds, ``networks`` as :mod:`portal.services.networks` keeps them.
-    """
-
-    id: str
-    name: str
-    level: int
-    digest: bytes
-    pepper_id: str
-    account_id: int
-    created_at: int
-    expires_at: int
-    revoked_at: int | None
-    role: str
-    status: int
-    consent: int
-    username: str = ""
-    kind: str = KeyKind.ACCOUNT.value
-    networks: str = ""
-    not_before: int | None = None
-    max_idle: int | None = None
-    retires_at: int | None = None
-    calls_per_minute: int | None = None
-    calls_per_day: int | None = None
-    last_used_at: int | None = None
-
-    @property
-    def is_service(self) -> bool:
-        """Whether it introspects the keys of others, and opens nothing else."""
-        return self.kind == KeyKind.SERVICE
-
-    @property
-    def ends_at(self) -> int:
-        """When it ends, as things stand: by its expiry, for its successor, or unused."""
-        ends = self.expires_at if self.retires_at is None else min(self.expires_at, self.retires_at)
-        if self.max_idle is None:
-            return ends
-        awake = max(self.created_at, self.not_before or 0, self.last_used_at or 0)
-        return min(ends, awake + self.max_idle * 1000)
-
-    def __repr__(self) -> str:
-        return f"<KeyFacts {self.id}>"
 
 
 class Decision(NamedTuple):
@@ -199,63 +139,3 @@ def reader_for(settings: Settings) -> Reader:
     from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
 
     return PostgresReader(url.get_dialect()().create_connect_args(url)[1])
-
-
-class SqliteReader:
-    """Reads through a connection of its own, which never writes and which all threads share.
-
-    What it has read it keeps until another connection has committed anything. Threads take
-    turns: a read is shorter than a turn of the interpreter's own lock, and each further
-    connection would keep the schema, the pages and the keys once more.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._turn = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._version = -1
-        self._kept: dict[bytes, KeyFacts] = {}
-
-    def find(self, digest: bytes) -> KeyFacts | None:
-        """The facts of the key with this digest; those read before, if nobody has written since.
-
-        Raises OperationalError when the database can't be read.
-        """
-        with self._turn:
-            try:
-                connection = self._connection or self._open()
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
-                if version != self._version:
-                    self._kept.clear()
-                    self._version = version
-                return self._kept.get(digest) or self._read(connection, digest)
-            except sqlite3.Error as error:
-                self._close()
-                raise OperationalError(None, None, error) from error
-
-    def close(self) -> None:
-        """Close the connection; the next look opens another."""
-        with self._turn:
-            self._close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute(f"PRAGMA cache_size = {PAGES}")
-        self._connection, self._version = connection, -1
-        return connection
-
-    def _read(self, connection: sqlite3.Connection, digest: bytes) -> KeyFacts | None:
-        row = connection.execute(QUERY.format("?"), (digest,)).fetchone()
-        if row is None:
-            return None
-        if len(self._kept) >= CACHED_KEYS:
-            self._kept.clear()
-        facts = self._kept[digest] = KeyFacts(str(UUID(row[0])), *row[1:])
-        return facts
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

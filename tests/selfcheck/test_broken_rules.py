@@ -35,6 +35,8 @@ from portal.services import (
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
 from portal.services.errors import InvalidInput
+from portal.services.key_facts import KeyFacts
+from portal.services.sqlite_reader import SqliteReader
 from portal.services.verification import Outcome
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
@@ -100,7 +102,7 @@ def instead(*changes: tuple[object, str, object]) -> Break:
     return break_it
 
 
-def never_reading_again(reader: verification.SqliteReader, digest: bytes) -> verification.KeyFacts | None:
+def never_reading_again(reader: SqliteReader, digest: bytes) -> KeyFacts | None:
     """Believe what was read once for ever."""
     return reader._kept.get(digest) or reader._read(reader._connection or reader._open(), digest)
 
@@ -152,7 +154,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "capped": (instead((caps, "refuse_one_more", nothing)), "14 at one moment made 14 keys where 10 may be"),
     "one-key": (instead((keys, "refuse_second", nothing)), ""),
     "at-once": (
-        instead((verification.SqliteReader, "find", never_reading_again)),
+        instead((SqliteReader, "find", never_reading_again)),
         "after a DELETE a key was answered with",
     ),
     "role-falls": (instead((keys, "revoke_all", nothing)), "its keys must be revoked first"),

@@ -12,8 +12,9 @@ from flask import Flask
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
-from portal.services import operators, secrets, verification
+from portal.services import operators, secrets, sqlite_reader, verification
 from portal.services.actor import Actor
+from portal.services.key_facts import KeyFacts
 from portal.services.verification import UNKNOWN, Outcome, Verifier
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -71,7 +72,7 @@ def test_the_level_that_counts_is_never_above_the_owners_role(
 
 def test_what_no_code_path_leaves_is_refused_all_the_same() -> None:
     """The triggers forbid these rows; the decision doesn't rest on them."""
-    facts = verification.KeyFacts("", "", 4, b"", "", 1, 0, 10, None, "user", 1, 1)
+    facts = KeyFacts("", "", 4, b"", "", 1, 0, 10, None, "user", 1, 1)
 
     assert verification.outcome_of(facts, 9) is Outcome.GOOD
     assert verification.outcome_of(facts, 10) is Outcome.EXPIRED
@@ -204,7 +205,7 @@ def test_what_is_kept_in_memory_is_bounded(
     verifier: Verifier, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [make_key(cast.alice) for _ in range(5)]
-    monkeypatch.setattr(verification, "CACHED_KEYS", 3)
+    monkeypatch.setattr(sqlite_reader, "CACHED_KEYS", 3)
 
     for each in (*made, *made):
         assert verifier.decide(each.id, each.secret).outcome is Outcome.GOOD
