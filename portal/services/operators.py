@@ -1,4 +1,4 @@
-"""What operators may do to accounts: look, block, unblock, revoke, and change roles.
+"""What operators may do to accounts: block, unblock, revoke, and change roles.
 
 Support (level 8) blocks, unblocks and revokes; only admins (9) change roles. Nobody acts
 on someone above them, nor on themselves, and the last admin is safe.
@@ -6,17 +6,13 @@ on someone above them, nor on themselves, and the last admin is safe.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
-from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services import audit, keys, outbox, sessions, tokens
@@ -24,82 +20,10 @@ from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound
 from portal.services.transaction import transaction
 
-PAGE_SIZE = 25
 REASON_LENGTH = 500
 
 _ADMINS = 0x61646D696E
 """The number of the lock on PostgreSQL; on SQLite whoever writes is alone."""
-_LIKE_A_SECRET = re.compile(r"\w+_[0-9A-Za-z]{49}")
-_KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPage:
-    """One page of a list of accounts, counted from 1."""
-
-    items: Sequence[Account]
-    number: int
-    pages: int
-    total: int
-
-
-def search_accounts(
-    actor: Actor,
-    *,
-    query: str = "",
-    role: Role | None = None,
-    status: Status | None = None,
-    page: int = 1,
-) -> AccountPage:
-    """The accounts whose name, address, number or key fits, the newest first.
-
-    The look is recorded; a secret that was pasted by mistake is not. Raises Forbidden.
-    """
-    _require(actor, SUPPORT)
-    condition = and_(
-        Account.removed_at.is_(None),
-        _like(query),
-        Account.role == role if role else true(),
-        Account.status == status if status is not None else true(),
-    )
-    total = db.session.scalar(select(func.count()).select_from(Account).where(condition)) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(1, page), pages)
-    with transaction() as session:
-        audit.record(session, actor, Action.ACCOUNTS_SEARCHED, query=_recordable(query), page=number)
-    items = db.session.scalars(
-        select(Account)
-        .where(condition)
-        .order_by(Account.id.desc())
-        .limit(PAGE_SIZE)
-        .offset((number - 1) * PAGE_SIZE)
-    ).all()
-    return AccountPage(items, number, pages, total)
-
-
-def read_account(actor: Actor, account_id: int) -> Account:
-    """One account, for an operator. The look is recorded. Raises NotFound."""
-    _require(actor, SUPPORT)
-    with transaction() as session:
-        account = session.get(Account, account_id)
-        if account is None:
-            raise NotFound
-        audit.record(session, actor, Action.ACCOUNT_READ, account_id=account_id)
-    return account
-
-
-def note_record_read(actor: Actor, account_id: int | None = None) -> None:
-    """Record that an operator looks at the record, of all or of one account. Raises Forbidden."""
-    _require(actor, SUPPORT)
-    with transaction() as session:
-        audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
-
-
-def note_usage_read(actor: Actor, span: str) -> None:
-    """Record that an operator looks at the use of all keys. Raises Forbidden."""
-    _require(actor, SUPPORT)
-    with transaction() as session:
-        audit.record(session, actor, Action.USAGE_READ, span=span)
 
 
 def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Account:
@@ -218,7 +142,7 @@ def _lock_target(session: Session, actor: Actor, account_id: int, level: int) ->
     found = {row.id: row for row in _lock_with_admins(session, account_id, actor.account_id)}
     target = found.get(account_id)
     if actor.kind is not ActorKind.COMMAND_LINE:
-        me = _require_level(actor, found.get(actor.account_id or 0), level)
+        me = require_level(actor, found.get(actor.account_id or 0), level)
         if target and not may_act_on(me.role, target, actor_id=me.id, level=level):
             raise Forbidden
     if target is None or target.removed_at is not None:
@@ -255,14 +179,7 @@ def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:
     ).all()
 
 
-def _require(actor: Actor, level: int) -> None:
-    if actor.kind is ActorKind.COMMAND_LINE:
-        return
-    me = db.session.get(Account, actor.account_id) if actor.account_id else None
-    _require_level(actor, me, level)
-
-
-def _require_level(actor: Actor, me: Account | None, level: int) -> Account:
+def require_level(actor: Actor, me: Account | None, level: int) -> Account:
     """The actor's account, when it and the key that asks, if one does, reach the level."""
     if me is None or me.status != Status.ACTIVE or me.role.level < level:
         raise Forbidden
@@ -278,23 +195,3 @@ def _reason(why: str, *, required: bool = True) -> str | None:
     if len(text) > REASON_LENGTH:
         raise InvalidInput("reasonTooLong", "reason", maximum=REASON_LENGTH)
     return text or None
-
-
-def _like(query: str) -> ColumnElement[bool]:
-    words = query.strip()
-    if not words:
-        return true()
-    conditions = [
-        Account.username.icontains(words, autoescape=True),
-        Account.email.icontains(words, autoescape=True),
-    ]
-    if words.isascii() and words.isdecimal() and len(words) < 16:
-        conditions.append(Account.id == int(words))
-    if _KEY_ID.fullmatch(words.lower()):
-        owner = select(ApiKey.account_id).where(ApiKey.id == UUID(words))
-        conditions.append(Account.id == owner.scalar_subquery())
-    return or_(*conditions)
-
-
-def _recordable(query: str) -> str:
-    return _LIKE_A_SECRET.sub("[hidden]", query)[:100]

@@ -13,7 +13,7 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import audit, listings, operators, recovery, removal, sessions
+from portal.services import audit, listings, looks, operators, recovery, removal, sessions
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, RuleError
 from tests.conftest import MakeKey
@@ -86,7 +86,7 @@ class TestWhoMayAct:
             with pytest.raises(Forbidden):
                 act(weak, cast.alice.account_id)
         with pytest.raises(Forbidden):
-            operators.read_account(weak, cast.alice.account_id)
+            looks.read_account(weak, cast.alice.account_id)
 
     def test_a_blocked_operator_acts_no_more(self, context: Flask, cast: Cast) -> None:
         operators.block(SHELL, cast.sue.account_id, why="left us")
@@ -281,36 +281,36 @@ class TestLooking:
     ) -> None:
         made = make_key(cast.bob)
         for query in ("BOB", "bobby@EXAMPLE", str(cast.bob.account_id), made.id.upper()):
-            found = operators.search_accounts(cast.sue.actor, query=query)
+            found = looks.search_accounts(cast.sue.actor, query=query)
             assert cast.bob.account_id in [account.id for account in found.items], query
-        assert operators.search_accounts(cast.sue.actor, query="%").total == 0
+        assert looks.search_accounts(cast.sue.actor, query="%").total == 0
 
     def test_it_filters_by_role_and_state(self, context: Flask, cast: Cast) -> None:
         operators.block(SHELL, cast.bob.account_id, why="spam")
-        by_role = operators.search_accounts(cast.sue.actor, role=Role.ADMIN)
-        by_state = operators.search_accounts(cast.sue.actor, status=Status.BLOCKED)
+        by_role = looks.search_accounts(cast.sue.actor, role=Role.ADMIN)
+        by_state = looks.search_accounts(cast.sue.actor, status=Status.BLOCKED)
         assert [account.id for account in by_role.items] == [cast.ada.account_id]
         assert [account.id for account in by_state.items] == [cast.bob.account_id]
 
     def test_each_look_is_recorded(self, context: Flask, cast: Cast) -> None:
-        operators.search_accounts(cast.sue.actor, query="alice")
-        operators.read_account(cast.sue.actor, cast.alice.account_id)
-        operators.note_record_read(cast.sue.actor)
-        looks = [event.action for event in audit.list_events(limit=3)]
-        assert looks == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
+        looks.search_accounts(cast.sue.actor, query="alice")
+        looks.read_account(cast.sue.actor, cast.alice.account_id)
+        looks.note_record_read(cast.sue.actor)
+        told = [event.action for event in audit.list_events(limit=3)]
+        assert told == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
     def test_a_secret_that_is_pasted_into_the_search_is_not_kept(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
         made = make_key(cast.bob)
-        operators.search_accounts(cast.sue.actor, query=f" {made.secret}")
+        looks.search_accounts(cast.sue.actor, query=f" {made.secret}")
         assert made.secret not in str(last(Action.ACCOUNTS_SEARCHED).details)
 
     def test_owners_may_not_look(self, context: Flask, cast: Cast) -> None:
         for look in (
-            lambda: operators.search_accounts(cast.bob.actor),
-            lambda: operators.read_account(cast.bob.actor, cast.alice.account_id),
-            lambda: operators.note_record_read(cast.bob.actor),
+            lambda: looks.search_accounts(cast.bob.actor),
+            lambda: looks.read_account(cast.bob.actor, cast.alice.account_id),
+            lambda: looks.note_record_read(cast.bob.actor),
             lambda: next(listings.list_accounts(cast.ada.actor)),
             lambda: next(listings.list_keys(cast.ada.actor)),
         ):

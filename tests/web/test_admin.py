@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, operators, removal
+from portal.services import audit, looks, operators, removal
 from portal.services.actor import Actor
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
@@ -120,7 +120,7 @@ class TestFinding:
         assert page.select_one("a.button[href='/admin/accounts']")
 
     def test_many_come_in_pages_that_keep_the_filter(self, app: Flask, sue: PageChecker) -> None:
-        for number in range(operators.PAGE_SIZE + 1):
+        for number in range(looks.PAGE_SIZE + 1):
             make_person(app, f"tester{number}", Role.TESTER)
         page = sue.page("/admin/accounts?role=tester")
         following = page.select_one("nav.pages a[rel=next]")

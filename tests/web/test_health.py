@@ -11,7 +11,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal.permissions import Role
-from portal.services import limits, operators
+from portal.services import limits, looks, operators
 from portal.services.actor import Actor
 from portal.services.readiness import heads
 from tests.conftest import MakeApp, MakeKey
@@ -172,7 +172,7 @@ class TestMetrics:
         self, app: Flask, client: PageChecker, scraper: MadeKey
     ) -> None:
         with app.app_context():
-            account = operators.search_accounts(Actor.command_line(), query="metro").items[0]
+            account = looks.search_accounts(Actor.command_line(), query="metro").items[0]
             operators.set_role(Actor.command_line(), account.id, Role.USER)
         assert client.get("/metrics", headers=scraper.headers).status_code == 401
 

@@ -14,7 +14,7 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import audit, excess, key_lists, listings, operators, usage_series
+from portal.services import audit, excess, key_lists, listings, looks, operators, usage_series
 from portal.services.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.web import charts
@@ -48,7 +48,7 @@ def role_in_words(role: str) -> str:
 def index() -> ResponseReturnValue:
     """The accounts, the newest first."""
     form = SearchForm()
-    page = operators.search_accounts(
+    page = looks.search_accounts(
         actor(),
         query=text(form.query),
         role=form.chosen_role,
@@ -68,7 +68,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get(ACCOUNT)
 def account(account_id: int) -> ResponseReturnValue:
     """One account: facts, keys, and what was done."""
-    found = operators.read_account(actor(), account_id)
+    found = looks.read_account(actor(), account_id)
     page = key_lists.list_keys(account_id, page=request.args.get("page", 1, int))
     return render_template(
         "admin/account.html",
@@ -162,7 +162,7 @@ def record() -> ResponseReturnValue:
     """The whole record, the newest acts first."""
     form = RecordForm()
     account_id = form.account.data
-    operators.note_record_read(actor(), account_id)
+    looks.note_record_read(actor(), account_id)
     before = request.args.get("before", type=int)
     events = audit.list_events(
         account_id=account_id, action=form.chosen_action, before=before, limit=audit.PAGE_SIZE + 1
@@ -182,7 +182,7 @@ def record() -> ResponseReturnValue:
 def usage() -> ResponseReturnValue:
     """The use of all keys, and which of them are used the most."""
     span = charts.asked_span()
-    operators.note_usage_read(actor(), span.value)
+    looks.note_usage_read(actor(), span.value)
     return render_template(
         "admin/usage.html",
         chart=charts.chart(usage_series.read_series(span), ".usage"),
@@ -200,7 +200,7 @@ def _may(account: Account, level: int) -> bool:
 
 def _target(account_id: int, level: int) -> Account:
     """The account of a page that acts. Raises NotFound, and Forbidden where the act would be refused."""
-    found = operators.read_account(actor(), account_id)
+    found = looks.read_account(actor(), account_id)
     if found.removed_at is not None:
         raise NotFound
     if not _may(found, level):

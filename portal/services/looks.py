@@ -1,0 +1,122 @@
+"""What operators may look at. Each look is recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy.sql.elements import ColumnElement
+
+from portal.extensions import db
+from portal.models import Account, Action, ActorKind, ApiKey, Status
+from portal.permissions import SUPPORT, Role
+from portal.services import audit
+from portal.services.actor import Actor
+from portal.services.errors import NotFound
+from portal.services.operators import require_level
+from portal.services.transaction import transaction
+
+PAGE_SIZE = 25
+
+_LIKE_A_SECRET = re.compile(r"\w+_[0-9A-Za-z]{49}")
+_KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """One page of a list of accounts, counted from 1."""
+
+    items: Sequence[Account]
+    number: int
+    pages: int
+    total: int
+
+
+def search_accounts(
+    actor: Actor,
+    *,
+    query: str = "",
+    role: Role | None = None,
+    status: Status | None = None,
+    page: int = 1,
+) -> AccountPage:
+    """The accounts whose name, address, number or key fits, the newest first.
+
+    The look is recorded; a secret that was pasted by mistake is not. Raises Forbidden.
+    """
+    _require(actor)
+    condition = and_(
+        Account.removed_at.is_(None),
+        _like(query),
+        Account.role == role if role else true(),
+        Account.status == status if status is not None else true(),
+    )
+    total = db.session.scalar(select(func.count()).select_from(Account).where(condition)) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(1, page), pages)
+    with transaction() as session:
+        audit.record(session, actor, Action.ACCOUNTS_SEARCHED, query=_recordable(query), page=number)
+    items = db.session.scalars(
+        select(Account)
+        .where(condition)
+        .order_by(Account.id.desc())
+        .limit(PAGE_SIZE)
+        .offset((number - 1) * PAGE_SIZE)
+    ).all()
+    return AccountPage(items, number, pages, total)
+
+
+def read_account(actor: Actor, account_id: int) -> Account:
+    """One account, for an operator. The look is recorded. Raises NotFound."""
+    _require(actor)
+    with transaction() as session:
+        account = session.get(Account, account_id)
+        if account is None:
+            raise NotFound
+        audit.record(session, actor, Action.ACCOUNT_READ, account_id=account_id)
+    return account
+
+
+def note_record_read(actor: Actor, account_id: int | None = None) -> None:
+    """Record that an operator looks at the record, of all or of one account. Raises Forbidden."""
+    _require(actor)
+    with transaction() as session:
+        audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
+
+
+def note_usage_read(actor: Actor, span: str) -> None:
+    """Record that an operator looks at the use of all keys. Raises Forbidden."""
+    _require(actor)
+    with transaction() as session:
+        audit.record(session, actor, Action.USAGE_READ, span=span)
+
+
+def _require(actor: Actor) -> None:
+    """Raise Forbidden for whoever is less than support."""
+    if actor.kind is ActorKind.COMMAND_LINE:
+        return
+    me = db.session.get(Account, actor.account_id) if actor.account_id else None
+    require_level(actor, me, SUPPORT)
+
+
+def _like(query: str) -> ColumnElement[bool]:
+    words = query.strip()
+    if not words:
+        return true()
+    conditions = [
+        Account.username.icontains(words, autoescape=True),
+        Account.email.icontains(words, autoescape=True),
+    ]
+    if words.isascii() and words.isdecimal() and len(words) < 16:
+        conditions.append(Account.id == int(words))
+    if _KEY_ID.fullmatch(words.lower()):
+        owner = select(ApiKey.account_id).where(ApiKey.id == UUID(words))
+        conditions.append(Account.id == owner.scalar_subquery())
+    return or_(*conditions)
+
+
+def _recordable(query: str) -> str:
+    return _LIKE_A_SECRET.sub("[hidden]", query)[:100]
