@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -139,6 +140,14 @@ class TestTheAccount:
     def test_there_is_no_such_account(self, sue: PageChecker) -> None:
         for number in ("4000000", "0", str(2**63 - 1), str(2**63), "x"):
             assert sue.get(f"/admin/accounts/{number}").status_code == 404
+
+    def test_who_signed_in_is_named(
+        self, cast: Cast, sue: PageChecker, new_client: Callable[[], PageChecker]
+    ) -> None:
+        cast.alice.sign_in(new_client())
+        told = words(sue.get(path(cast.alice)))
+
+        assert re.search(r"Signed in .*?alice alice by signing in", told)
 
     def test_looking_is_recorded(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         sue.get("/admin/accounts?query=alice")

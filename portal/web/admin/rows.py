@@ -11,9 +11,10 @@ from uuid import UUID
 from flask_babel import gettext, ngettext
 from flask_babel import gettext as _
 
-from portal.models import AuditEvent, Reason, Status
+from portal.models import Action, ActorKind, AuditEvent, Reason, Status
 from portal.permissions import N_
 from portal.services import listings
+from portal.web.activity.rows import BY_LINK
 from portal.web.filters import day, exact
 from portal.words import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUSES
 
@@ -62,8 +63,8 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
         at=event.at,
         what=gettext(ACTIONS[event.action]),
         action=event.action.value,
-        by=_party(event.actor_account_id, names),
-        through=gettext(ACTOR_KINDS[event.actor_kind]),
+        by=_party(event.account_id if _is_sign_in(event) else event.actor_account_id, names),
+        through=_through(event),
         account=_party(event.account_id, names),
         key_id=event.key_id,
         address=event.address,
@@ -73,6 +74,19 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
             _detail(name, value) for name, value in event.details.items() if value not in ("", None, [])
         ),
     )
+
+
+def _is_sign_in(event: AuditEvent) -> bool:
+    """Whether somebody, who was nobody yet, proved to be the account's owner."""
+    return event.action is Action.SESSION_STARTED and event.actor_kind is ActorKind.ANONYMOUS
+
+
+def _through(event: AuditEvent) -> str:
+    if _is_sign_in(event):
+        return str(_("by signing in"))
+    if event.actor_kind is ActorKind.ANONYMOUS and event.action in BY_LINK:
+        return str(_("with the link from a mail"))
+    return str(gettext(ACTOR_KINDS[event.actor_kind]))
 
 
 def _party(account_id: int | None, names: dict[int, str]) -> Party | None:
