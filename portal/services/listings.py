@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from portal import clock
@@ -16,6 +17,8 @@ from portal.services.actor import Actor
 from portal.services.errors import Forbidden, NotFound
 from portal.services.sessions import find_by_login
 from portal.services.transaction import transaction
+
+Row = TypeVar("Row", ApiKey, AuditEvent)
 
 AT_ONCE = 500
 """Rows that are held in memory at a time."""
@@ -58,13 +61,10 @@ def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
     """Every key, of one account or of all, the oldest first, with its owner. Raises Forbidden."""
     account_id = None if account is None else account.id
     _note(actor, Action.ACCOUNTS_SEARCHED if account is None else Action.ACCOUNT_READ, account_id)
-    query = select(ApiKey).options(joinedload(ApiKey.account)).order_by(ApiKey.id).limit(AT_ONCE)
+    query = select(ApiKey).options(joinedload(ApiKey.account))
     if account_id is not None:
         query = query.where(ApiKey.account_id == account_id)
-    keys = db.session.scalars(query).all()
-    while keys:
-        yield from keys
-        keys = db.session.scalars(query.where(ApiKey.id > keys[-1].id)).all()
+    return _all(query, ApiKey)
 
 
 def list_record(
@@ -73,15 +73,12 @@ def list_record(
     """The record, of one account or of all, the oldest act first. Raises Forbidden."""
     account_id = None if account is None else account.id
     _note(actor, Action.RECORD_READ, account_id)
-    query = select(AuditEvent).order_by(AuditEvent.id).limit(AT_ONCE)
+    query = select(AuditEvent)
     if account_id is not None:
         query = query.where(audit.is_about(account_id))
     if action is not None:
         query = query.where(AuditEvent.action == action)
-    events = db.session.scalars(query).all()
-    while events:
-        yield from events
-        events = db.session.scalars(query.where(AuditEvent.id > events[-1].id)).all()
+    return _all(query, AuditEvent)
 
 
 def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:
@@ -102,6 +99,15 @@ def names_of(account_ids: Iterable[int | None]) -> dict[int, str]:
     """The names of these accounts, as they are now."""
     query = select(Account.id, Account.username).where(Account.id.in_(set(account_ids) - {None}))
     return dict(db.session.execute(query).all())
+
+
+def _all(query: Select[Row], model: type[Row]) -> Iterator[Row]:
+    """Every row of a query, by its number, a portion at a time in memory."""
+    query = query.order_by(model.id).limit(AT_ONCE)
+    found = db.session.scalars(query).all()
+    while found:
+        yield from found
+        found = db.session.scalars(query.where(model.id > found[-1].id)).all()
 
 
 def _note(actor: Actor, action: Action, account_id: int | None = None) -> None:
