@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.ports import free_port
 
@@ -85,8 +88,18 @@ def test_a_newer_release_of_what_is_locked_changes_nothing(tmp_path: Path) -> No
     assert re.search(r"^inner +1$", listed.stdout, re.MULTILINE)
 
 
-def test_all_that_is_needed_is_locked() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_all_that_is_needed_is_locked(lock: str) -> None:
     """Dependencies are not resolved when a lock is installed, so it has to name them all."""
+    locked = names(pins(lock))
+    installed = {canonicalize_name(each.name): each.requires or [] for each in metadata.distributions()}
+    wanted = [Requirement(line) for name in locked & installed.keys() for line in installed[name]]
+    needed = {
+        canonicalize_name(each.name) for each in wanted if each.marker is None or each.marker.evaluate()
+    }
+
+    assert len(needed) > 10
+    assert needed <= locked
     subprocess.run([sys.executable, "-m", "pip", "check"], check=True, timeout=60)
 
 

@@ -94,7 +94,8 @@ def revoke_all(
     The account is locked by the caller. ``tell`` writes the owner a mail. Returns how many
     keys there were to revoke.
     """
-    now = stamp_retired(session, account.id)
+    now = clock.utcnow()
+    stamp_retired(session, account.id)
     result = session.execute(
         update(ApiKey)
         .where(ApiKey.account_id == account.id, ApiKey.revoked_at.is_(None))
@@ -119,20 +120,20 @@ def revoke_all(
     return result.rowcount
 
 
-def stamp_retired(session: Session, account_id: int) -> datetime:
+def stamp_retired(session: Session, account_id: int) -> int:
     """Mark the keys whose overlap is over as revoked at its end, in the caller's transaction.
 
     The account is locked by the caller. Whatever ends keys begins with it, so that a cause
-    that comes later does not stand as theirs. Returns the moment that was taken as now.
+    that comes later does not stand as theirs. Returns how many there were.
     """
-    now = clock.utcnow()
     retired = select(ApiKey).where(
-        ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), ApiKey.retires_at <= now
+        ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), ApiKey.retires_at <= clock.utcnow()
     )
-    for key in session.scalars(retired).all():
+    found = session.scalars(retired).all()
+    for key in found:
         revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
     session.flush()
-    return now
+    return len(found)
 
 
 def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:

@@ -110,15 +110,12 @@ def retire_due() -> int:
     tools read more easily so.
     """
     due = and_(ApiKey.revoked_at.is_(None), ApiKey.retires_at <= clock.utcnow())
-    found = db.session.execute(select(ApiKey.id, ApiKey.account_id).where(due).limit(IN_A_ROUND)).all()
+    owners = db.session.scalars(select(ApiKey.account_id).where(due).distinct().limit(IN_A_ROUND)).all()
     marked = 0
-    for key_id, account_id in found:
+    for account_id in owners:
         with transaction() as session:
             lock_account(session, account_id)
-            key = session.get_one(ApiKey, key_id)
-            if key.revoked_at is None:
-                keys.revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
-                marked += 1
+            marked += keys.stamp_retired(session, account_id)
     return marked
 
 
