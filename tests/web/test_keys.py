@@ -489,6 +489,8 @@ def test_the_conditions_of_the_form_are_kept_and_shown(
             assert words in text_of(page)
         assert page.select_one("code.tag").get_text().endswith("test")  # type: ignore[union-attr]
     assert "For the importer" in text_of(detail)
+    [listed] = alice.page("/account/keys").select("tbody th")
+    assert "for the environment test" in text_of(listed)  # type: ignore[arg-type]
     assert "For the importer" not in seen.get_text(), "the note is the owner's own"
 
 
