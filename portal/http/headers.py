@@ -62,12 +62,13 @@ _FOR_A_WHILE = ("Cache-Control", "public, max-age=300")
 class Envelope:
     """Gives each request an id and each answer its headers."""
 
-    def __init__(self, application: WSGIApplication, settings: Settings) -> None:
+    def __init__(self, application: WSGIApplication, settings: Settings, static_folder: str) -> None:
         hsts = (("Strict-Transport-Security", "max-age=63072000"),) if settings.is_https else ()
         closed = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self._application = application
         self._api = (*_ALWAYS, *hsts, closed, _NO_STORE)
         self._static = (*_ALWAYS, *hsts, closed)
+        self._static_folder = static_folder
         self._page = (*_ALWAYS, *hsts, *_PAGE)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -104,23 +105,23 @@ class Envelope:
     def _dress_static(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> None:
         headers[:] = [each for each in headers if each[0].lower() != "cache-control"]
         headers.extend(self._static)
-        if environ.get("QUERY_STRING", "").startswith(f"{_VERSION}="):
-            headers.append(_FOR_A_YEAR)
-        else:
-            headers.append(_FOR_A_WHILE)
+        version = version_of(self._static_folder, environ.get("PATH_INFO", "")[len(STATIC) :])
+        is_right = version is not None and environ.get("QUERY_STRING") == f"{_VERSION}={version}"
+        headers.append(_FOR_A_YEAR if is_right else _FOR_A_WHILE)
 
 
 def init_app(app: Flask) -> None:
     """Wrap the application, offer ``csp_nonce()`` to its templates, version its static files."""
-    app.wsgi_app = Envelope(app.wsgi_app, app.config["PORTAL"])  # type: ignore[method-assign]  # Flask's way
+    folder = app.static_folder or ""
+    app.wsgi_app = Envelope(app.wsgi_app, app.config["PORTAL"], folder)  # type: ignore[method-assign]  # Flask's way
     app.add_template_global(csp_nonce)
 
     @app.url_defaults
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static" and app.static_folder and _VERSION not in values:
-            path = Path(app.static_folder, values.get("filename", ""))
-            if path.is_file():
-                values[_VERSION] = _digest(path, path.stat().st_mtime_ns)
+        if endpoint == "static" and _VERSION not in values:
+            version = version_of(folder, values.get("filename", ""))
+            if version is not None:
+                values[_VERSION] = version
 
 
 def csp_nonce() -> str:
@@ -131,6 +132,15 @@ def csp_nonce() -> str:
     return str(environ[NONCE])
 
 
+def version_of(folder: str, name: str) -> str | None:
+    """The digest of what a static file holds now; None when there is no such file."""
+    path = Path(folder, name)
+    if not name or not path.is_file():
+        return None
+    found = path.stat()
+    return _digest(path, found.st_mtime_ns, found.st_size)
+
+
 @lru_cache(256)
-def _digest(path: Path, _changed: int) -> str:
+def _digest(path: Path, _changed: int, _size: int) -> str:
     return sha256(path.read_bytes()).hexdigest()[:12]

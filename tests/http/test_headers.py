@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -82,9 +83,32 @@ def test_static_files_are_versioned_and_then_kept_for_a_year(guard: Guard) -> No
     assert kept.getlist("Cache-Control") == ["public, max-age=31536000, immutable"]
     assert kept["X-Content-Type-Options"] == "nosniff"
     assert client.get("/static/app.css", buffered=True).headers["Cache-Control"] == "public, max-age=300"
+    for other in (
+        "v=",
+        "v=1",
+        f"v={'0' * 12}",
+        url.partition("?")[2].upper(),
+        f"{url.partition('?')[2]}&x=1",
+    ):
+        short = client.get(f"/static/app.css?{other}", buffered=True).headers.getlist("Cache-Control")
+        assert short == ["public, max-age=300"], f"{other} is not what the file holds"
     assert missing == "/static/missing.css"
     assert client.get(f"{missing}?v=1").headers["Cache-Control"] == "no-store"
     assert client.get(missing).headers["X-Frame-Options"] == "DENY", "what tells of an error is a page"
+
+
+def test_a_static_file_that_changed_is_not_kept_under_its_old_version(guard: Guard) -> None:
+    app = guard()
+    with app.test_request_context():
+        old = app.url_for("static", filename="app.css")
+    (Path(app.static_folder or "") / "app.css").write_text("p { margin: 1px }", "utf-8")
+    client = app.test_client()
+
+    assert client.get(old, buffered=True).headers["Cache-Control"] == "public, max-age=300"
+    with app.test_request_context():
+        new = app.url_for("static", filename="app.css")
+    assert client.get(new, buffered=True).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert client.head(new, buffered=True).headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 def test_each_request_has_an_id_of_ours(guard: Guard) -> None:
