@@ -41,6 +41,8 @@ LARGEST_HEADERS = 16 * 1024
 credentials, so that a key check doesn't pay for the count."""
 LONGEST_URL = 4 * 1024
 MOST_FIELDS = 100
+LONGEST_METHOD = 32
+"""Characters; the longest that is registered, WebDAV's UPDATEREDIRECTREF, has 17."""
 
 ANY_HOST = frozenset(
     {"/healthz", "/readyz", "/api/authorize", "/api/introspect", "/api/introspect/batch", "/api/revoke"}
@@ -79,7 +81,7 @@ class Gate:
         is_free = path in ANY_HOST or path.startswith(BEHIND_GATEWAY)
         if not is_free and not self._is_own(environ.get("HTTP_HOST", "")):
             return BadRequest(_("This portal has another address."))
-        if not method.isupper():
+        if len(method) > LONGEST_METHOD or not method.isupper():
             return BadRequest(_("The method of the request is not known."))
         refusal = _refuse_target(path, environ.get("QUERY_STRING", ""))
         if refusal is None and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):

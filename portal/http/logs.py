@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SLOW = 1.0
 """Seconds from which on an answer is slow enough for a line of its own."""
 
+LONGEST_VALUE = 500
+LONGEST_TRACEBACK = 8000
+"""Characters that stay of one value and of a traceback: what strangers send must fill no disk."""
+
 _HIDDEN = "[hidden]"
 _LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|unlock"
 _log = structlog.stdlib.get_logger("portal.access")
@@ -52,6 +56,29 @@ class Redactor:
         return line
 
 
+class Bounds:
+    """Cuts each value of a line short.
+
+    Secrets are hidden before, or else half of one could be left where it is cut.
+    """
+
+    def __init__(self, redact: Redactor) -> None:
+        self._redact = redact
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Give the line back with short values."""
+        for name, value in event.items():
+            longest = LONGEST_TRACEBACK if name == "exception" else LONGEST_VALUE
+            text = value if isinstance(value, str) else repr(value)
+            if len(text) > longest:
+                event[name] = self._cut(text, longest)
+        return event
+
+    def _cut(self, text: str, longest: int) -> str:
+        begun = self._redact(None, "", text[: longest * 4])
+        return f"{begun[:longest]}… ({len(text)} characters)"
+
+
 def init_app(settings: Settings) -> None:
     """Send what is logged, by the portal and its libraries, through one handler to stderr."""
     shared: list[Processor] = [
@@ -71,14 +98,15 @@ def init_app(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = _Stderr()
+    handler, redact = _Stderr(), Redactor(settings.key_prefix)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                Bounds(redact),
                 render,
-                Redactor(settings.key_prefix),  # type: ignore[list-item]  # it is after the renderer
+                redact,  # type: ignore[list-item]  # it is after the renderer
             ],
         )
     )

@@ -218,8 +218,9 @@ def test_other_methods_get_405_with_the_ones_that_are(guard: Guard, method: str)
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_a_method_is_written_in_capitals(guard: Guard) -> None:
-    environ = {"REQUEST_METHOD": "get"}
+@pytest.mark.parametrize("method", ["get", "A" * 33, "A" * 60_000])
+def test_a_method_is_a_word_in_capitals(guard: Guard, method: str) -> None:
+    environ = {"REQUEST_METHOD": method}
 
     assert guard().test_client().get("/", environ_overrides=environ).status_code == 400
 

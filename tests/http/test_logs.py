@@ -112,6 +112,39 @@ def test_a_request_cannot_forge_a_line(guard: Guard, capsys: pytest.CaptureFixtu
     assert "forged" not in json.dumps(line)
 
 
+def test_what_a_stranger_sends_takes_little_room(guard: Guard, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "A" * 60_000
+    app = guard()
+
+    @app.get("/fails/<path:_path>")
+    def fails(_path: str) -> None:
+        raise ValueError(f"no good: {long}")
+
+    client = app.test_client()
+    client.open("/x", method=long)
+    client.get(f"/fails/{'a' * 3000}", headers={"User-Agent": "a" * 5000, "Referer": "b" * 5000})
+    structlog.get_logger().info(long, value=long, deep=[{"a": long}])
+    logging.getLogger("some.library").warning("it says %s", long)
+
+    written = capsys.readouterr().err.splitlines()
+    assert len(written) == 5
+    assert max(map(len, written)) < 10_000, "a traceback is the longest"
+    assert [json.loads(line)["event"][:3] for line in written[-2:]] == ["AAA", "it "]
+
+
+@pytest.mark.parametrize("place", range(470, 530))
+def test_no_half_of_a_secret_is_left_where_a_line_is_cut(
+    guard: Guard, capsys: pytest.CaptureFixture[str], place: int
+) -> None:
+    guard()
+
+    structlog.get_logger().info("told", value=f"{'.' * place}{SECRET}", also=f"{'.' * place}Bearer {JWT}")
+
+    written = capsys.readouterr().err
+    assert "aB3" not in written
+    assert "eyJ" not in written
+
+
 def test_good_and_fast_answers_and_refusals_of_keys_write_nothing(
     guard: Guard, capsys: pytest.CaptureFixture[str]
 ) -> None:
