@@ -38,6 +38,9 @@ SENTENCES: dict[str, str] = {
     ),
     "passwordTooSimple": N_("This password repeats itself or follows the keyboard. Choose another one."),
     "consentRequired": N_("Without your consent no account can be kept. Give 1 or 2."),
+    "beingSetUp": N_(
+        "This portal is being set up. Nobody can sign up until it has an admin; come back later."
+    ),
     "signInFailed": N_("Name or password is wrong. Try again, or reset your password."),
     "mfaTokenRequired": N_("A code of your second factor is needed. Send it as token."),
     "tokenMissing": N_("The token is missing. Send it as the form field token."),

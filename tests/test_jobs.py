@@ -154,7 +154,7 @@ def test_one_mail_that_can_not_be_made_stops_no_other(
 
 
 def test_two_processes_that_make_one_account_at_once_do_not_take_the_database_for_away(
-    app: Flask, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    app: Flask, cast: Cast, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Somebody signed up twice: the other process was quicker, so the address is taken by now."""
     taken = IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed: accounts.lemail"))
@@ -347,7 +347,9 @@ def test_cleaning_is_done_once_an_hour(app: Flask, clock: Clock, monkeypatch: py
     assert len(done) == 2
 
 
-def test_no_token_is_logged(app: Flask, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_token_is_logged(
+    app: Flask, cast: Cast, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     with app.app_context():
         signup.request_sign_up(Actor.system(), "new@example.org", "en")
     token = mailbox.last().link("/confirm/").rsplit("/", 1)[1]

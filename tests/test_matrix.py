@@ -93,9 +93,10 @@ ROLES = [None, *Role]
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The application without limits, and without asking for CSRF tokens, which have tests of their own."""
+    """The application with an admin, without limits and CSRF tokens, which have tests of their own."""
     app = make_app(PORTAL_LIMITS_ENABLED="false")
     app.config["WTF_CSRF_ENABLED"] = False
+    make_person(app, "root", Role.ADMIN)
     return app
 
 

@@ -15,6 +15,7 @@ from portal.services.errors import (
     AccountBlocked,
     AccountLocked,
     AlreadyRotated,
+    BeingSetUp,
     ConsentLacking,
     Forbidden,
     InvalidInput,
@@ -40,6 +41,7 @@ STATUSES: dict[type[RuleError], int] = {
     AlreadyRotated: 409,
     TooManyKeys: 409,
     ConsentLacking: 451,
+    BeingSetUp: 503,
 }
 CODES = {
     401: "authenticationFailed",

@@ -190,7 +190,7 @@ ROUTES: tuple[Route, ...] = (
         status=201,
         answer=SignUpAnswer,
         body=SignUp,
-        errors=(*BODY, *SIGN_UP),
+        errors=(*BODY, *SIGN_UP, "beingSetUp"),
     ),
     Route(
         "POST",

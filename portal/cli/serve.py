@@ -94,7 +94,7 @@ def _announce(settings: Settings, link: str | None, ending: threading.Event) -> 
         if ending.wait(LOOK_EVERY):
             return
     if link:
-        click.echo(f"There is no account yet. Make the first admin here, within a day:\n{link}")
+        click.echo(f"There is no admin yet. Create the first one here, within a day:\n{link}")
     click.echo(f"Chatelaine is at {settings.base_url} (Ctrl-C ends it).")
 
 

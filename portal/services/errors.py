@@ -64,6 +64,12 @@ class TokenInvalid(RuleError):
     code = "tokenInvalid"
 
 
+class BeingSetUp(RuleError):
+    """There is no admin yet, so nobody can sign up."""
+
+    code = "beingSetUp"
+
+
 class LastAdmin(RuleError):
     """The last admin can't be removed, demoted or blocked."""
 

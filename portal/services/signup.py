@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import settings
+from portal.extensions import db, settings
 from portal.models import (
     Account,
     Action,
@@ -28,7 +28,7 @@ from portal.models import (
 from portal.permissions import Role
 from portal.services import audit, limits, outbox, passwords, sessions, tokens
 from portal.services.actor import Actor
-from portal.services.errors import InvalidInput, TokenInvalid
+from portal.services.errors import BeingSetUp, InvalidInput, TokenInvalid
 from portal.services.fields import (
     CONSENT_VERSION,
     clean_consent,
@@ -46,8 +46,10 @@ UNCONFIRMED_LIFE = timedelta(days=7)
 def request_sign_up(actor: Actor, email: str, language: str) -> str:
     """Write down that somebody wants an account; the mail that follows says how to go on.
 
-    Returns the address as it is kept. Raises InvalidInput.
+    Returns the address as it is kept. Raises InvalidInput, and BeingSetUp before there is an admin.
     """
+    if is_being_set_up():
+        raise BeingSetUp
     email, language = clean_email(email), clean_language(language)
     may_send = limits.may_send_mail(email)
     with transaction() as session:
@@ -119,10 +121,15 @@ def create_account(actor: Actor, email: str, *, role: Role, password: str, langu
     return account
 
 
+def is_being_set_up() -> bool:
+    """Whether there is no admin yet. Once there is one there always is, since the last one stays."""
+    return not _has_admin(db.session())
+
+
 def first_admin_link() -> str | None:
-    """The one-time link that makes the first admin; None when there is an account already."""
+    """A one-time link that makes the first admin; None when there is one already."""
     with transaction() as session:
-        if _has_accounts(session):
+        if _has_admin(session):
             return None
         token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
     return f"{settings.base_url}/setup/{token}"
@@ -133,20 +140,24 @@ def create_first_admin(
 ) -> tuple[SignedSession, str]:
     """Make the first admin with the one-time link, and sign them in.
 
-    Raises InvalidInput (the link stays good), and TokenInvalid, also when somebody was first.
+    Raises InvalidInput (the link stays good), also for an address that is taken, and
+    TokenInvalid, also when somebody was first.
     """
     given, email = clean_consent(consent), clean_email(email)
     if tokens.find(token, Purpose.FIRST_ADMIN) is None:
         raise TokenInvalid
     passwords.check_password(password, second_factor=False, context=[email])
     password_hash = passwords.hash_password(password)
-    with transaction() as session:
-        tokens.redeem(session, token, Purpose.FIRST_ADMIN)
-        if _has_accounts(session):
-            raise TokenInvalid
-        account = _make(session, email, "en", Role.ADMIN)
-        _activate(session, actor, account, password_hash, given)
-        return sessions.start(session, actor, account, SessionKind.BROWSER)
+    try:
+        with transaction() as session:
+            tokens.redeem(session, token, Purpose.FIRST_ADMIN)
+            if _has_admin(session):
+                raise TokenInvalid
+            account = _make(session, email, "en", Role.ADMIN)
+            _activate(session, actor, account, password_hash, given)
+            return sessions.start(session, actor, account, SessionKind.BROWSER)
+    except IntegrityError as error:
+        raise InvalidInput("emailTaken", "email") from error
 
 
 def forget_unconfirmed() -> int:
@@ -214,5 +225,6 @@ def _activate(
     audit.record(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)
 
 
-def _has_accounts(session: Session) -> bool:
-    return bool(session.scalar(select(func.count()).select_from(Account)))
+def _has_admin(session: Session) -> bool:
+    admins = select(Account.id).where(Account.role == Role.ADMIN, Account.status == Status.ACTIVE)
+    return session.scalar(admins.limit(1)) is not None

@@ -17,6 +17,7 @@ from portal.messages import sentence
 from portal.services.errors import (
     AccountBlocked,
     AccountLocked,
+    BeingSetUp,
     Forbidden,
     LastAdmin,
     NotFound,
@@ -32,6 +33,7 @@ STATUSES: dict[type[RuleError], int] = {
     AccountBlocked: 403,
     AccountLocked: 403,
     LastAdmin: 409,
+    BeingSetUp: 503,
 }
 
 

@@ -12,7 +12,10 @@ from werkzeug.test import TestResponse
 
 from tests.support.client import PageChecker
 
-pytestmark = pytest.mark.sqlite_only(reason="how bodies are read has nothing to do with the database")
+pytestmark = [
+    pytest.mark.sqlite_only(reason="how bodies are read has nothing to do with the database"),
+    pytest.mark.usefixtures("cast"),  # an admin is there, so people can sign up
+]
 NEW = {"email": "carol@example.org", "language": "en"}
 many = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -15,6 +15,8 @@ from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox
 
+pytestmark = pytest.mark.usefixtures("cast")  # an admin is there, so people can sign up
+
 NEW = {"email": "carol@example.org", "language": "en"}
 
 

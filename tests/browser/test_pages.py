@@ -158,8 +158,9 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture(scope="module")
 def furnished(server: Server) -> Furnished:
     app = create_app(settings_for(server.database.url, server.instance))
+    admin = make_person(app, "ada", Role.ADMIN)
     owner, long = make_person(app, "ola"), make_person(app, LONG[:40])
-    people = {"owner": owner, "long": long, "admin": make_person(app, "ada", Role.ADMIN)}
+    people = {"owner": owner, "long": long, "admin": admin}
     made = furnish(app, owner)
     with app.app_context():
         keys.create_key(long.actor, name=f"{LONG}smuetzen", level=4, life=timedelta(days=300))

@@ -75,6 +75,8 @@ def sign_in(page: Page, name: str, password: str) -> None:
 def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
     server: Server, visit: OpenWindow, make_app: MakeApp, width: int, scheme: str, javascript: bool
 ) -> None:
+    app = make_app()
+    make_person(app, "ada", Role.ADMIN)
     ola = visit(width=width, scheme=scheme, javascript=javascript)
     page, address = ola.page, f"ola.{width}.{scheme}@example.org"
 
@@ -137,7 +139,6 @@ def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
 
     page.goto("/account/keys")
     look("keys")
-    app = make_app()
     operator = make_person(app, f"sue{width}{scheme}", Role.SUPPORT)
     sue = visit(width=width, scheme=scheme, javascript=javascript)
     sign_in(sue.page, operator.email, operator.password)

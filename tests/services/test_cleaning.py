@@ -175,7 +175,7 @@ def test_sessions_go_thirty_days_after_their_end(
 
 
 def test_accounts_that_nobody_confirmed_are_emptied_after_a_week(
-    app: Flask, database: Database, clock: Clock
+    app: Flask, database: Database, clock: Clock, cast: Cast
 ) -> None:
     with app.app_context():
         signup.request_sign_up(Actor.system(), "late@example.org", "en")

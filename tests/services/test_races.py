@@ -150,7 +150,9 @@ def test_two_admins_can_not_end_each_other(
     assert database.execute(active) == [(1,)]
 
 
-def test_two_can_not_confirm_with_one_link(app: Flask, database: Database, mailbox: Mailbox) -> None:
+def test_two_can_not_confirm_with_one_link(
+    app: Flask, cast: Cast, database: Database, mailbox: Mailbox
+) -> None:
     with app.app_context():
         signup.request_sign_up(OPERATOR, "new@example.org", "en")
     token = mailbox.last().link("/confirm/").rpartition("/")[2]

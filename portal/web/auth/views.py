@@ -40,6 +40,8 @@ def sign_up() -> ResponseReturnValue:
     """Ask for an account. The answer is the same whether the address is known or not."""
     if current_user.is_authenticated:
         return redirect(url_for("keys.index"))
+    if signup.is_being_set_up():
+        return render_template("auth/being_set_up.html"), 503
     form = SignUpForm(language=request.accept_languages.best_match(LANGUAGES, "en"))
     if form.validate_on_submit():
         with form.refusals():
@@ -82,6 +84,8 @@ def confirm(token: str) -> ResponseReturnValue:
 def setup(token: str) -> ResponseReturnValue:
     """Make the first admin with the link that the server printed."""
     _usable(token, Purpose.FIRST_ADMIN)
+    if not signup.is_being_set_up():
+        raise TokenInvalid
     form = SetupForm()
     form.context = [text(form.email)]
     if form.validate_on_submit():
