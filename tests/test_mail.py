@@ -55,14 +55,17 @@ LETTERS: dict[str, dict[str, Any]] = {
         "source": "192.0.2.7",
     },
     "keys-leaked": {
-        "keys": 1,
+        "keys": 2,
         "reporter": "github",
-        "offspring": ["made by it"],
+        "reported": 1,
+        "line": ["created with it (0190b1f2-0000-7000-8000-000000000002)"],
+        "others": 1,
         "leaked": [
             {
                 "name": "nightly build",
                 "key": "0190b1f2-0000-7000-8000-000000000001",
                 "found_at": ["https://git.example/a/.env (content)", "https://git.example/b/.env (content)"],
+                "ended_before": False,
             }
         ],
     },

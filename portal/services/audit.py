@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -32,19 +32,38 @@ def record(
     """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``."""
     session.add(
         AuditEvent(
-            at=clock.utcnow(),
-            action=action,
-            actor_kind=actor.kind,
-            actor_account_id=actor.account_id,
-            actor_key_id=actor.key_id,
-            account_id=account_id,
-            key_id=key_id,
-            address=actor.address,
-            request_id=actor.request_id,
-            reason=reason,
-            details=details,
+            **_by(actor), action=action, account_id=account_id, key_id=key_id, reason=reason, details=details
         )
     )
+
+
+def record_each(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    keys: Mapping[UUID, dict[str, Any]],
+    *,
+    account_id: int,
+    reason: str | None = None,
+) -> None:
+    """Add one act for each of many keys of an account, in one statement; ``keys`` has their details."""
+    told = _by(actor) | {"action": action, "account_id": account_id, "reason": reason}
+    session.flush()  # what was done before stands before it
+    if keys:
+        events = [told | {"key_id": key_id, "details": details} for key_id, details in keys.items()]
+        session.execute(insert(AuditEvent), events)
+
+
+def _by(actor: Actor) -> dict[str, Any]:
+    """When, by whom and from where."""
+    return {
+        "at": clock.utcnow(),
+        "actor_kind": actor.kind,
+        "actor_account_id": actor.account_id,
+        "actor_key_id": actor.key_id,
+        "address": actor.address,
+        "request_id": actor.request_id,
+    }
 
 
 def is_about(account_id: int) -> ColumnElement[bool]:

@@ -6,22 +6,28 @@ the moment of creation; :mod:`portal.services.verification` holds the level at e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import and_, or_, select, true, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
-from portal.services import audit, outbox
+from portal.services import audit, lines, outbox
 from portal.services.actor import Actor
 from portal.services.conditions import NONE, Conditions
 from portal.services.errors import NotFound
 from portal.services.issuing import Wanted, account_id_of, issue, lock_owner, refuse_second
 from portal.services.key_lists import owned
 from portal.services.transaction import lock_account, transaction
+
+MOST_NAMED = 20
+"""Keys that one mail names; of the others it tells how many."""
 
 
 def create_key(
@@ -80,6 +86,30 @@ def revoke_in(
     outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=1, names=[key.name])
 
 
+def revoke_line(actor: Actor, key_id: UUID) -> int:
+    """Revoke a key of the actor's account with everything that it created; returns how many ended.
+
+    One that has ended stays as it is, and what it created ends. Raises NotFound for a key that
+    is not there, or not the actor's.
+    """
+    with transaction() as session:
+        account = lock_account(session, account_id_of(actor))
+        if account is None or session.scalars(owned(account.id, key_id)).one_or_none() is None:
+            raise NotFound
+        meant = or_(ApiKey.id == key_id, lines.created_with_any(key_id))
+        ended = revoke_each(session, actor, account.id, meant, Reason.OWNER, line=str(key_id))
+        if ended:
+            outbox.enqueue_to(
+                session,
+                account,
+                MailKind.KEYS_REVOKED,
+                reason=Reason.OWNER.value,
+                keys=len(ended),
+                names=list(ended.values())[:MOST_NAMED],
+            )
+    return len(ended)
+
+
 def revoke_all(
     session: Session,
     actor: Actor,
@@ -89,21 +119,13 @@ def revoke_all(
     why: str | None = None,
     tell: bool = True,
 ) -> int:
-    """Revoke every key of an account in one statement, in the caller's transaction.
+    """Revoke every key of an account, in the caller's transaction.
 
     The account is locked by the caller. ``tell`` writes the owner a mail. Returns how many
     keys there were to revoke.
     """
-    now = clock.utcnow()
-    stamp_retired(session, account.id)
-    result = session.execute(
-        update(ApiKey)
-        .where(ApiKey.account_id == account.id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=now, revoked_reason=reason)
-        .execution_options(synchronize_session=False)
-    )
-    assert isinstance(result, CursorResult)
-    if result.rowcount:
+    ended = len(revoke_each(session, actor, account.id, true(), reason, why=why))
+    if ended:
         audit.record(
             session,
             actor,
@@ -111,13 +133,44 @@ def revoke_all(
             account_id=account.id,
             reason=why,
             cause=reason.value,
-            keys=result.rowcount,
+            keys=ended,
         )
         if tell:
-            outbox.enqueue_to(
-                session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=result.rowcount
-            )
-    return result.rowcount
+            outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=ended)
+    return ended
+
+
+def revoke_each(
+    session: Session,
+    actor: Actor,
+    account_id: int,
+    meant: ColumnElement[bool],
+    reason: Reason,
+    *,
+    why: str | None = None,
+    told: Mapping[UUID, dict[str, Any]] = MappingProxyType({}),
+    **details: Any,
+) -> dict[UUID, str]:
+    """Revoke the keys of an account that are meant, each with its own line in the record.
+
+    It takes a few statements, however many they are. The account is locked by the caller.
+    ``details`` go into every line, those of ``told`` into that of their key instead. Returns
+    the names by key, the oldest first.
+    """
+    stamp_retired(session, account_id)
+    condition = and_(ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), meant)
+    found = session.execute(select(ApiKey.id, ApiKey.name).where(condition).order_by(ApiKey.id)).all()
+    session.execute(
+        update(ApiKey)
+        .where(condition)
+        .values(revoked_at=clock.utcnow(), revoked_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    lines_told = {
+        key_id: {"cause": reason.value, "name": name, **told.get(key_id, details)} for key_id, name in found
+    }
+    audit.record_each(session, actor, Action.KEY_REVOKED, lines_told, account_id=account_id, reason=why)
+    return dict(found)
 
 
 def stamp_retired(session: Session, account_id: int) -> int:

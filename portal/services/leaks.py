@@ -1,4 +1,4 @@
-"""Secrets that leaked: whoever holds one may report it, and its key is revoked for good.
+"""Secrets that leaked: whoever holds one may report it, and its key's line ends for good.
 
 Nobody has to sign in for that, and nobody is told what a report has done: it would be a way
 to ask whether a secret is good. A report asks the database the same number of times whether
@@ -16,12 +16,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.extensions import db, settings
 from portal.models import Account, ApiKey, MailKind, Reason
-from portal.services import key_states, outbox, secrets
+from portal.services import lines, outbox, secrets
 from portal.services.actor import Actor
-from portal.services.keys import revoke_quietly, stamp_retired
+from portal.services.keys import MOST_NAMED, revoke_each
 from portal.services.transaction import lock_account, transaction
 
 MOST_SECRETS = 1000
@@ -33,9 +32,6 @@ AT_ONCE = 1000
 LONGEST_PLACE = 300
 MOST_PLACES = 3
 """Places that are told of one key: of a repository with many forks the first will do."""
-
-MOST_NAMED = 20
-"""Keys that one mail names; of the others it tells how many."""
 
 WRAPPING = " \t\r\n\"'`,;"
 """What stands around a secret that was cut out of code or of a configuration."""
@@ -72,12 +68,14 @@ def unwrap(secret: str) -> str:
 
 
 def report(actor: Actor, leaks: Iterable[Leak], reporter: Reporter) -> frozenset[str]:
-    """Revoke the key of each secret that is ours, record it and write to its owner.
+    """End the line of each secret that is ours, record each key and write to its owner.
 
-    What is revoked already stays as it is, so that a report which comes twice does nothing
-    twice. An expired key is revoked too: its owner has to know. Each account has a
-    transaction of its own; a report that breaks off may simply be sent again. Returns the
-    secrets that are ours, without what was around them; tell them to nobody but GitHub.
+    The key is revoked, with its successors and all that was created with it or them: whoever
+    held the secret may have done that before the report. What is revoked already stays as it
+    is, so that a report which comes twice does nothing twice. An expired key is revoked too:
+    its owner has to know. Each account has a transaction of its own; a report that breaks off
+    may simply be sent again. Returns the secrets that are ours, without what was around them;
+    tell them to nobody but GitHub.
     """
     places = _places_of(leaks)
     hits: defaultdict[int, dict[UUID, str]] = defaultdict(dict)
@@ -129,45 +127,56 @@ def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
 
 
 def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], reporter: Reporter) -> None:
+    """Revoke the lines of the keys whose secrets were found, in one transaction."""
     with transaction() as session:
         account = lock_account(session, account_id)
-        stamp_retired(session, account_id)
-        query = select(ApiKey).where(ApiKey.id.in_(found_at), ApiKey.revoked_at.is_(None))
-        keys = list(session.scalars(query.order_by(ApiKey.id)))
-        if account is None or not keys:
+        if account is None:
             return
-        for key in keys:
-            revoke_quietly(
-                session, actor, key, Reason.LEAKED, found_at=found_at[key.id], reporter=reporter.value
+        known = {"reporter": reporter.value}
+        told = {key_id: {"found_at": places, **known} for key_id, places in found_at.items()}
+        ended: dict[UUID, str] = {}
+        for key_id in sorted(found_at):
+            ended |= revoke_each(
+                session,
+                actor,
+                account_id,
+                lines.in_line_of([key_id]),
+                Reason.LEAKED,
+                told=told,
+                line=str(key_id),
+                **known,
             )
-        _tell(session, account, keys, found_at, reporter)
+        if ended:
+            _tell(session, account, found_at, ended, reporter)
 
 
 def _tell(
     session: Session,
     account: Account,
-    keys: Sequence[ApiKey],
     found_at: Mapping[UUID, list[str]],
+    ended: Mapping[UUID, str],
     reporter: Reporter,
 ) -> None:
-    named = [
-        {"name": key.name, "key": str(key.id), "found_at": found_at[key.id]} for key in keys[:MOST_NAMED]
-    ]
+    """Write the owner one mail: whose secrets were found, and what ended."""
+    first = sorted(found_at)[:MOST_NAMED]
+    names = dict(session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(first))).all())
+    line = [(name, str(key_id)) for key_id, name in ended.items() if key_id not in found_at]
     outbox.enqueue_to(
         session,
         account,
         MailKind.KEYS_LEAKED,
-        leaked=named,
-        keys=len(keys),
+        leaked=[
+            {
+                "name": names[key_id],
+                "key": str(key_id),
+                "found_at": found_at[key_id],
+                "ended_before": key_id not in ended,
+            }
+            for key_id in first
+        ],
+        reported=len(found_at),
+        line=[f"{name} ({key_id})" for name, key_id in line[:MOST_NAMED]],
+        others=len(line),
+        keys=len(ended),
         reporter=reporter.value,
-        offspring=_names_of_offspring(session, account.id, [key.id for key in keys]),
     )
-
-
-def _names_of_offspring(session: Session, account_id: int, parents: Sequence[UUID]) -> list[str]:
-    """The names of living keys that these have made, and of those that they in turn have made."""
-    own = select(ApiKey.id).where(ApiKey.account_id == account_id)
-    made = own.where(ApiKey.made_by_key_id.in_(parents)).cte("made", recursive=True)
-    made = made.union(own.where(ApiKey.made_by_key_id == made.c.id))
-    query = select(ApiKey.name).where(ApiKey.id.in_(select(made.c.id)), key_states.live(clock.utcnow()))
-    return list(session.scalars(query.order_by(ApiKey.id).limit(MOST_NAMED)))

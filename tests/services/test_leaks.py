@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import audit, key_lists, keys, leaks, removal, secrets
+from portal.services import audit, key_lists, leaks, removal, secrets
 from portal.services.actor import Actor
-from portal.services.leaks import MOST_NAMED, Leak, Reporter
+from portal.services.keys import MOST_NAMED
+from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, Person
 from tests.support.clock import Clock
@@ -85,31 +84,6 @@ def test_a_second_report_does_nothing_twice(
     assert key_of(app, cast.alice, made).revoked_at == before
     assert database.rows() == rows
     assert len(mailbox.all()) == mails
-
-
-def test_the_owner_is_told_of_the_keys_that_a_leaked_one_has_made(
-    app: Flask, cast: Cast, make_key: MakeKey, report: Report, mailbox: Mailbox
-) -> None:
-    leaked, day = make_key(cast.alice, level=4), timedelta(days=1)
-
-    def make_with(maker: UUID, name: str) -> UUID:
-        actor = replace(cast.alice.actor, kind=ActorKind.KEY, key_id=maker, key_level=4)
-        with app.app_context():
-            return keys.create_key(actor, name=name, level=4, life=day)[0].id
-
-    child = make_with(UUID(leaked.id), "a child")
-    make_with(child, "a grandchild")
-    ended = make_with(UUID(leaked.id), "an ended one")
-    with app.app_context():
-        keys.revoke_key(cast.alice.actor, ended)
-
-    report(leaked.secret)
-
-    text = mailbox.last(to=cast.alice.email).text
-    assert "2 keys that live on were made with it" in text
-    assert "a child" in text
-    assert "a grandchild" in text
-    assert "an ended one" not in text
 
 
 def test_each_owner_gets_one_mail(cast: Cast, make_key: MakeKey, report: Report, mailbox: Mailbox) -> None:

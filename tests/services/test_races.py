@@ -208,3 +208,22 @@ def test_roles_that_change_at_once_do_not_wait_in_a_circle(
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(change, range(8)))
+
+
+def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask, cast: Cast) -> None:
+    with app.app_context():
+        key, secret = keys.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
+    thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=key.id, key_level=4)
+    made: list[tuple[str, str]] = []
+
+    def create() -> None:
+        for number in range(20):
+            child, its_secret = keys.create_key(thief, name=str(number), level=4, life=timedelta(hours=1))
+            made.append((str(child.id), its_secret))
+
+    report = partial(leaks.report, Actor(ActorKind.ANONYMOUS), [Leak(secret)], Reporter.API)
+    refused = [each for each in together(app, create, create, report) if isinstance(each, RuleError)]
+
+    decide = app.extensions["verifier"].decide
+    assert len(refused) == 2, "both thieves were stopped"
+    assert {decide(*pair).outcome for pair in [(str(key.id), secret), *made]} == {"apikeyRevoked"}
