@@ -60,6 +60,13 @@ ACTOR_KINDS: dict[ActorKind, str] = {
 }
 """Through what somebody acted."""
 
+CREATED_THROUGH: dict[ActorKind, str] = {
+    ActorKind.BROWSER: N_("Signed in, in the browser"),
+    ActorKind.JWT: N_("Signed in, with a token"),
+    ActorKind.COMMAND_LINE: N_("On the command line"),
+}
+"""Through what a key was created, if not with a key."""
+
 REPORTERS: dict[str, str] = {
     "page": N_("reported on the page for leaks"),
     "api": N_("reported through the API"),

@@ -11,7 +11,7 @@ import pytest
 from tests.support.databases import ROOT
 
 PAGE = ROOT / "docs" / "assurance.md"
-NUMBERS = range(1, 56)
+NUMBERS = (*range(1, 56), 75)
 ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.+) \|$")
 NAME = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
 

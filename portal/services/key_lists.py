@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey
+from portal.models import Action, ActorKind, ApiKey, AuditEvent
 from portal.services import key_states
 from portal.services.errors import NotFound
 
@@ -60,6 +60,14 @@ def get_key(account_id: int, key_id: UUID) -> ApiKey:
 def find_successor(key: ApiKey) -> ApiKey | None:
     """The key that was made to replace this one."""
     return db.session.scalars(select(ApiKey).where(ApiKey.replaces_id == key.id)).one_or_none()
+
+
+def find_creation(key: ApiKey) -> ActorKind | None:
+    """Through what a key was created; None where the record does not tell any more."""
+    query = select(AuditEvent.actor_kind).where(
+        AuditEvent.key_id == key.id, AuditEvent.action == Action.KEY_CREATED
+    )
+    return db.session.scalars(query.limit(1)).one_or_none()
 
 
 def list_keys(

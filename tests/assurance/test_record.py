@@ -109,7 +109,8 @@ def credentials(scene: Scene) -> dict[str, Any]:
 
 
 A = Action
-REVOKED_ALL = {A.KEYS_REVOKED, A.SESSIONS_ENDED}
+KEYS_ENDED = {A.KEY_REVOKED, A.KEYS_REVOKED}
+REVOKED_ALL = {*KEYS_ENDED, A.SESSIONS_ENDED}
 PAGES = [
     Act("auth.sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/signup",
         lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
@@ -127,7 +128,7 @@ PAGES = [
     Act("auth.confirm_email", {A.ACCOUNT_EMAIL_CHANGED},
         lambda s: f"/confirm-email/{s.token(Purpose.EMAIL, 'al@example.org')}"),
     Act("consent.index", {A.CONSENT_GIVEN}, lambda _: "/account/consent", lambda _: {"consent": "2"}),
-    Act("consent.withdraw", {A.CONSENT_WITHDRAWN, A.KEYS_REVOKED}, lambda _: "/account/consent/withdraw"),
+    Act("consent.withdraw", {A.CONSENT_WITHDRAWN, *KEYS_ENDED}, lambda _: "/account/consent/withdraw"),
     Act("profile.index", {A.ACCOUNT_UPDATED}, lambda _: "/account/profile",
         lambda _: {"username": "alicia", "bio": "", "language": "en"}),
     Act("profile.email", {A.ACCOUNT_EMAIL_CHANGE_REQUESTED}, lambda _: "/account/profile/email",
@@ -147,7 +148,7 @@ PAGES = [
     Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.made.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
     Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),
-    Act("admin.revoke_keys", {A.KEYS_REVOKED}, lambda s: s.admin("revoke-keys"), reason, "sue"),
+    Act("admin.revoke_keys", KEYS_ENDED, lambda s: s.admin("revoke-keys"), reason, "sue"),
     Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), reason, "sue"),
     Act("admin.role", {A.ACCOUNT_ROLE_CHANGED, A.SESSIONS_ENDED, A.ACCOUNT_READ}, lambda s: s.admin("role"),
         lambda _: {"role": "curator"}, "ada"),

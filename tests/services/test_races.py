@@ -213,7 +213,8 @@ def test_roles_that_change_at_once_do_not_wait_in_a_circle(
 def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask, cast: Cast) -> None:
     with app.app_context():
         key, secret = keys.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
-    thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=key.id, key_level=4)
+        stolen = key.id
+    thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=stolen, key_level=4)
     made: list[tuple[str, str]] = []
 
     def create() -> None:
@@ -226,4 +227,4 @@ def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask
 
     decide = app.extensions["verifier"].decide
     assert len(refused) == 2, "both thieves were stopped"
-    assert {decide(*pair).outcome for pair in [(str(key.id), secret), *made]} == {"apikeyRevoked"}
+    assert {decide(*pair).outcome for pair in [(str(stolen), secret), *made]} == {"apikeyRevoked"}

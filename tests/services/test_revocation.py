@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import Consent, Reason, Status
+from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import key_lists, operators, profile, recovery, removal, sessions
+from portal.services import audit, key_lists, operators, profile, recovery, removal, sessions
 from portal.services.actor import Actor
 from portal.services.errors import LastAdmin
 from portal.services.limits import failed_key_check
@@ -50,6 +50,27 @@ def test_each_cause_revokes_all_keys_of_the_account_and_no_other(
     assert reasons == {reason}
     assert outcomes(app, hers) == {"apikeyRevoked"}
     assert outcomes(app, others) == {"good"}
+
+
+@pytest.mark.parametrize("reason", CAUSES)
+def test_the_record_tells_which_keys_a_cause_revoked(
+    app: Flask, cast: Cast, make_key: MakeKey, reason: Reason
+) -> None:
+    hers = {make_key(cast.sue, name=f"number {number}").id: f"number {number}" for number in range(3)}
+    make_key(cast.alice)
+
+    with app.app_context():
+        CAUSES[reason](cast.sue)
+        told = audit.list_events(action=Action.KEY_REVOKED)
+        [summary] = audit.list_events(action=Action.KEYS_REVOKED)
+
+    assert {str(event.key_id): event.details["name"] for event in told} == hers
+    assert {event.details["cause"] for event in told} == {reason.value}
+    for event in told:
+        assert (event.account_id, event.actor_kind, event.reason) == (
+            cast.sue.account_id, summary.actor_kind, summary.reason,
+        )  # fmt: skip
+    assert summary.details["keys"] == len(hers)
 
 
 def test_undoing_the_cause_brings_no_key_back(

@@ -12,12 +12,13 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.models import ActorKind
 from portal.permissions import Role
 from portal.services import key_lists, keys, operators, profile
 from portal.services.actor import Actor
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
-from tests.support.cast import Cast
+from tests.support.cast import Cast, MadeKey, Person
 from tests.support.client import PageChecker, find_form, form_values
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -278,6 +279,50 @@ def test_revoking_asks_first_and_says_what_will_happen(
     assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert "Nothing accepts it any more" in text_of(alice.page(response.headers["Location"]))
     assert alice.get(path).status_code == 302, "what is revoked is not revoked again"
+
+
+def create_with(app: Flask, owner: Person, maker: str, name: str) -> MadeKey:
+    actor = Actor(ActorKind.KEY, account_id=owner.account_id, key_id=UUID(maker), key_level=4)
+    with app.app_context():
+        key, secret = keys.create_key(actor, name=name, level=4, life=timedelta(days=1))
+        return MadeKey(str(key.id), secret)
+
+
+def test_each_key_tells_what_created_it(
+    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    made = make_key(cast.alice)
+    child = create_with(app, cast.alice, made.id, "a child")
+
+    own, its = alice.page(f"/account/keys/{made.id}"), alice.page(f"/account/keys/{child.id}")
+
+    assert "Created with Signed in, in the browser" in text_of(own)
+    assert "It created 1 key that is not revoked" in text_of(own)
+    link = its.select_one(f'dl.facts a[href="/account/keys/{made.id}"]')
+    assert link
+    assert "Created with Key" in text_of(its)
+    assert "It created" not in text_of(its)
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["a living key", "a revoked key"])
+def test_a_key_can_be_revoked_with_everything_that_it_created(
+    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey, ended: bool
+) -> None:
+    made = make_key(cast.alice)
+    child = create_with(app, cast.alice, made.id, "a child")
+    path, decide = f"/account/keys/{made.id}/revoke", app.extensions["verifier"].decide
+    if ended:
+        alice.submit(path)
+        assert decide(child.id, child.secret).outcome == "good", "it lives on unless it is asked for"
+
+    page = alice.page(path)
+    assert "a child" in text_of(page)
+    response = alice.submit(path, {} if ended else {"everything": "y"})
+
+    assert response.status_code == 303
+    assert {decide(each.id, each.secret).outcome for each in (made, child)} == {"apikeyRevoked"}
+    assert f"{1 if ended else 2} key" in text_of(alice.page(response.headers["Location"]))
+    assert alice.get(path).status_code == 302
 
 
 @pytest.mark.parametrize(("hours", "warned"), [(1, True), (23, True), (25, False)])

@@ -117,6 +117,6 @@ def _extent(event: AuditEvent) -> list[str]:
 def _leak(details: dict[str, Any]) -> list[str]:
     """How a leak came to be known."""
     told = [_(REPORTERS[details["reporter"]])]
-    if details["found_at"]:
+    if details.get("found_at"):
         told.append(_("found at %(places)s", places=", ".join(details["found_at"])))
     return told

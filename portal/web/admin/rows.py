@@ -113,6 +113,7 @@ IN_WORDS: dict[str, Callable[[Any], str]] = {
     "cause": lambda value: str(gettext(OPERATORS_REASONS[value])),
     "reporter": lambda value: str(gettext(REPORTERS[value])),
     "found_at": lambda value: str(_("found at %(places)s", places=", ".join(value))),
+    "line": lambda value: str(_("of the line of key %(key)s", key=value)),
     "by_key": lambda value: "; ".join(map(_use, value)),
     "keys": lambda value: str(ngettext("%(num)d key", "%(num)d keys", value)),
     "level": lambda value: str(_("level %(level)s", level=value)),

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, Field, HiddenField, RadioField, StringField
+from wtforms import BooleanField, DateField, Field, HiddenField, RadioField, StringField
 from wtforms.validators import Optional
 
 from portal import clock
@@ -160,6 +160,12 @@ class RotateForm(NonceForm):
         self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
         if is_in_use and not self.is_submitted():
             self.overlap.data = PROPOSED
+
+
+class RevokeForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """Whether what a key created ends with it; of one that has ended, nothing else is left to end."""
+
+    everything = BooleanField(_l("Revoke these as well"))
 
 
 def _presets(longest: timedelta) -> list[int]:

@@ -9,25 +9,39 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_number, ngettext
 from flask_babel import gettext as _
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from werkzeug import Response as BaseResponse
 
+from portal import clock
 from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
-from portal.services import call_limits, caps, excess, key_lists, keys, limits, rotation, usage, usage_series
+from portal.services import (
+    call_limits,
+    caps,
+    excess,
+    key_lists,
+    keys,
+    limits,
+    lines,
+    rotation,
+    usage,
+    usage_series,
+)
 from portal.services.caps import Room
 from portal.services.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
 from portal.services.usage_series import Span, Whose
 from portal.web import charts
 from portal.web.identity import actor, me, require
-from portal.web.keys.forms import NewKeyForm, RotateForm
+from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
 from portal.web.keys.rows import row, rows
 from portal.web.usage_limits.standing import standing
+from portal.words import CREATED_THROUGH
 
 LONGEST_QUERY = 100
+MOST_LISTED = 20
+"""Keys that the page before a revocation lists."""
 
 blueprint = Blueprint("keys", __name__, url_prefix="/account/keys")
 require(blueprint)
@@ -109,6 +123,9 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         addresses=usage_series.list_addresses(key_id),
         base_url=settings.base_url,
         successor=key_lists.find_successor(key),
+        maker=key.made_by_key_id,
+        created_through=_created_through(key),
+        created=len(lines.created_with(me().id, key_id)),
         reused_at=key.usage.reused_at if key.usage else None,
         standing=standing(key) if key.kind is KeyKind.ACCOUNT else None,
     )
@@ -116,18 +133,34 @@ def detail(key_id: UUID) -> ResponseReturnValue:
 
 @blueprint.get("/<uuid:key_id>/revoke")
 def revoke(key_id: UUID) -> ResponseReturnValue:
-    """Ask before a key is revoked."""
-    shown = row(key_lists.get_key(me().id, key_id))
-    if shown.state == "revoked":
+    """Ask before a key is revoked, and whether what it created shall end with it."""
+    key = key_lists.get_key(me().id, key_id)
+    created = lines.created_with(me().id, key_id)
+    if key.is_revoked(clock.utcnow()) and not created:
         return redirect(url_for(".detail", key_id=key_id))
-    return render_template("keys/revoke.html", key=shown, recently_used=shown.recently_used, form=FlaskForm())
+    return render_template(
+        "keys/revoke.html",
+        key=row(key),
+        created=[row(each) for each in created[:MOST_LISTED]],
+        more=max(0, len(created) - MOST_LISTED),
+        form=RevokeForm(),
+    )
 
 
 @blueprint.post("/<uuid:key_id>/revoke")
 def revoke_now(key_id: UUID) -> ResponseReturnValue:
-    """Revoke a key for good."""
-    keys.revoke_key(actor(), key_id)
-    flash(_("The key is revoked. Nothing accepts it any more."), "success")
+    """Revoke a key for good, alone or with everything that it created."""
+    if RevokeForm().everything.data:
+        ended = keys.revoke_line(actor(), key_id)
+        told = ngettext(
+            "%(num)d key is revoked. Nothing accepts it any more.",
+            "%(num)d keys are revoked. Nothing accepts them any more.",
+            ended,
+        )
+    else:
+        keys.revoke_key(actor(), key_id)
+        told = _("The key is revoked. Nothing accepts it any more.")
+    flash(told, "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -156,6 +189,12 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
     except AlreadyMade as error:
         return _show_made(error)
     return _show_once(key, secret)
+
+
+def _created_through(key: ApiKey) -> str | None:
+    """Through what a key was created, in words."""
+    through = key_lists.find_creation(key)
+    return _(CREATED_THROUGH[through]) if through in CREATED_THROUGH else None
 
 
 def _show_new(form: NewKeyForm) -> str:
