@@ -72,6 +72,11 @@ messages: ## Extract every sentence of the pages and mails into the catalogue
 	    --keyword ngettext:1,2 --keyword lazy_ngettext:1,2 \
 	    --output portal/translations/messages.pot .
 
+.PHONY: guards
+guards: ## Write down the guards of the databases (portal/models/guards) as the migrations leave them
+	@scripts/setup.sh lint
+	@PYTHONPATH=. $(BIN)/python scripts/guards.py 2>/dev/null
+
 .PHONY: lock
 lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for new versions)
 	@scripts/setup.sh lint

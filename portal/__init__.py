@@ -12,7 +12,7 @@ from werkzeug.local import LocalProxy
 from config import load_settings
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
-from portal.extensions import babel, csrf, db, login_manager, prepare_engine
+from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
 from portal.models import ActorKind
 from portal.services import caps, rotation
 from portal.services.actor import Actor
@@ -44,7 +44,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         PORTAL=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True, "pool_pre_ping": True},
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,

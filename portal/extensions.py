@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app
 from flask_babel import Babel
@@ -11,6 +11,7 @@ from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from werkzeug.local import LocalProxy
@@ -18,6 +19,8 @@ from werkzeug.local import LocalProxy
 from config import Settings
 
 SQLITE_BUSY_MS = 10_000
+ONLY_A_PRIMARY = {"target_session_attrs": "read-write"}
+"""What libpq is told, so that it connects to no standby and to nothing that is read-only."""
 
 
 class Base(DeclarativeBase):
@@ -41,6 +44,18 @@ babel = Babel()
 
 settings: Settings = cast(Settings, LocalProxy(lambda: current_app.config["PORTAL"]))
 """The settings of the application that is in context."""
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """How an engine is made for this address, whatever it, the server or its role have for defaults.
+
+    On PostgreSQL each transaction is READ COMMITTED, which the locks of the rules rest on, and
+    a server that takes no writes (a standby) is not connected to.
+    """
+    options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True}
+    if make_url(url).get_backend_name() == "postgresql":
+        options |= {"isolation_level": "READ COMMITTED", "connect_args": dict(ONLY_A_PRIMARY)}
+    return options
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from config import PREFIX, RawSettings, Settings
 from portal import create_app
-from portal.extensions import db
+from portal.extensions import ONLY_A_PRIMARY, db
 from portal.transports import Transport, make_transport
 
 CAP = 10
@@ -130,7 +130,13 @@ def _database(configured: str, folder: Path) -> Iterator[str]:
     if url.get_backend_name() == "sqlite":
         yield f"sqlite:///{folder / 'portal.db'}"
         return
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        connect_args=dict(ONLY_A_PRIMARY),
+    )
     name = NAME + secrets.token_hex(8)
     options = f"{url.query.get('options', '')} -csearch_path={name}".strip()
     with engine.connect() as connection:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, select, update
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from portal import clock
-from portal.extensions import prepare_engine
+from portal.extensions import engine_options, prepare_engine
 from portal.models import CallWindow
 from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
 from portal.services.upsert import dialect_of
@@ -29,6 +29,10 @@ Taken = dict[str, dict[int, int]]
 """By key and span: how much of the window of this moment is taken."""
 
 table = CallWindow.metadata.tables[CallWindow.__tablename__]
+_HURRY = f"""
+SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '{BUSY_MS}', true),
+       set_config('idle_in_transaction_session_timeout', '{5 * BUSY_MS}', true)
+"""
 _GIVE_BACK = (
     update(table)
     .where(
@@ -77,16 +81,17 @@ class DatabaseStore:
     cheap_to_ask = True
 
     def __init__(self, engine: Engine) -> None:
-        is_sqlite = engine.dialect.name == "sqlite"
         self._engine = create_engine(
             engine.url,
-            hide_parameters=True,
-            pool_pre_ping=True,
             pool_size=CONNECTIONS,
             max_overflow=0,
+            **engine_options(engine.url.render_as_string(hide_password=False)),
         )
         prepare_engine(self._engine)
-        event.listen(self._engine, "connect", _hurry_sqlite if is_sqlite else _hurry_postgresql)
+        if engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _hurry_sqlite)
+        else:
+            event.listen(self._engine, "begin", _hurry_postgresql)
         self._dialect = dialect_of(engine)
 
     def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
@@ -207,9 +212,10 @@ def _hurry_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) 
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _hurry_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
-    """The same; and whoever stands still with a key's rows in hand holds up nobody for long."""
-    connection.execute("SET synchronous_commit TO OFF")
-    connection.execute(f"SET lock_timeout TO {BUSY_MS}")
-    connection.execute(f"SET idle_in_transaction_session_timeout TO {5 * BUSY_MS}")
-    connection.commit()
+def _hurry_postgresql(connection: Connection) -> None:
+    """The same; and whoever stands still with a key's rows in hand holds up nobody for long.
+
+    For this transaction only: a pooler before the server may give the session to somebody else
+    after it, whose revocation would not wait for the disk either.
+    """
+    connection.exec_driver_sql(_HURRY)

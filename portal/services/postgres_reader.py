@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import OperationalError
 
+from portal.extensions import ONLY_A_PRIMARY
 from portal.services.key_facts import QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -18,12 +19,13 @@ class PostgresReader:
     """Reads with one prepared statement; safe to share between threads.
 
     A thread takes the connection that was used last, so there are as few as are needed at once.
-    One that has gone is replaced, once.
+    One that has gone is replaced, once. Each read is a transaction of one statement, which sees
+    what was committed before it, in every isolation level: none is left open to look at the past.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL."""
-        self._arguments = {"connect_timeout": 5, **arguments}
+        self._arguments = {"connect_timeout": 5, **arguments, **ONLY_A_PRIMARY}
         self._query = QUERY.format("%s")
         self._idle: deque[Connection] = deque()
 

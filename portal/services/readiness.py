@@ -1,20 +1,47 @@
-"""Whether the portal can serve: its database answers and has the tables of this version."""
+"""Whether the portal can serve: its database answers, and is what the portal relies on.
+
+That the tables are there says little. A trigger may be gone, a default of the server may take
+the ground from under a lock, and somebody may have written past all rules. So a probe compares
+the guards with what they must be, and looks for rows that break a rule: not each time, but
+often enough, and each time while something is wrong.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
+import time
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
+import structlog
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from portal import clock
 from portal.extensions import db
+from portal.services.broken_rules import broken_rules, is_too_slow, within
+from portal.services.guards import differences
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+GUARDS_EVERY = 60.0
+ROWS_EVERY = 600.0
+"""Seconds between two looks of one process."""
+DAY_MS = 24 * 60 * 60 * 1000
 _OWN = re.compile(r'^revision = "(\w+)"', re.MULTILINE)
 _DOWN = re.compile(r'^down_revision = "(\w+)"', re.MULTILINE)
+_NO_WRITING = ("read-only", "hot standby", "recovery")
+"""What libpq says of a server that does not write."""
+_POSTGRESQL = """
+SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+       current_setting('transaction_isolation') = 'read committed'
+       AND current_setting('session_replication_role') = 'origin'
+"""
+
+log = structlog.get_logger(__name__)
 
 
 class Readiness(StrEnum):
@@ -23,20 +50,55 @@ class Readiness(StrEnum):
     READY = "ready"
     NO_DATABASE = "database unreachable"
     OTHER_SCHEMA = "schema not at head"
+    READ_ONLY = "database read-only"
+    UNSAFE = "database settings unsafe"
+    UNGUARDED = "guards of the database missing or changed"
+    BROKEN_RULE = "a row breaks a rule"
+
+
+@dataclass(slots=True)
+class _Looks:
+    """When what is not looked at each time was last found well in this process, and what was found."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    guards_at: float = float("-inf")
+    rows_at: float = float("-inf")
+    found: Readiness = Readiness.READY
+
+
+_looks: WeakKeyDictionary[Engine, _Looks] = WeakKeyDictionary()
 
 
 def readiness() -> Readiness:
-    """Ask the database, now."""
+    """Ask the database, now; what takes longer is asked in its time. What is wrong is logged."""
+    looks = _looks.setdefault(db.engine, _Looks())
     try:
-        rows = db.session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        with db.engine.connect() as connection:
+            return _plain(connection) or _due(connection, looks)
     except OperationalError as error:
-        missing = "no such table" in str(error.orig)
-        return Readiness.OTHER_SCHEMA if missing else Readiness.NO_DATABASE
+        told = str(error.orig)
+        if "no such table" in told:
+            return Readiness.OTHER_SCHEMA
+        return Readiness.READ_ONLY if any(word in told for word in _NO_WRITING) else Readiness.NO_DATABASE
     except DBAPIError:
         return Readiness.OTHER_SCHEMA
-    finally:
-        db.session.rollback()
-    return Readiness.READY if set(rows) == heads() else Readiness.OTHER_SCHEMA
+
+
+def unsafe_settings(connection: Connection) -> Readiness | None:
+    """What is wrong with how the database is set up, for this connection; None when all is well."""
+    if connection.dialect.name == "postgresql":
+        is_read_only, is_safe = connection.execute(text(_POSTGRESQL)).one()
+    else:
+        is_read_only = bool(_pragma(connection, "query_only"))
+        is_safe = (
+            _pragma(connection, "journal_mode") == "wal"
+            and _pragma(connection, "foreign_keys") == 1
+            and int(str(_pragma(connection, "synchronous"))) >= 2
+            and _pragma(connection, "ignore_check_constraints") == 0
+        )
+    if is_read_only:
+        return Readiness.READ_ONLY
+    return None if is_safe else Readiness.UNSAFE
 
 
 @cache
@@ -48,3 +110,55 @@ def heads() -> frozenset[str]:
     texts = [path.read_text("utf-8") for path in VERSIONS.glob("*.py")]
     made, followed = ({word for text in texts for word in named.findall(text)} for named in (_OWN, _DOWN))
     return frozenset(made - followed)
+
+
+def _plain(connection: Connection) -> Readiness | None:
+    """What costs nothing to ask."""
+    unsafe = unsafe_settings(connection)
+    if unsafe is not None:
+        return unsafe
+    rows = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    return None if set(rows) == heads() else Readiness.OTHER_SCHEMA
+
+
+def _due(connection: Connection, looks: _Looks) -> Readiness:
+    """What was found last, looked at again if it is time, or if it was wrong; by one at a time."""
+    if not looks.lock.acquire(blocking=False):
+        return looks.found
+    try:
+        looks.found = _look(connection, looks, time.monotonic())
+    finally:
+        looks.lock.release()
+    return looks.found
+
+
+def _look(connection: Connection, looks: _Looks, now: float) -> Readiness:
+    if now - looks.guards_at >= GUARDS_EVERY:
+        found = differences(connection)
+        if found:
+            log.error("readiness.unguarded", found=found)
+            return Readiness.UNGUARDED
+        looks.guards_at = now
+    if now - looks.rows_at >= ROWS_EVERY:
+        broken = _broken_rows(connection)
+        if broken:
+            log.error("readiness.broken-rule", found=broken)
+            return Readiness.BROKEN_RULE
+        looks.rows_at = now
+    return Readiness.READY
+
+
+def _broken_rows(connection: Connection) -> list[str]:
+    """Revocations of the last day, and all that lives; what takes too long is left to a self-check."""
+    try:
+        with within(connection):
+            return list(broken_rules(connection, since_ms=clock.now_ms() - DAY_MS))
+    except DBAPIError as error:
+        if not is_too_slow(error):
+            raise
+        log.warning("readiness.rows-not-looked-through", why="there are too many; run selfcheck")
+        return []
+
+
+def _pragma(connection: Connection, name: str) -> object:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()

@@ -1,0 +1,217 @@
+-- constraint alembic_version_pkc
+PRIMARY KEY (version_num)
+
+-- constraint ck_accounts_consent
+CHECK (consent IN (0, 1, 2))
+
+-- constraint ck_accounts_email_until_removed
+CHECK ((email IS NULL) = (removed_at IS NOT NULL))
+
+-- constraint ck_accounts_removed_is_not_active
+CHECK (status <> 1 OR removed_at IS NULL)
+
+-- constraint ck_accounts_role
+CHECK (role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin'))
+
+-- constraint ck_accounts_status
+CHECK (status IN (1, 0, -1, -2))
+
+-- constraint ck_api_keys_calls_per_day
+CHECK (calls_per_day > 0)
+
+-- constraint ck_api_keys_calls_per_minute
+CHECK (calls_per_minute > 0)
+
+-- constraint ck_api_keys_digest
+CHECK (length(digest) = 32)
+
+-- constraint ck_api_keys_environment
+CHECK (environment IN ('live', 'test'))
+
+-- constraint ck_api_keys_kind
+CHECK (kind IN ('account', 'service'))
+
+-- constraint ck_api_keys_level
+CHECK (level BETWEEN 0 AND 9)
+
+-- constraint ck_api_keys_lives
+CHECK (expires_at > created_at)
+
+-- constraint ck_api_keys_longest_life
+CHECK (expires_at <= created_at + 31536000000)
+
+-- constraint ck_api_keys_max_idle
+CHECK (max_idle >= 3600)
+
+-- constraint ck_api_keys_name
+CHECK (length(name) BETWEEN 1 AND 100)
+
+-- constraint ck_api_keys_not_before
+CHECK (not_before < expires_at)
+
+-- constraint ck_api_keys_retires_at
+CHECK (retires_at <= expires_at)
+
+-- constraint ck_api_keys_revoked_with_reason
+CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+
+-- constraint ck_mail_tokens_token_hash
+CHECK (length(token_hash) = 32)
+
+-- constraint ck_sessions_browser_has_token
+CHECK (kind = 'jwt' OR length(token_hash) = 32)
+
+-- constraint fk_api_keys_account_id
+FOREIGN KEY(account_id) REFERENCES accounts (id)
+
+-- constraint fk_api_keys_made_by_key_id
+FOREIGN KEY(made_by_key_id) REFERENCES api_keys (id)
+
+-- constraint fk_api_keys_replaces_id
+FOREIGN KEY(replaces_id) REFERENCES api_keys (id)
+
+-- constraint fk_call_windows_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
+
+-- constraint fk_excess_steps_account_id
+FOREIGN KEY(account_id) REFERENCES accounts (id)
+
+
+-- constraint fk_key_addresses_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
+
+-- constraint fk_key_refusals_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
+
+-- constraint fk_key_usage_hours_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
+
+-- constraint fk_key_usage_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
+
+-- constraint fk_mail_tokens_account_id
+FOREIGN KEY(account_id) REFERENCES accounts (id)
+
+
+-- constraint fk_outbox_account_id
+FOREIGN KEY(account_id) REFERENCES accounts (id)
+
+
+-- constraint fk_sessions_account_id
+FOREIGN KEY(account_id) REFERENCES accounts (id)
+
+-- constraint pk_accounts
+PRIMARY KEY (id)
+
+-- constraint pk_api_keys
+PRIMARY KEY (id)
+
+-- constraint pk_audit_events
+PRIMARY KEY (id)
+
+-- constraint pk_call_windows
+PRIMARY KEY (key_id, span)
+
+-- constraint pk_excess_steps
+PRIMARY KEY (account_id, day, step)
+
+-- constraint pk_job_leases
+PRIMARY KEY (name)
+
+-- constraint pk_key_addresses
+PRIMARY KEY (key_id, address)
+
+-- constraint pk_key_refusals
+PRIMARY KEY (key_id, hour, reason)
+
+-- constraint pk_key_usage
+PRIMARY KEY (key_id)
+
+-- constraint pk_key_usage_hours
+PRIMARY KEY (key_id, hour)
+
+-- constraint pk_limit_counters
+PRIMARY KEY (name)
+
+-- constraint pk_mail_tokens
+PRIMARY KEY (token_hash)
+
+-- constraint pk_outbox
+PRIMARY KEY (id)
+
+-- constraint pk_promise_proofs
+PRIMARY KEY (promise)
+
+-- constraint pk_sessions
+PRIMARY KEY (id)
+
+-- constraint uq_accounts_lemail
+UNIQUE (lemail)
+
+-- constraint uq_accounts_lusername
+UNIQUE (lusername)
+
+-- constraint uq_api_keys_nonce
+UNIQUE (nonce)
+
+-- constraint uq_api_keys_replaces_id
+UNIQUE (replaces_id)
+
+-- constraint uq_sessions_token_hash
+UNIQUE (token_hash)
+
+-- trigger accounts_apart
+CREATE TRIGGER accounts_apart BEFORE UPDATE ON accounts WHEN EXISTS (SELECT 1 FROM accounts a WHERE a.id <> OLD.id AND (a.lemail = NEW.lemail OR a.lusername = NEW.lusername)) BEGIN SELECT RAISE(ABORT, 'an address and a name are unique'); END
+
+-- trigger accounts_kept
+CREATE TRIGGER accounts_kept BEFORE DELETE ON accounts WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'an account is emptied, not deleted'); END
+
+-- trigger accounts_keys
+CREATE TRIGGER accounts_keys BEFORE UPDATE ON accounts WHEN (NEW.status <> 1 OR NEW.consent = 0 OR CASE NEW.role WHEN 'user' THEN 4 WHEN 'tester' THEN 4 WHEN 'curator' THEN 5 WHEN 'bughunter' THEN 6 WHEN 'support' THEN 8 WHEN 'admin' THEN 9 END < CASE OLD.role WHEN 'user' THEN 4 WHEN 'tester' THEN 4 WHEN 'curator' THEN 5 WHEN 'bughunter' THEN 6 WHEN 'support' THEN 8 WHEN 'admin' THEN 9 END) AND EXISTS (SELECT 1 FROM api_keys k WHERE k.account_id = NEW.id AND k.revoked_at IS NULL) BEGIN SELECT RAISE(ABORT, 'its keys must be revoked first'); END
+
+-- trigger accounts_number
+CREATE TRIGGER accounts_number BEFORE UPDATE ON accounts WHEN NEW.id <> OLD.id BEGIN SELECT RAISE(ABORT, 'an account keeps its number'); END
+
+-- trigger accounts_unique
+CREATE TRIGGER accounts_unique BEFORE INSERT ON accounts WHEN EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.id OR a.lemail = NEW.lemail OR a.lusername = NEW.lusername) BEGIN SELECT RAISE(ABORT, 'an account is unique: nothing takes its place'); END
+
+-- trigger api_keys_immutable
+CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON api_keys WHEN NEW.id IS NOT OLD.id OR NEW.account_id IS NOT OLD.account_id OR NEW.name IS NOT OLD.name OR NEW.level IS NOT OLD.level OR NEW.digest IS NOT OLD.digest OR NEW.pepper_id IS NOT OLD.pepper_id OR NEW.nonce IS NOT OLD.nonce OR NEW.made_by_key_id IS NOT OLD.made_by_key_id OR NEW.replaces_id IS NOT OLD.replaces_id OR NEW.created_at IS NOT OLD.created_at OR NEW.expires_at IS NOT OLD.expires_at OR NEW.kind IS NOT OLD.kind OR NEW.environment IS NOT OLD.environment OR NEW.networks IS NOT OLD.networks OR NEW.not_before IS NOT OLD.not_before OR NEW.max_idle IS NOT OLD.max_idle OR NEW.calls_per_minute IS NOT OLD.calls_per_minute OR NEW.calls_per_day IS NOT OLD.calls_per_day OR NEW.note IS NOT OLD.note BEGIN SELECT RAISE(ABORT, 'a key is immutable'); END
+
+-- trigger api_keys_in_place
+CREATE TRIGGER api_keys_in_place BEFORE UPDATE ON api_keys WHEN NEW.rowid <> OLD.rowid BEGIN SELECT RAISE(ABORT, 'a key is immutable'); END
+
+-- trigger api_keys_kept
+CREATE TRIGGER api_keys_kept BEFORE DELETE ON api_keys WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'a key is revoked, not deleted'); END
+
+-- trigger api_keys_maker
+CREATE TRIGGER api_keys_maker BEFORE INSERT ON api_keys WHEN NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account' AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at) AND (k.networks = '' OR NEW.networks <> '') AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle) AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute) AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day)) BEGIN SELECT RAISE(ABORT, 'a key stays within its maker''s rights'); END
+
+-- trigger api_keys_owner
+CREATE TRIGGER api_keys_owner BEFORE INSERT ON api_keys WHEN NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.account_id AND a.status = 1 AND a.consent <> 0 AND NEW.level <= CASE a.role WHEN 'user' THEN 4 WHEN 'tester' THEN 4 WHEN 'curator' THEN 5 WHEN 'bughunter' THEN 6 WHEN 'support' THEN 8 WHEN 'admin' THEN 9 END AND (NEW.kind = 'account' OR a.role = 'admin')) BEGIN SELECT RAISE(ABORT, 'a key stays within its owner''s rights'); END
+
+-- trigger api_keys_retired
+CREATE TRIGGER api_keys_retired BEFORE UPDATE ON api_keys WHEN NEW.retires_at IS NOT OLD.retires_at AND (OLD.retires_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM api_keys s WHERE s.replaces_id = NEW.id)) BEGIN SELECT RAISE(ABORT, 'a key retires once, for its successor'); END
+
+-- trigger api_keys_revoked
+CREATE TRIGGER api_keys_revoked BEFORE UPDATE ON api_keys WHEN OLD.revoked_at IS NOT NULL AND (NEW.revoked_at IS NOT OLD.revoked_at OR NEW.revoked_reason IS NOT OLD.revoked_reason) BEGIN SELECT RAISE(ABORT, 'a key is revoked for good'); END
+
+-- trigger api_keys_successor
+CREATE TRIGGER api_keys_successor BEFORE INSERT ON api_keys WHEN NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks AND k.max_idle IS NEW.max_idle AND k.calls_per_minute IS NEW.calls_per_minute AND k.calls_per_day IS NEW.calls_per_day) BEGIN SELECT RAISE(ABORT, 'a successor is as the key that it replaces'); END
+
+-- trigger api_keys_unique
+CREATE TRIGGER api_keys_unique BEFORE INSERT ON api_keys WHEN EXISTS (SELECT 1 FROM api_keys k WHERE k.rowid = NEW.rowid OR k.id = NEW.id OR k.nonce = NEW.nonce OR k.replaces_id = NEW.replaces_id) BEGIN SELECT RAISE(ABORT, 'a key is unique: nothing takes its place'); END
+
+-- trigger audit_events_final
+CREATE TRIGGER audit_events_final BEFORE UPDATE ON audit_events WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
+
+-- trigger audit_events_kept
+CREATE TRIGGER audit_events_kept BEFORE DELETE ON audit_events WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
+
+-- trigger audit_events_unique
+CREATE TRIGGER audit_events_unique BEFORE INSERT ON audit_events WHEN EXISTS (SELECT 1 FROM audit_events e WHERE e.id = NEW.id) BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
