@@ -46,6 +46,12 @@ format: ## Rewrite the code in the house style
 .PHONY: check
 check: lint test ## Lint and test: what has to pass before a change lands
 
+.PHONY: mutants
+MUTANTS := $(if $(ONLY),--only '$(ONLY)') $(if $(TENTH),--tenth $(TENTH)) $(if $(SELFCHECK),--selfcheck)
+mutants: ## Break the code in many places and see whether tests notice (ONLY=sessions TENTH=3 SELFCHECK=1)
+	@scripts/setup.sh lint
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
+
 .PHONY: audit
 audit: ## Look the locked requirements up among the known vulnerabilities; fails when blind
 	@scripts/setup.sh lint

@@ -18,10 +18,9 @@ from portal.api.answers import FORM, JSON, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
 from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
 from portal.http.proxy import canonical_address
-from portal.permissions import SUPPORT
 from portal.services import keys, operators
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
-from portal.services.errors import Forbidden, InvalidInput, NotFound
+from portal.services.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -115,14 +114,11 @@ def revoke() -> ResponseReturnValue:
     keeper: Doorkeeper = current_app.extensions["doorkeeper"]
     key = keeper.find_key(_token(_form().get("token")))
     if key is not None:
-        me = caller()
-        if key.account_id == me.account_id:
+        if key.account_id == caller().account_id:
             keys.revoke_key(actor(), UUID(key.id))
-        elif me.level >= SUPPORT:
+        else:
             with suppress(NotFound):  # the account was removed, and its keys with it
                 operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")
-        else:
-            raise Forbidden
     return answer(Success())
 
 

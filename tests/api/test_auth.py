@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from portal.models import Reason
-from portal.permissions import Role
+from portal.permissions import ROLE_LEVELS, Role
 from portal.services import jwt, keys, operators, secrets, sessions
 from portal.services.verification import Outcome
 from tests.api.conftest import Bearer
@@ -252,6 +252,18 @@ def test_the_level_that_counts_falls_with_the_role(
     refused = client.post("/api/apikeys/jwt", json=wanted, headers=headers)
     assert refused.json
     assert refused.json["error"] == "keyLevelExceedsRoleLevel"
+
+
+def test_a_token_opens_what_the_role_reaches(
+    client: PageChecker, cast: Cast, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every role reaches all that a token opens today; a lower one would not."""
+    headers = bearer(cast.alice)
+    for level, reads, writes in ((1, 403, 403), (2, 200, 403), (4, 200, 200)):
+        monkeypatch.setitem(ROLE_LEVELS, Role.USER, level)
+        assert client.get("/api/whoami/jwt", headers=headers).status_code == 200
+        assert client.get("/api/account/jwt", headers=headers).status_code == reads
+        assert client.patch("/api/account/jwt", json={"bio": "x"}, headers=headers).status_code == writes
 
 
 def test_the_browsers_cookie_opens_nothing(client: PageChecker, cast: Cast) -> None:

@@ -217,6 +217,20 @@ def test_a_key_that_is_bound_to_networks_is_inactive_unless_the_address_is_told(
     assert introspect(client, asking, token=bound.secret, address="home").status_code == 400
 
 
+@pytest.mark.parametrize("accept", ["*/*", "*/*;q=1"], ids=["the short way", "the long way"])
+def test_the_address_of_the_service_that_asks_is_not_the_visitors(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, accept: str
+) -> None:
+    asking, bound = make_key(cast.ada, level=6), forge(app, cast.alice, networks="192.0.2.0/24")
+    within = {"headers": asking.headers | {"Accept": accept}, "environ_overrides": {"REMOTE_ADDR": HOME}}
+
+    one = client.post("/api/introspect", data={"token": bound.secret}, **within)
+    many = client.post("/api/introspect/batch", json={"tokens": [bound.secret]}, **within)
+
+    assert one.get_json() == {"active": False}
+    assert many.get_json()["tokens"] == [{"active": False}]
+
+
 @pytest.mark.parametrize(("level", "status"), [(0, 403), (5, 403), (6, 200), (9, 200)])
 def test_who_may_introspect(
     client: PageChecker, cast: Cast, make_key: MakeKey, level: int, status: int
@@ -292,7 +306,11 @@ def test_only_support_revokes_a_token_of_somebody_else(
     client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
     made = make_key(cast.bob)
-    for asking, status in ((make_key(cast.alice), 403), (make_key(cast.sue, level=8), 200)):
+    for asking, status in (
+        (make_key(cast.alice), 403),
+        (make_key(cast.sue, level=7), 403),
+        (make_key(cast.sue, level=8), 200),
+    ):
         answer = client.post(
             "/api/revoke", data={"token": f"{made.id}:{made.secret}"}, headers=asking.headers
         )

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, ApiKey, Environment
-from portal.services import key_lists, key_states, keys, rotation
+from portal.services import key_lists, key_states, keys, networks, rotation
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import InvalidInput
@@ -88,6 +88,21 @@ def test_what_can_not_be_is_refused_by_its_name(
         make(**asked)
 
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("kept", "address", "allowed"),
+    [
+        ("192.0.2.0/24", "::ffff:192.0.2.7", True),
+        ("!192.0.2.7/32", "::ffff:192.0.2.7", False),
+        ("fe80::/10", "fe80::1%eth0", True),
+        ("192.0.2.0/24", None, False),
+        ("192.0.2.0/24", "nowhere", False),
+        ("", None, True),
+    ],
+)
+def test_an_address_is_one_however_it_is_written(kept: str, address: str | None, allowed: bool) -> None:
+    assert networks.allows(kept, address) is allowed
 
 
 @pytest.mark.parametrize(

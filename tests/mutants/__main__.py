@@ -1,0 +1,131 @@
+"""Break the code, one mutant at a time in copies of the tree, and see whether its tests notice."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.mutants.copies import Copy, Verdict, make_copy
+from tests.mutants.table import Inapplicable, Mutant, choose, load_table, mutated
+
+ROOT = Path(__file__).resolve().parents[2]
+AT_ONCE = 2
+LEAST = 97.0
+"""Percent that must be noticed."""
+
+
+def main() -> int:
+    """Run what was asked for; the exit code is 0 when enough was noticed."""
+    wishes = _wishes()
+    try:
+        chosen = choose(load_table(), only=wishes.only, tenth=_tenth(wishes.tenth))
+        for mutant in chosen:
+            mutated(ROOT, mutant)
+    except Inapplicable as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not chosen:
+        print("No mutant has this name.", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copies = [make_copy(ROOT, Path(folder) / str(number)) for number in range(AT_ONCE)]
+        if red := _red_tests(copies, chosen):
+            print(f"These tests fail without any mutant, so they prove nothing:\n{red}", file=sys.stderr)
+            return 1
+        verdicts = _run(copies, chosen, wishes.selfcheck)
+    return _sum_up(verdicts, wishes.selfcheck)
+
+
+def _wishes() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="a subject (sessions) or a pattern (*/*expiry*)")
+    parser.add_argument("--tenth", default="", help="0 to 9, or today: the tenth of this day")
+    parser.add_argument("--selfcheck", action="store_true", help="let selfcheck notice too")
+    return parser.parse_args()
+
+
+def _tenth(text: str) -> int | None:
+    if text == "today":
+        return datetime.now(UTC).timetuple().tm_yday % 10
+    return int(text) if text else None
+
+
+def _red_tests(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> str:
+    """What fails on the code as it is, by database; nothing when all is well."""
+    begun = time.monotonic()
+    wanted = {
+        database: sorted({test for each in mutants if each.database == database for test in each.tests})
+        for database in sorted({each.database for each in mutants})
+    }
+    jobs = [(tests[half::AT_ONCE], database) for database, tests in wanted.items() for half in range(AT_ONCE)]
+    free = _free(copies)
+
+    def test(job: tuple[list[str], str]) -> str:
+        copy = free.get()
+        try:
+            return copy.failures(*job) if job[0] else ""
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        red = "\n".join(filter(None, pool.map(test, jobs)))
+    if not red:
+        print(f"The tests pass without any mutant: {time.monotonic() - begun:.0f} s.", flush=True)
+    return red
+
+
+def _run(copies: Sequence[Copy], mutants: Sequence[Mutant], selfcheck: bool) -> list[Verdict]:
+    free = _free(copies)
+
+    def attempt(mutant: Mutant) -> Verdict:
+        copy = free.get()
+        try:
+            verdict = copy.attempt(mutant, selfcheck=selfcheck)
+        finally:
+            free.put(copy)
+        print(f"{verdict.word:<11} {mutant.id}  {verdict.seconds:.1f} s  {verdict.told}", flush=True)
+        return verdict
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(attempt, mutants))
+
+
+def _free(copies: Sequence[Copy]) -> SimpleQueue[Copy]:
+    free: SimpleQueue[Copy] = SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+    return free
+
+
+def _sum_up(verdicts: Sequence[Verdict], selfcheck: bool) -> int:
+    equal = [each for each in verdicts if each.mutant.equivalent]
+    asked = [each for each in verdicts if not each.mutant.equivalent]
+    for verdict in asked:
+        if not verdict.noticed:
+            print(f"\n{verdict.word}: {verdict.mutant.id}  ({', '.join(verdict.mutant.tests)})")
+            for edit in verdict.mutant.edits:
+                print(f"  {edit.file}\n  - {edit.before}\n  + {edit.after}")
+    for verdict in equal:
+        told = "NOTICED after all: take the explanation out" if verdict.noticed else verdict.mutant.equivalent
+        print(f"\nequivalent: {verdict.mutant.id}: {told}")
+    if selfcheck:
+        promised = [each for each in verdicts if each.mutant.promise]
+        unseen = [each for each in promised if not each.selfcheck_noticed]
+        print(f"\nselfcheck noticed {len(promised) - len(unseen)} of {len(promised)} broken promises.")
+        for verdict in unseen:
+            print(f"  not noticed: {verdict.mutant.promise}: {verdict.mutant.id}")
+    noticed = sum(each.noticed for each in asked)
+    score = 100 * noticed / len(asked) if asked else 100.0
+    print(f"\n{noticed} of {len(asked)} mutants noticed: {score:.1f} %; {len(equal)} equivalent besides.")
+    return 0 if score >= LEAST and not any(each.noticed for each in equal) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Links and what they act on: the account that they went to, while it is open, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
+from portal.services import profile, recovery, sessions, signup, tokens
+from portal.services.actor import Actor
+from portal.services.errors import TokenInvalid
+from portal.services.transaction import lock_account, transaction
+
+STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+NEW = "lantern gravel otter sixty"
+ELSEWHERE = "alice@elsewhere.example"
+SHUT = (Status.INACTIVE, Status.LOCKED, Status.BLOCKED)
+
+
+def mint(person, purpose, address=None):
+    with transaction() as session:
+        return tokens.mint(session, purpose, account_id=person.account_id, address=address or person.email)
+
+
+def set_status(person, status):
+    with transaction() as session:
+        lock_account(session, person.account_id).status = status
+
+
+def give_new_address(person):
+    profile.confirm_email(STRANGER, mint(person, Purpose.EMAIL, ELSEWHERE))
+
+
+def test_a_reset_link_does_not_outlive_a_new_address(app, cast):
+    """Whoever reads the old mailbox can't get into the account through it any more."""
+    with app.app_context():
+        link = mint(cast.alice, Purpose.RESET)
+        give_new_address(cast.alice)
+        with pytest.raises(TokenInvalid):
+            recovery.reset_password(STRANGER, link, NEW)
+        assert sessions.sign_in(STRANGER, ELSEWHERE, cast.alice.password, SessionKind.BROWSER)
+
+
+def test_a_new_address_ends_the_links_that_went_to_the_old_one(app, cast):
+    with app.app_context():
+        link = mint(cast.alice, Purpose.RESET)
+        give_new_address(cast.alice)
+        assert tokens.find(link, Purpose.RESET) is None
+
+
+def test_a_link_that_went_to_another_address_resets_nothing(app, cast):
+    with app.app_context():
+        link = mint(cast.alice, Purpose.RESET, "alice@before.example")
+        with pytest.raises(TokenInvalid):
+            recovery.reset_password(STRANGER, link, NEW)
+        assert tokens.find(link, Purpose.RESET), "what fails uses nothing up"
+        assert sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+
+
+def test_a_new_password_ends_the_links_of_resets(app, cast):
+    with app.app_context():
+        link = mint(cast.alice, Purpose.RESET)
+        recovery.change_password(cast.alice.actor, NEW, current=cast.alice.password)
+        assert tokens.find(link, Purpose.RESET) is None
+
+
+def reset(token):
+    recovery.reset_password(STRANGER, token, NEW)
+
+
+def confirm(token):
+    signup.confirm(STRANGER, token, consent=1, password=NEW, kind=SessionKind.BROWSER)
+
+
+def unlock(token):
+    recovery.unlock(STRANGER, token)
+
+
+def confirm_email(token):
+    profile.confirm_email(STRANGER, token)
+
+
+ACTS = {
+    "reset": (Purpose.RESET, reset, Status.ACTIVE),
+    "confirm": (Purpose.CONFIRM, confirm, Status.INACTIVE),
+    "unlock": (Purpose.UNLOCK, unlock, Status.LOCKED),
+    "new address": (Purpose.EMAIL, confirm_email, Status.ACTIVE),
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("status", Status)
+def test_no_link_acts_on_an_account_that_is_shut(app, cast, database, name, status):
+    """What shuts an account ends its links; a link that is left all the same does nothing."""
+    purpose, act, fitting = ACTS[name]
+    with app.app_context():
+        set_status(cast.alice, status)
+        token = mint(cast.alice, purpose)
+        before = database.rows()["accounts"]
+        if status is fitting:
+            act(token)
+            return
+        with pytest.raises(TokenInvalid):
+            act(token)
+    assert database.rows()["accounts"] == before
+    assert database.execute("SELECT count(*) FROM sessions") == [(0,)]
+
+
+@pytest.mark.parametrize("status", [Status.LOCKED, Status.BLOCKED])
+def test_no_key_is_made_for_an_account_that_is_shut(app, cast, make_key, status):
+    from portal.services.errors import AccountBlocked, AccountLocked
+
+    with app.app_context():
+        set_status(cast.alice, status)
+    with pytest.raises(AccountLocked if status is Status.LOCKED else AccountBlocked):
+        make_key(cast.alice)
+
+
+def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
+    make_key(cast.alice)
+    with app.app_context():
+        signed, _token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
+        link = mint(cast.alice, Purpose.RESET)
+        recovery.lock(cast.alice.actor, cast.alice.password)
+        assert tokens.find(link, Purpose.RESET) is None
+        assert sessions.resume_by_id(signed.id) is None
+    assert database.execute("SELECT revoked_reason FROM api_keys") == [("locked",)]
+    assert database.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_consent_of_a_confirmed_account_is_the_one_that_was_given(app, cast):
+    with app.app_context():
+        set_status(cast.alice, Status.INACTIVE)
+        signup.confirm(
+            STRANGER, mint(cast.alice, Purpose.CONFIRM), consent=2, password=NEW, kind=SessionKind.BROWSER
+        )
+        with transaction() as session:
+            account = session.get(Account, cast.alice.account_id)
+            assert (account.status, account.consent) == (Status.ACTIVE, Consent.OPEN_DATA)

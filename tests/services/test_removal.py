@@ -1,0 +1,47 @@
+"""What a removal ends and what it leaves (rules 4 and 8)."""
+
+from __future__ import annotations
+
+from portal.models import ActorKind, Purpose, SessionKind
+from portal.services import removal, sessions, tokens
+from portal.services.actor import Actor
+from portal.services.transaction import transaction
+
+STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+
+
+def test_a_removal_ends_every_link(app, cast):
+    with app.app_context():
+        with transaction() as session:
+            links = {
+                purpose: tokens.mint(
+                    session, purpose, account_id=cast.alice.account_id, address=cast.alice.email
+                )
+                for purpose in Purpose
+            }
+            bobs = tokens.mint(session, Purpose.RESET, account_id=cast.bob.account_id, address=cast.bob.email)
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+        assert {purpose: tokens.find(link, purpose) for purpose, link in links.items()} == dict.fromkeys(
+            Purpose
+        )
+        assert tokens.find(bobs, Purpose.RESET)
+
+
+def test_a_removal_ends_keys_and_sessions(app, cast, make_key, database):
+    make_key(cast.alice)
+    with app.app_context():
+        for kind in SessionKind:
+            sessions.sign_in(STRANGER, "alice", cast.alice.password, kind)
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+    assert database.execute("SELECT revoked_reason FROM api_keys") == [("account-removed",)]
+    assert database.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_nothing_personal_is_left_in_the_account(app, cast, database):
+    with app.app_context():
+        removal.remove_account(cast.alice.actor, cast.alice.password)
+    [row] = database.execute(
+        "SELECT email, lemail, password_hash, bio, consent, status FROM accounts WHERE id = :id",
+        id=cast.alice.account_id,
+    )
+    assert row == (None, None, None, "", 0, 0)

@@ -1,0 +1,62 @@
+"""The tokens of mailed links: random, whole, kept as a hash, used once (row 6)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from portal.models import Purpose
+from portal.services import tokens
+from portal.services.errors import TokenInvalid
+from portal.services.transaction import transaction
+
+
+def mint(account_id, purpose=Purpose.RESET):
+    with transaction() as session:
+        return tokens.mint(session, purpose, account_id=account_id, address="alice@example.org")
+
+
+def test_a_token_is_random_and_long(app, cast):
+    with app.app_context():
+        made = [mint(cast.alice.account_id) for _ in range(20)]
+    assert len(set(made)) == 20
+    assert min(map(len, made)) >= 43, "32 random bytes"
+    assert len({token[:6] for token in made}) == 20
+
+
+def test_only_the_hash_of_the_whole_token_is_kept(app, cast, database):
+    with app.app_context():
+        token = mint(cast.alice.account_id)
+        assert tokens.find(token, Purpose.RESET)
+        for near in (token[:-1], token[1:], token + "x", token[:8], token.swapcase()):
+            assert tokens.find(near, Purpose.RESET) is None, near
+    [(kept,)] = database.execute("SELECT token_hash FROM mail_tokens")
+    assert bytes(kept) == sha256(token.encode()).digest()
+    assert token not in database.dump()
+    assert token.encode().hex()[:32] not in database.dump()
+
+
+def test_a_token_is_used_once_and_for_its_purpose(app, cast):
+    with app.app_context():
+        token = mint(cast.alice.account_id)
+        for purpose in set(Purpose) - {Purpose.RESET}:
+            assert tokens.find(token, purpose) is None
+            with pytest.raises(TokenInvalid), transaction() as session:
+                tokens.redeem(session, token, purpose)
+        with transaction() as session:
+            assert tokens.redeem(session, token, Purpose.RESET).account_id == cast.alice.account_id
+        assert tokens.find(token, Purpose.RESET) is None
+        with pytest.raises(TokenInvalid), transaction() as session:
+            tokens.redeem(session, token, Purpose.RESET)
+
+
+def test_using_one_ends_those_of_its_account_and_purpose_and_no_other(app, cast):
+    with app.app_context():
+        used, kin = mint(cast.alice.account_id), mint(cast.alice.account_id)
+        other, bobs = mint(cast.alice.account_id, Purpose.EMAIL), mint(cast.bob.account_id)
+        with transaction() as session:
+            tokens.redeem(session, used, Purpose.RESET)
+        assert tokens.find(kin, Purpose.RESET) is None
+        assert tokens.find(other, Purpose.EMAIL)
+        assert tokens.find(bobs, Purpose.RESET)
