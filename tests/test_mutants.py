@@ -16,7 +16,7 @@ from tests.support.databases import KINDS, ROOT
 LEAST = 100
 TABLE = load_table()
 SUBJECTS = {
-    "basic", "doors", "jwt", "links", "sessions", "verification",
+    "basic", "doors", "jwt", "keys", "links", "revocation", "sessions", "transactions", "verification",
 }  # fmt: skip
 NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 

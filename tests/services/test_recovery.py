@@ -127,6 +127,15 @@ def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
     assert database.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
 
 
+def test_the_first_admins_link_makes_none_where_there_is_one(app, cast, database):
+    with app.app_context():
+        with transaction() as session:
+            link = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+        with pytest.raises(TokenInvalid):
+            signup.create_first_admin(STRANGER, link, email="eve@example.org", password=NEW, consent=1)
+    assert database.execute("SELECT count(*) FROM accounts WHERE role = 'admin'") == [(1,)]
+
+
 def test_consent_of_a_confirmed_account_is_the_one_that_was_given(app, cast):
     with app.app_context():
         set_status(cast.alice, Status.INACTIVE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
@@ -10,6 +12,17 @@ from portal.models import Purpose
 from portal.services import tokens
 from portal.services.errors import TokenInvalid
 from portal.services.transaction import transaction
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
+def wait_until(is_so):
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end, "nobody waits"
+        time.sleep(0.02)
 
 
 def mint(account_id, purpose=Purpose.RESET):
@@ -60,3 +73,25 @@ def test_using_one_ends_those_of_its_account_and_purpose_and_no_other(app, cast)
         assert tokens.find(kin, Purpose.RESET) is None
         assert tokens.find(other, Purpose.EMAIL)
         assert tokens.find(bobs, Purpose.RESET)
+
+
+@pytest.mark.postgresql_only(reason="on SQLite whoever writes is alone from the first statement on")
+@pytest.mark.parametrize("whose", ["an account's", "nobody's"])
+def test_of_two_who_use_one_token_at_once_one_is_refused(app, cast, database, whose):
+    """The second has seen it unused before it waits for the first."""
+    with app.app_context():
+        token = mint(cast.alice.account_id if whose == "an account's" else None)
+
+    def use():
+        with app.app_context(), transaction() as session:
+            try:
+                return tokens.redeem(session, token, Purpose.RESET)
+            except TokenInvalid as error:
+                return error
+
+    with app.app_context(), ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            tokens.redeem(session, token, Purpose.RESET)
+            second = pool.submit(use)
+            wait_until(lambda: database.execute(WAITING) == [(1,)])
+        assert isinstance(second.result(), TokenInvalid)

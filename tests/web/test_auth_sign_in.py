@@ -278,3 +278,14 @@ def test_a_session_outlives_the_browser_but_not_its_30_days(client, cast):
     assert any("Expires=" in cookie for cookie in cookies)
     client.get("/account/keys")
     assert client.get("/account/keys").headers.getlist("Set-Cookie") == [], "it is not renewed by use"
+
+
+def test_signing_in_keeps_nothing_of_the_old_cookie(client, cast):
+    client.page("/signin")
+    with client.session_transaction() as before:
+        before["planted"] = "by somebody else"
+        old_token = before["csrf_token"]
+    cast.alice.sign_in(client)
+    with client.session_transaction() as after:
+        assert "planted" not in after
+        assert after.get("csrf_token") != old_token
