@@ -148,6 +148,16 @@ def test_a_strangers_key_is_not_there(app: Flask, cast: Cast, make_key: MakeKey)
         assert key_lists.get_key(cast.alice.account_id, key_id).revoked_at is None
 
 
+def test_a_revocation_is_dated_now(app: Flask, cast: Cast, clock: Clock, make_key: MakeKey) -> None:
+    clock.stop()
+    one, two = make_key(cast.alice, days=30), make_key(cast.alice, days=30)
+    clock.forward(hours=1)
+    with app.app_context():
+        assert keys.revoke_key(cast.alice.actor, UUID(one.id)).revoked_at == time.utcnow()
+        profile.set_consent(cast.alice.actor, 0)
+        assert key_lists.get_key(cast.alice.account_id, UUID(two.id)).revoked_at == time.utcnow()
+
+
 def test_revoking_twice_changes_nothing(
     app: Flask, cast: Cast, clock: Clock, make_key: MakeKey, database: Database
 ) -> None:

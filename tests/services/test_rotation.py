@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from portal import clock as times
 from portal.models import Action, ActorKind, Reason
 from portal.services import audit, key_lists, keys, leaks, operators, rotation
 from portal.services.actor import Actor
@@ -127,6 +128,17 @@ def test_a_key_that_rotates_itself_renews_its_secret_and_not_its_life(
         clock.forward(hours=1)
         with pytest.raises(Forbidden):
             keys.create_key(as_key(cast, own), name="too late", level=1, life=DAY)
+
+
+def test_a_retiring_key_makes_none_that_outlives_its_retirement(
+    app: Flask, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    clock.stop()
+    made = make_key(cast.alice, days=30)
+    with app.app_context():
+        rotation.rotate_key(cast.alice.actor, UUID(made.id), overlap=timedelta(hours=1))
+        new, _ = keys.create_key(as_key(cast, UUID(made.id)), name="late", level=4, life=timedelta(days=30))
+        assert new.expires_at == times.utcnow() + timedelta(hours=1)
 
 
 def test_it_is_recorded_and_mailed(app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox) -> None:
