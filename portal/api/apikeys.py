@@ -18,13 +18,14 @@ from portal.api.key_schemas import (
     NewApiKeyAnswer,
     OwnKeyAnswer,
     RotatedAnswer,
+    listed_key_facts,
     new_key_facts,
     own_key_facts,
 )
 from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
-from portal.permissions import WRITE_ACCOUNT, Role
+from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
 from portal.services import caps, key_lists, keys, limits, rotation
 from portal.services.errors import Forbidden, InvalidInput, NotFound
 from portal.services.issuing import Wanted, check_wanted
@@ -51,14 +52,16 @@ def create() -> ResponseReturnValue:
 
 
 def index() -> ResponseReturnValue:
-    """List keys, page by page, the oldest first."""
-    limit, cursor = _limit(), _cursor()
+    """List keys, page by page, the oldest first; a key that may not read the account sees itself."""
+    me, limit, cursor = caller(), _limit(), _cursor()
+    itself = UUID(me.key.id) if me.key is not None and me.level < READ_ACCOUNT else None
     found = key_lists.list_keys_after(
-        caller().account_id, statuses=_statuses(), after=cursor, limit=limit + 1
+        me.account_id, statuses=_statuses(), after=cursor, limit=limit + 1, only=itself
     )
     shown = found[:limit]
     rest = str(shown[-1].id) if len(found) > limit else None
-    return answer(ApiKeysAnswer(apikeys=[own_key_facts(key) for key in shown], next=rest))
+    facts = [listed_key_facts(key, with_note=me.level >= WRITE_ACCOUNT) for key in shown]
+    return answer(ApiKeysAnswer(apikeys=facts, next=rest))
 
 
 def show(key: str) -> ResponseReturnValue:

@@ -67,8 +67,8 @@ class ApiKeyFacts(Wire):
     user_id: int
 
 
-class OwnKeyFacts(ApiKeyFacts):
-    """A key as its owner sees it: what it is bound to as well."""
+class BoundKeyFacts(ApiKeyFacts):
+    """A key and what it is bound to, without the private note; below level 4 nothing more is told."""
 
     kind: Literal["account", "service"]
     environment: Literal["live", "test"] | None
@@ -77,9 +77,14 @@ class OwnKeyFacts(ApiKeyFacts):
     max_idle: int | None = Field(description="Seconds without use after which it ends.")
     calls_per_minute: int | None
     calls_per_day: int | None
-    note: str
     replaces: UUID | None = Field(description="The key whose place it has taken.")
     retires_at: Time | None = Field(description="Until when it works, once it has a successor itself.")
+
+
+class OwnKeyFacts(BoundKeyFacts):
+    """A key as its owner sees it: with the private note."""
+
+    note: str
 
 
 class NewApiKeyFacts(OwnKeyFacts):
@@ -101,9 +106,12 @@ class OwnKeyAnswer(Success):
 
 
 class ApiKeysAnswer(Success):
-    """Some keys, the oldest first; ``next`` is the cursor of the rest, or null."""
+    """Some keys, the oldest first; ``next`` is the cursor of the rest, or null.
 
-    apikeys: list[OwnKeyFacts]
+    A key below level 2 sees itself and no other; below level 4 the notes are left out.
+    """
+
+    apikeys: list[OwnKeyFacts | BoundKeyFacts]
     next: str | None
 
 
@@ -126,6 +134,11 @@ class RotatedAnswer(NewApiKeyAnswer):
 def own_key_facts(key: ApiKey) -> OwnKeyFacts:
     """What the owner is told of a key."""
     return OwnKeyFacts.model_validate(_key_values(key))
+
+
+def listed_key_facts(key: ApiKey, *, with_note: bool) -> OwnKeyFacts | BoundKeyFacts:
+    """What a list tells of a key."""
+    return own_key_facts(key) if with_note else BoundKeyFacts.model_validate(_key_values(key))
 
 
 def new_key_facts(key: ApiKey, secret: str) -> NewApiKeyFacts:

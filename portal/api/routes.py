@@ -125,7 +125,7 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
             f"/apikeys/{door}",
             door,
             apikeys.index,
-            N_("List the keys"),
+            N_("List the keys; below level 2 a key sees itself, below 4 no notes"),
             answer=ApiKeysAnswer,
             errors=("fieldInvalid",),
         ),

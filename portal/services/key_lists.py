@@ -95,15 +95,25 @@ def list_keys(
 
 
 def list_keys_after(
-    account_id: int, *, statuses: Sequence[KeyStatus], after: UUID | None, limit: int
+    account_id: int,
+    *,
+    statuses: Sequence[KeyStatus],
+    after: UUID | None,
+    limit: int,
+    only: UUID | None = None,
 ) -> Sequence[ApiKey]:
-    """The keys of an account in the order of their ids, behind ``after``; for the API's pages."""
+    """The keys of an account in the order of their ids, behind ``after``; for the API's pages.
+
+    ``only`` is the one key that may be seen.
+    """
     now = clock.utcnow()
     query = select(ApiKey).where(
         ApiKey.account_id == account_id, or_(*(_having(status, now) for status in statuses))
     )
     if after is not None:
         query = query.where(ApiKey.id > after)
+    if only is not None:
+        query = query.where(ApiKey.id == only)
     return db.session.scalars(query.order_by(ApiKey.id).limit(limit)).all()
 
 

@@ -450,3 +450,66 @@ def test_nobody_but_an_admin_makes_a_service_key(
         told.append(client.post("/api/apikeys/jwt", json=SERVICE | asked, headers=bearer(person)).status_code)
 
     assert set(told) == {status}
+
+
+@pytest.mark.parametrize("query", ["", "?status=all", "?status=live&limit=1"])
+@pytest.mark.parametrize("level", range(5))
+def test_what_a_list_tells_depends_on_the_level(
+    client: PageChecker, cast: Cast, bearer: Bearer, level: int, query: str
+) -> None:
+    def make(**fields: Any) -> dict[str, Any]:
+        answer = client.post("/api/apikeys/jwt", headers=bearer(cast.alice), json=WANTED | fields)
+        found: dict[str, Any] = answer.get_json()["apikey"]
+        return found
+
+    first = make(name="first", note="where the safe is", networks=["192.0.2.0/24"])
+    own = make(name="own", level=level, note="my own note", networks=["127.0.0.0/8"])
+    last = make(name="last")
+
+    response = client.get(f"/api/apikeys/key{query}", auth=(own["key"], own["secret"]))
+
+    answer = response.get_json()
+    sees = [own["key"]] if level < 2 else [each["key"] for each in (first, own, last)]
+    whole = "limit" not in query or level < 2
+    assert [key["key"] for key in answer["apikeys"]] == (sees if whole else sees[:1])
+    assert answer["next"] == (None if whole else sees[0])
+    assert all(set(key) == (FACTS if level >= 4 else FACTS - {"note"}) for key in answer["apikeys"])
+    assert ("192.0.2.0/24" in response.text) is (level >= 2)
+    assert ("where the safe is" in response.text) is (level >= 4)
+
+
+def test_a_cursor_shows_a_low_key_no_other(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
+    before, own, after = (make_key(cast.alice, level=level) for level in (4, 1, 4))
+
+    for cursor, sees in ((before.id, [own.id]), (own.id, []), (after.id, [])):
+        answer = client.get(f"/api/apikeys/key?cursor={cursor}", headers=own.headers).get_json()
+        assert ([key["key"] for key in answer["apikeys"]], answer["next"]) == (sees, None)
+
+
+def test_the_level_that_counts_for_a_list_is_the_lower_of_key_and_role(
+    client: PageChecker, cast: Cast, bearer: Bearer, make_key: MakeKey
+) -> None:
+    key = make_key(cast.alice, level=3)
+
+    with_key = client.get("/api/apikeys/key", headers=key.headers).get_json()["apikeys"]
+    with_jwt = client.get("/api/apikeys/jwt", headers=bearer(cast.alice)).get_json()["apikeys"]
+
+    assert [set(each) for each in with_key] == [FACTS - {"note"}]
+    assert [set(each) for each in with_jwt] == [FACTS], "every role writes its own account"
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_no_other_door_tells_a_low_key_of_notes_or_other_keys(
+    client: PageChecker, cast: Cast, bearer: Bearer, level: int
+) -> None:
+    wanted = WANTED | {"note": "where the safe is", "networks": ["127.0.0.0/8"], "level": level}
+    made = client.post("/api/apikeys/jwt", headers=bearer(cast.alice), json=wanted).get_json()["apikey"]
+    own = (made["key"], made["secret"])
+
+    for path in ("/api/whoami/key", "/api/account/key", f"/api/apikeys/{made['key']}/key"):
+        response = client.get(path, auth=own)
+        assert "where the safe is" not in response.text
+        assert "127.0.0.0/8" not in response.text
+        assert path == "/api/whoami/key" or response.status_code == (
+            200 if "account" in path and level > 1 else 403
+        )
