@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from flask import Response
 from pydantic import BaseModel
+
+from portal.http.kept import kept_if_short
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -30,7 +30,7 @@ def no_content() -> Response:
     return response
 
 
-@lru_cache(256)
+@kept_if_short(256, LONGEST_ACCEPT)
 def is_acceptable(accept: str) -> bool:
     """Whether a client that sends this ``Accept`` takes JSON (RFC 9110, 12.5.1)."""
     best, quality = 0, 1.0 if not accept.strip() else 0.0

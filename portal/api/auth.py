@@ -152,7 +152,7 @@ def actor() -> Actor:
 def refuse_unfit() -> None:
     """Raise NotAcceptable for who takes no JSON, InvalidInput for credentials in the URL."""
     environ = request.environ
-    accept = environ.get("HTTP_ACCEPT")
+    accept = environ.get("HTTP_ACCEPT", "")
     if accept not in PLAIN_ACCEPTS and not is_acceptable(accept):
         raise NotAcceptable
     if environ.get("QUERY_STRING") and not IN_URL.isdisjoint(name.lower() for name in request.args):

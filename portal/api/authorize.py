@@ -17,6 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import PathConverter
 
 from portal.api.answers import KEPT_ANSWERS
+from portal.http.kept import kept_if_short
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
@@ -32,6 +33,9 @@ BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<
 
 ASKED_WITH = "portal.asked_with"
 """Where in a request its method stands, if it is none of those that the routes have."""
+
+LONGEST_KEPT_TERMS = 200
+"""Characters; a gateway that is set up once sends the same few."""
 
 ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
@@ -51,7 +55,7 @@ class Terms(NamedTuple):
     methods: frozenset[str]
 
 
-@lru_cache(1024)
+@kept_if_short(256, LONGEST_KEPT_TERMS)
 def read_terms(query: str) -> Terms:
     """Read ``level=`` and ``methods=``, for example ``level=3&methods=GET,HEAD``.
 

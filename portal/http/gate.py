@@ -7,7 +7,6 @@ through the application's own error handlers, so it has its page, or its JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from werkzeug.exceptions import (
 
 from config import Settings
 from portal.http.bodies import Body, Readers
+from portal.http.kept import kept_if_short
 from portal.http.request import API
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ LARGEST_HEADERS = 16 * 1024
 credentials, so that a key check doesn't pay for the count."""
 LONGEST_URL = 4 * 1024
 MOST_FIELDS = 100
+LONGEST_AUTHORITY = 300
+"""Characters of a host and its port; no name has more than 253 (RFC 1035)."""
 LONGEST_METHOD = 32
 """Characters; the longest that is registered, WebDAV's UPDATEREDIRECTREF, has 17."""
 
@@ -65,13 +67,15 @@ class Gate:
         self._app = app
         self._application = application
         self._readers = Readers()
-        self._is_own = lru_cache(1024)(lambda authority: is_own_authority(authority, settings))
+        self._own = urlsplit(settings.base_url).netloc
+        self._is_own = kept_if_short(256, LONGEST_AUTHORITY)(lambda text: is_own_authority(text, settings))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         refusal = self._refusal(environ)
         if refusal is None:
             return self._application(environ, start_response)
+        environ["HTTP_HOST"] = self._own  # links of a refusal are ours, and Flask can read no odd host
         with self._app.request_context(environ):
             answer = self._app.handle_user_exception(refusal)
             return self._app.finalize_request(answer, from_error_handler=True)(environ, start_response)
@@ -112,6 +116,8 @@ def is_own_authority(authority: str, settings: Settings) -> bool:
     their own to it.
     """
     own = urlsplit(settings.base_url)
+    if len(authority) > LONGEST_AUTHORITY:
+        return False
     try:
         given = urlsplit(f"//{authority}")
         name, port = given.hostname, given.port

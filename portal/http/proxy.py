@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from config import Settings
+from portal.http.kept import kept_if_short
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+LONGEST_ADDRESS = 80
+"""Characters, with brackets, port and zone."""
 _MOST_HOPS = 20
 _UNBELIEVED = frozenset(
     {
@@ -52,13 +55,13 @@ class TrustedProxies:
     def __init__(self, application: WSGIApplication, settings: Settings) -> None:
         self._application = application
         self._networks = settings.trusted_proxies
-        self._client = lru_cache(4096)(self._walk)
+        self._is_trusted = lru_cache(4096)(self._is_within)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on with its true address and scheme."""
         peer = canonical_address(environ.get("REMOTE_ADDR") or "")
         if self._networks and self._is_trusted(peer):
-            peer = self._client(peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
+            peer = self._walk(peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
             scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
             if scheme in {"http", "https"}:
                 environ["wsgi.url_scheme"] = scheme
@@ -69,7 +72,7 @@ class TrustedProxies:
 
     def _walk(self, peer: str, forwarded: str) -> str:
         client = peer
-        for hop in reversed(forwarded.split(",")[-_MOST_HOPS:]):
+        for hop in reversed(forwarded.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
             address = canonical_address(hop)
             if not address:
                 break
@@ -78,17 +81,19 @@ class TrustedProxies:
                 break
         return client
 
-    def _is_trusted(self, address: str) -> bool:
+    def _is_within(self, address: str) -> bool:
         return bool(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
 
 
-@lru_cache(4096)
+@kept_if_short(4096, LONGEST_ADDRESS)
 def canonical_address(text: str) -> str:
     """One way to write an address: no port, no brackets, no zone, IPv4 where it is mapped.
 
     Empty when it is none.
     """
     text = text.strip().strip('"')
+    if len(text) > LONGEST_ADDRESS:
+        return ""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

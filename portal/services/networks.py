@@ -70,7 +70,7 @@ def are_within(networks: str, bounds: str) -> bool:
     return not allowed or (bool(inside) and all(any(_covers(a, n) for a in allowed) for n in inside))
 
 
-@lru_cache(512)
+@lru_cache(256)
 def split(networks: str) -> tuple[tuple[Network, ...], tuple[Network, ...]]:
     """The networks that are allowed, and those that are kept out."""
     words = networks.split()

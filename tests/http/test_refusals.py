@@ -23,6 +23,8 @@ def test_a_foreign_site_is_told_on_a_page(client: PageChecker) -> None:
     ("path", "headers", "status"),
     [
         ("/", {"Host": "evil.example"}, 400),
+        ("/", {"Host": "x" * 5000}, 400),
+        ("/signin", {"Host": "ü..example:99999"}, 400),
         ("/account/keys?" + "x" * 5000, {}, 414),
         ("/", {"X-Much": "x" * 20_000}, 431),
     ],
