@@ -125,9 +125,9 @@ def revoke() -> ResponseReturnValue:
 def _form() -> dict[str, str]:
     if request.mimetype != FORM:
         raise UnsupportedMediaType
-    for name in ("token", "address"):
-        if len(request.form.getlist(name)) > 1:
-            raise InvalidInput("fieldInvalid", name)
+    for name, values in request.form.lists():
+        if (len(values) > 1 and name in FIELDS) or any("\0" in value for value in values):
+            raise InvalidInput("fieldInvalid", name if name in FIELDS else "token")
     return request.form.to_dict()
 
 

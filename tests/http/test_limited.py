@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from flask import Flask, request
@@ -10,7 +12,10 @@ from flask_wtf import CSRFProtect
 
 from portal.http.limited import limited
 from portal.services.counting import Answer
+from tests.conftest import MakeKey
 from tests.http.conftest import Guard
+from tests.support.cast import Cast
+from tests.support.client import PageChecker
 
 
 @pytest.fixture
@@ -60,3 +65,59 @@ def test_looking_counts_nothing(app_with_limit: Flask, asked: list[str], look: s
     ask("/signin")
 
     assert asked == []
+
+
+class Unread(BytesIO):
+    """A body that nobody should look at."""
+
+    def read(self, *_: object) -> bytes:
+        raise AssertionError("the body was read")
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.sqlite_only(reason="nothing is asked of the database")
+@pytest.mark.parametrize("kind", [FORM, "application/json", "multipart/form-data; boundary=x"])
+def test_no_body_is_read_before_somebody_is_let_in(app: Flask, kind: str) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")]
+    closed = [
+        rule for rule in rules if rule.endpoint not in OPEN and not rule.endpoint.startswith("api_visitor")
+    ]
+    paths = {re.sub("<.*?>", "x", rule.rule) for rule in closed} | {
+        "/api/nowhere",
+        "/api/leaks/github",
+        "/nowhere",
+    }
+    assert len(paths) > 10
+
+    for path in paths:
+        for method in ("POST", "PATCH", "PUT", "DELETE"):
+            answer = app.test_client().open(
+                path,
+                method=method,
+                headers={"Authorization": "Basic eDp5", "Content-Type": kind, "Content-Length": "60000"},
+                environ_overrides={"wsgi.input": Unread(b"x" * 60_000)},
+            )
+            assert answer.status_code in {401, 404, 405, 429}, (path, method)
+
+
+OPEN = {
+    "api_open.signing_sign_up",
+    "api_open.signing_sign_in",
+    "api_open.signing_confirm",
+    "api_open.leaks_report",
+}
+"""Doors that stand open: what they take is what they are for."""
+
+
+def test_a_form_with_nul_is_refused_behind_the_door_of_services(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    key = make_key(cast.ada, level=9)
+
+    for fields in ({"token": "a\0b"}, {"token": "a", "other": "\0"}, {"token": ["a", "b"]}):
+        answer = client.post("/api/introspect", data=fields, auth=(key.id, key.secret))
+        assert answer.status_code == 400
+        assert answer.json
+        assert answer.json["error"] == "fieldInvalid"
