@@ -92,6 +92,7 @@ ACTIONS: dict[Action, str] = {
     Action.RECORD_READ: N_("Record looked at by an operator"),
     Action.USAGE_READ: N_("Use of all keys looked at by an operator"),
     Action.CONSENT_GIVEN: N_("Consent given"),
+    Action.CONSENT_ENTERED: N_("Consent entered by an operator"),
     Action.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
     Action.PASSWORD_CHANGED: N_("Password changed"),
     Action.PASSWORD_RESET_REQUESTED: N_("Password reset asked for"),

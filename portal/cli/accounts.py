@@ -7,19 +7,33 @@ import sys
 import click
 
 from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.cli.whoever import operator
 from portal.models import Account, Status
 from portal.permissions import Role
 from portal.services import listings, operators, signup
-from portal.services.actor import Actor
 
-UNSAID = "By the command line."
-"""The reason that the record keeps when none is given."""
+UNSAID = "No reason was given, on the command line."
+"""What the record keeps when nobody says why."""
 
 STATUSES = {status.name.lower(): status for status in Status}
 
 group = PlainGroup("account", help="Make, list, block and change accounts.")
 a_role = click.Choice([role.value for role in Role])
-reason = click.option("--reason", default=UNSAID, help="Why; the record keeps it.")
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _ask_why(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str:
+    """The reason. At a terminal it is asked for; a script that gives none is told on in the record."""
+    if given is None and at_a_terminal():
+        given = click.prompt("Why? The record keeps it", default="", show_default=False, err=True)
+    return (given or "").strip() or UNSAID
+
+
+reason = click.option("--reason", callback=_ask_why, help="Why; the record keeps it.")
 
 
 @group.command("create")
@@ -30,7 +44,7 @@ reason = click.option("--reason", default=UNSAID, help="Why; the record keeps it
 def create(email: str, role: str, password_stdin: bool) -> None:
     """Make an active account that has given consent. The password is asked for."""
     password = _password(password_stdin)
-    account = signup.create_account(Actor.command_line(), email, role=Role(role), password=password)
+    account = signup.create_account(operator(), email, role=Role(role), password=password)
     _tell(account)
 
 
@@ -45,7 +59,7 @@ def set_role(email: str, role: str, reason: str) -> None:
     EMAIL may also be the name or the number of the account.
     """
     account = listings.get_account(email)
-    _tell(operators.set_role(Actor.command_line(), account.id, Role(role), why=reason))
+    _tell(operators.set_role(operator(), account.id, Role(role), why=reason))
 
 
 @group.command("block")
@@ -58,7 +72,7 @@ def block(email: str, reason: str) -> None:
     EMAIL may also be the name or the number of the account.
     """
     account = listings.get_account(email)
-    _tell(operators.block(Actor.command_line(), account.id, why=reason))
+    _tell(operators.block(operator(), account.id, why=reason))
 
 
 @group.command("unblock")
@@ -71,7 +85,7 @@ def unblock(email: str, reason: str) -> None:
     EMAIL may also be the name or the number of the account.
     """
     account = listings.get_account(email)
-    _tell(operators.unblock(Actor.command_line(), account.id, why=reason))
+    _tell(operators.unblock(operator(), account.id, why=reason))
 
 
 @group.command("list")
@@ -84,7 +98,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
     Number, address, name, role, status, live keys, made, last seen.
     """
     found = listings.list_accounts(
-        Actor.command_line(),
+        operator(),
         role=Role(role) if role else None,
         status=STATUSES[status] if status else None,
     )
@@ -109,6 +123,6 @@ def _password(from_stdin: bool) -> str:
             return sys.stdin.readline().rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise click.ClickException("The password is not text in UTF-8.") from error
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not at_a_terminal():
         raise click.UsageError("Nobody is there to type a password. Use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -10,9 +10,9 @@ import click
 from portal import clock
 from portal.cli.accounts import reason
 from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.cli.whoever import operator
 from portal.models import ApiKey, Reason
 from portal.services import listings, operators
-from portal.services.actor import Actor
 
 group = PlainGroup("key", help="List and revoke keys.")
 
@@ -28,7 +28,7 @@ def list_keys(email: str | None) -> None:
     """
     account = listings.get_account(email) if email else None
     now = clock.utcnow()
-    for key in listings.list_keys(Actor.command_line(), account):
+    for key in listings.list_keys(operator(), account):
         use = key.usage
         row(
             key.id,
@@ -50,7 +50,7 @@ def list_keys(email: str | None) -> None:
 @plain_errors
 def revoke(key_id: UUID, reason: str) -> None:
     """Revoke a key for good."""
-    key = operators.revoke_one(Actor.command_line(), key_id, why=reason)
+    key = operators.revoke_one(operator(), key_id, why=reason)
     row(key.id, key.name, _state(key, clock.utcnow()))
 
 
@@ -65,7 +65,7 @@ def revoke_all(email: str, reason: str) -> None:
     """
     account = listings.get_account(email)
     address = account.email
-    row(address, operators.revoke_excessive(Actor.command_line(), account.id, why=reason))
+    row(address, operators.revoke_excessive(operator(), account.id, why=reason))
 
 
 def _state(key: ApiKey, now: datetime) -> str:

@@ -7,9 +7,9 @@ import json
 import click
 
 from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.cli.whoever import operator
 from portal.models import Action
 from portal.services import listings
-from portal.services.actor import Actor
 
 group = PlainGroup("record", help="List what was done.")
 
@@ -26,7 +26,7 @@ def list_record(email: str | None, action: str | None) -> None:
     number of the account.
     """
     account = listings.get_account(email) if email else None
-    for act in listings.list_record(Actor.command_line(), account, Action(action) if action else None):
+    for act in listings.list_record(operator(), account, Action(action) if action else None):
         row(
             act.id,
             when(act.at),

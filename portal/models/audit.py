@@ -45,6 +45,7 @@ class Action(StrEnum):
     RECORD_READ = "record:read-by-operator"
     USAGE_READ = "usage:read-by-operator"
     CONSENT_GIVEN = "consent:given"
+    CONSENT_ENTERED = "consent:entered-by-operator"
     CONSENT_WITHDRAWN = "consent:withdrawn"
     PASSWORD_CHANGED = "password:changed"  # noqa: S105  # the name of an act
     PASSWORD_RESET_REQUESTED = "password:reset-requested"  # noqa: S105  # the name of an act

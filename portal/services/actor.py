@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from portal.models import ActorKind
@@ -23,6 +24,8 @@ class Actor:
     address: str | None = None
     user_agent: str = ""
     request_id: str | None = None
+    shell: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Of the command line: who called it on which machine, as the operating system tells it."""
 
     @classmethod
     def system(cls) -> Actor:
@@ -30,6 +33,6 @@ class Actor:
         return cls(ActorKind.SYSTEM)
 
     @classmethod
-    def command_line(cls) -> Actor:
-        """An operator with a shell on the machine."""
-        return cls(ActorKind.COMMAND_LINE)
+    def command_line(cls, shell: Mapping[str, str] | None = None) -> Actor:
+        """An operator with a shell on the machine; ``shell`` stands in the record of each act."""
+        return cls(ActorKind.COMMAND_LINE, shell=shell or {})

@@ -32,7 +32,12 @@ def record(
     """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``."""
     session.add(
         AuditEvent(
-            **_by(actor), action=action, account_id=account_id, key_id=key_id, reason=reason, details=details
+            **_by(actor),
+            action=action,
+            account_id=account_id,
+            key_id=key_id,
+            reason=reason,
+            details={**details, **actor.shell},
         )
     )
 
@@ -50,7 +55,10 @@ def record_each(
     told = _by(actor) | {"action": action, "account_id": account_id, "reason": reason}
     session.flush()  # what was done before stands before it
     if keys:
-        events = [told | {"key_id": key_id, "details": details} for key_id, details in keys.items()]
+        events = [
+            told | {"key_id": key_id, "details": {**details, **actor.shell}}
+            for key_id, details in keys.items()
+        ]
         session.execute(insert(AuditEvent), events)
 
 

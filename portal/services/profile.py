@@ -94,7 +94,7 @@ def set_consent(actor: Actor, consent: int) -> Account:
 def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
     """Give, change or withdraw the consent of a locked account in the caller's transaction."""
     if consent != Consent.NONE:
-        if consent != account.consent:
+        if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)
     elif account.consent != Consent.NONE:
         keys.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)

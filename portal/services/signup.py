@@ -17,6 +17,7 @@ from portal.extensions import db, settings
 from portal.models import (
     Account,
     Action,
+    ActorKind,
     Consent,
     MailKind,
     OutboxMail,
@@ -105,7 +106,7 @@ def confirm(
 
 
 def create_account(actor: Actor, email: str, *, role: Role, password: str, language: str = "en") -> Account:
-    """Make an active account that has given consent, as operators do on the command line.
+    """Make an active account whose consent is entered with it, as operators do on the command line.
 
     Raises InvalidInput, also for an address that is taken.
     """
@@ -180,17 +181,23 @@ def forget_unconfirmed() -> int:
 
 
 def give_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
-    """Keep a consent with its version and time, in the caller's transaction."""
+    """Keep a consent with its version and time, in the caller's transaction.
+
+    Of one that an operator enters on the command line there is no version: nobody was shown
+    the sentences, and nobody agreed to them.
+    """
+    by_operator = actor.kind is ActorKind.COMMAND_LINE
+    version = None if by_operator else CONSENT_VERSION
     account.consent = consent
-    account.consent_version = CONSENT_VERSION
+    account.consent_version = version
     account.consent_at = clock.utcnow()
     audit.record(
         session,
         actor,
-        Action.CONSENT_GIVEN,
+        Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN,
         account_id=account.id,
         consent=int(consent),
-        version=CONSENT_VERSION,
+        version=version,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pwd
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +16,14 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from portal.cli import accounts
+from portal.cli import accounts, whoever
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, Consent, Status
 from portal.permissions import Role
 from portal.services import audit, passwords
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
+from tests.support.client import PageChecker
 from tests.support.databases import ROOT, Database, Databases
 from tests.support.settings import settings_for
 
@@ -169,7 +172,7 @@ class TestActing:
         assert last_event(app, Action.ACCOUNT_BLOCKED).reason == "spam"
         assert run(app, "account", "unblock", cast.alice.email).exit_code == 0
         assert account_of(app, cast.alice.email).status == Status.ACTIVE
-        assert last_event(app, Action.ACCOUNT_UNBLOCKED).reason == "By the command line."
+        assert last_event(app, Action.ACCOUNT_UNBLOCKED).reason == accounts.UNSAID
 
     def test_name_and_number_name_an_account_too(self, app: Flask, cast: Cast) -> None:
         assert run(app, "account", "block", "alice").exit_code == 0
@@ -189,6 +192,80 @@ class TestActing:
     def test_a_reason_that_is_too_long_is_refused(self, app: Flask, cast: Cast) -> None:
         line = refused(run(app, "account", "block", "alice", "--reason", "x" * 501))
         assert "500" in line
+
+
+class TestWhoever:
+    """The record tells who typed a command, on which machine, and why."""
+
+    def test_user_sudo_and_host_stand_in_the_record(
+        self, app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SUDO_USER", "zoe\x1b[31m\u202e ")
+        monkeypatch.setenv("USER", "somebody-else")
+        monkeypatch.setenv("LOGNAME", "somebody-else")
+        make_key(cast.alice)
+
+        run(app, "account", "block", "alice", "--reason", "spam")
+        run(app, "account", "list")
+
+        shell = {
+            "os_user": pwd.getpwuid(os.getuid()).pw_name, "sudo_user": "zoe[31m",
+            "host": socket.gethostname(),
+        }  # fmt: skip
+        for action in (
+            Action.ACCOUNT_BLOCKED, Action.KEY_REVOKED, Action.KEYS_REVOKED, Action.SESSIONS_ENDED,
+            Action.ACCOUNTS_SEARCHED,
+        ):  # fmt: skip
+            assert last_event(app, action).details.items() >= shell.items(), action
+
+    def test_a_user_without_a_name_is_told_by_number(
+        self, app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        monkeypatch.setattr(whoever.os, "getuid", lambda: 4_000_111)
+
+        run(app, "account", "block", "alice")
+
+        details = last_event(app, Action.ACCOUNT_BLOCKED).details
+        assert (details["os_user"], "sudo_user" in details) == ("4000111", False)
+
+    @pytest.mark.parametrize(("typed", "kept"), [("spam again\n", "spam again"), ("\n", accounts.UNSAID)])
+    def test_at_a_terminal_the_reason_is_asked_for(
+        self, app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch, typed: str, kept: str
+    ) -> None:
+        monkeypatch.setattr(accounts, "at_a_terminal", lambda: True)
+
+        assert run(app, "account", "block", "alice", stdin=typed).exit_code == 0
+
+        assert last_event(app, Action.ACCOUNT_BLOCKED).reason == kept
+
+    def test_the_owner_is_not_told_who_the_operator_was(
+        self, app: Flask, cast: Cast, client: PageChecker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SUDO_USER", "zoe-the-operator")
+        run(app, "account", "set-role", "alice", "tester", "--reason", "helps us")
+        cast.alice.sign_in(client)
+
+        page = client.get("/account/activity").text
+
+        assert "helps us" in page
+        assert "zoe-the-operator" not in page
+
+    def test_consent_is_not_said_to_be_given_by_somebody_who_gave_none(
+        self, app: Flask, client: PageChecker
+    ) -> None:
+        run(app, "account", "create", "zoe@example.org", "--password-stdin", stdin=PASSWORD)
+        with app.app_context():
+            assert audit.list_events(action=Action.CONSENT_GIVEN) == []
+            [entered] = audit.list_events(action=Action.CONSENT_ENTERED)
+            assert (entered.details["consent"], entered.details["version"]) == (1, None)
+        client.submit("/signin", {"username": "zoe@example.org", "password": PASSWORD})
+        assert "you have not agreed yourself" in client.get("/account/consent").text
+
+        client.submit("/account/consent", {"consent": "1"})
+
+        assert last_event(app, Action.CONSENT_GIVEN).details["version"]
+        assert "you have not agreed yourself" not in client.get("/account/consent").text
 
 
 class TestListing:
