@@ -22,6 +22,7 @@ from config_values import (
     by_role,
     checked_prefix,
     contact_of,
+    crosses_in_the_clear,
     database_of,
     is_loopback,
     keep_secret,
@@ -54,7 +55,10 @@ class RawSettings:
     instance_path: str = _setting(
         "instance", "Folder for the database, the mail files and the secrets that were not given."
     )
-    host: str = _setting("127.0.0.1", "Address that the server listens on.")
+    host: str = _setting(
+        "127.0.0.1",
+        "Address that the server listens on. One that other machines reach asks for a base URL.",
+    )
     port: str = _setting("8000", "Port that the server listens on.")
     base_url: str = _setting(
         "",
@@ -86,6 +90,11 @@ class RawSettings:
         "file: writes mail/*.eml in the instance folder; smtp://user:password@host:port "
         "sends (smtps:// with TLS from the first byte).",
         secret=True,
+    )
+    mail_clear_text: str = _setting(
+        "false",
+        "true lets mails, whose links open accounts, go to a server on another machine that offers "
+        "no TLS; refused with a public base URL.",
     )
     mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
     key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
@@ -135,6 +144,11 @@ class RawSettings:
         "Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For and "
         "X-Forwarded-Proto are believed. Default: nobody's.",
     )
+    hsts_subdomains: str = _setting(
+        "false",
+        "true has browsers use https for every name below the portal's own too "
+        "(includeSubDomains of Strict-Transport-Security).",
+    )
     security_contact: str = _setting(
         "",
         "Where finders of a weakness write to (mailto: or https:), for security.txt. "
@@ -162,6 +176,7 @@ class Settings:
     secret_key: str = field(repr=False)
     peppers: Mapping[str, bytes] = field(repr=False)
     mail_url: str = field(repr=False)
+    mail_clear_text: bool
     mail_from: str
     key_prefix: str
     key_environments: bool
@@ -179,6 +194,7 @@ class Settings:
     excess_revoke: int
     """Refusals in a day; 0 is never."""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    hsts_subdomains: bool
     security_contact: str
     github_keys: str
     log_level: str
@@ -207,6 +223,11 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     raw = _read({**os.environ, **(overrides or {})})
     instance_path = Path(raw.instance_path).absolute()
     port = whole_number("PORT", raw.port, 1, 65535)
+    if not raw.base_url and not is_loopback(raw.host):
+        raise ConfigurationError(
+            "PORTAL_HOST lets other machines in, and PORTAL_BASE_URL does not say by which address. "
+            "Give it, as https://keys.example.org."
+        )
     base_url = base_url_of(raw.base_url or f"http://127.0.0.1:{port}")
     public = not is_loopback(urlsplit(base_url).hostname or "")
     _refuse_unsafe(raw, base_url, public)
@@ -228,6 +249,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         secret_key=strong("SECRET_KEY", secret_key),
         peppers=pepper_ring(peppers),
         mail_url=raw.mail_url,
+        mail_clear_text=truth("MAIL_CLEAR_TEXT", raw.mail_clear_text),
         mail_from=raw.mail_from,
         key_prefix=checked_prefix(raw.key_prefix),
         key_environments=truth("KEY_ENVIRONMENTS", raw.key_environments),
@@ -244,6 +266,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         excess_warn=whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
         excess_revoke=whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
         trusted_proxies=networks_of(raw.trusted_proxies),
+        hsts_subdomains=truth("HSTS_SUBDOMAINS", raw.hsts_subdomains),
         security_contact=contact_of(raw.security_contact) or f"mailto:{bare_address(raw.mail_from)}",
         github_keys=keys_source_of(raw.github_keys),
         log_level=one_of("LOG_LEVEL", raw.log_level.lower(), "debug", "info", "warning", "error"),
@@ -282,6 +305,16 @@ def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
     if not truth("LIMITS_ENABLED", raw.limits_enabled):
         raise ConfigurationError(
             "PORTAL_LIMITS_ENABLED=false is for load tests and refused with a public base URL."
+        )
+    if truth("MAIL_CLEAR_TEXT", raw.mail_clear_text):
+        raise ConfigurationError(
+            "PORTAL_MAIL_CLEAR_TEXT=true is refused with a public base URL: "
+            "the links in mails open accounts. Use a mail server with TLS."
+        )
+    if raw.database_url and crosses_in_the_clear(database_of(raw.database_url)):
+        raise ConfigurationError(
+            "PORTAL_DATABASE_URL names another machine without TLS, and PORTAL_BASE_URL is public. "
+            "Add ?sslmode=verify-full, or require."
         )
     if os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
         raise ConfigurationError("FLASK_DEBUG is on, and PORTAL_BASE_URL is public. Switch it off.")

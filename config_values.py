@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from config_strength import FEWEST_BITS, estimate_bits
+
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
@@ -63,6 +65,26 @@ def database_of(text: str) -> str:
     return text
 
 
+ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+"""What ``sslmode`` has to say; with libpq's default, prefer, whoever is in between can refuse TLS."""
+
+
+def crosses_in_the_clear(text: str) -> bool:
+    """Whether a database is on another machine, and TLS is not insisted on."""
+    url = make_url(text)
+    if not url.drivername.startswith("postgresql"):
+        return False
+    given = url.query.get("sslmode") or os.environ.get("PGSSLMODE", "")
+    hosts = [*_listed(url.host), *_listed(url.query.get("host")), *_listed(url.query.get("hostaddr"))]
+    is_local = all(host.startswith(("/", "@")) or is_loopback(host) for host in hosts)
+    return not is_local and given not in ENCRYPTED
+
+
+def _listed(hosts: str | tuple[str, ...] | None) -> list[str]:
+    texts = (hosts,) if isinstance(hosts, str) else hosts or ()
+    return [host.strip() for text in texts for host in text.split(",") if host.strip()]
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, by its name or its address."""
     if host == "localhost":
@@ -101,9 +123,11 @@ def random_text() -> str:
 
 def strong(name: str, value: str) -> str:
     """The value, unless it is too weak to be a secret."""
-    if len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY:
+    is_short = len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY
+    if is_short or estimate_bits(value) < FEWEST_BITS:
         raise ConfigurationError(
-            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters."
+            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters, "
+            "as from: openssl rand -base64 33."
         )
     return value
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
-from config_values import ConfigurationError
+from config_values import ConfigurationError, is_loopback
 
 TIMEOUT = 20.0
 """Seconds that one answer of a mail server may take."""
@@ -72,9 +72,10 @@ class FileTransport:
 
 @dataclass(frozen=True, slots=True)
 class SmtpTransport:
-    """Sends each mail through a server (RFC 5321), with TLS where the server has it.
+    """Sends each mail through a server (RFC 5321), with TLS.
 
-    Credentials never travel in the clear, and the server's certificate is always checked.
+    The links in mails open accounts, so nothing goes in the clear unless ``clear_text`` allows
+    it; credentials never do. The server's certificate is always checked.
     """
 
     host: str
@@ -83,6 +84,7 @@ class SmtpTransport:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     implicit_tls: bool = False
+    clear_text: bool = False
     timeout: float = TIMEOUT
     eight_bit: bool = False
 
@@ -117,6 +119,8 @@ class SmtpTransport:
             server.starttls(context=ssl.create_default_context())
             server.ehlo()
             encrypted = True
+        if not (encrypted or self.clear_text):
+            raise DeliveryFailed("The server offers no TLS, and mails hold links that open accounts.")
         if self.user is None:
             return
         if not encrypted:
@@ -148,6 +152,7 @@ def make_transport(settings: Settings) -> Transport:
         user=credentials[0],
         password=credentials[1],
         implicit_tls=parts.scheme == "smtps",
+        clear_text=settings.mail_clear_text or is_loopback(parts.hostname),
     )
 
 

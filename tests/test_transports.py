@@ -127,6 +127,34 @@ def test_the_password_stays_at_home_without_tls(tmp_path: Path, receiver: Receiv
     assert receiver.messages == []
 
 
+@pytest.mark.parametrize(
+    ("url", "clear_text", "allowed"),
+    [
+        ("smtp://mail.example", "false", False),
+        ("smtp://mail.example", "true", True),
+        ("smtp://10.0.0.7:25", "false", False),
+        ("smtp://127.0.0.1", "false", True),
+        ("smtp://localhost", "false", True),
+        ("smtp://[::1]:25", "false", True),
+    ],
+)
+def test_only_this_machine_gets_mails_in_the_clear_unless_the_operator_says_so(
+    tmp_path: Path, url: str, clear_text: str, allowed: bool
+) -> None:
+    made = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CLEAR_TEXT=clear_text)
+    found = make_transport(load_settings(made))
+
+    assert isinstance(found, SmtpTransport)
+    assert found.clear_text is allowed
+
+
+def test_a_mail_stays_at_home_when_a_server_offers_no_tls(receiver: Receiver) -> None:
+    with mail_server(receiver) as port, pytest.raises(DeliveryFailed, match="no TLS"):
+        SmtpTransport("127.0.0.1", port, "localhost").deliver(message(), "7-reset")
+
+    assert receiver.messages == []
+
+
 @pytest.mark.usefixtures("trusted")
 def test_a_wrong_password_is_told_without_showing_it(
     tmp_path: Path, receiver: Receiver, tls: ssl.SSLContext

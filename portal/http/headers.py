@@ -63,7 +63,8 @@ class Envelope:
     """Gives each request an id and each answer its headers."""
 
     def __init__(self, application: WSGIApplication, settings: Settings, static_folder: str) -> None:
-        hsts = (("Strict-Transport-Security", "max-age=63072000"),) if settings.is_https else ()
+        below = "; includeSubDomains" if settings.hsts_subdomains else ""
+        hsts = (("Strict-Transport-Security", f"max-age=63072000{below}"),) if settings.is_https else ()
         closed = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self._application = application
         self._api = (*_ALWAYS, *hsts, closed, _NO_STORE)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from config import load_settings
+from config_strength import FEWEST_BITS, estimate_bits
 from config_values import ConfigurationError
 from portal import create_app
 from tests.support.databases import ROOT
@@ -27,6 +31,34 @@ REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
     "no peppers": ({"PORTAL_PEPPERS": None}, "PORTAL_PEPPERS"),
     "a short secret key": ({"PORTAL_SECRET_KEY": "x7Kq2"}, "PORTAL_SECRET_KEY"),
     "a secret key of one letter": ({"PORTAL_SECRET_KEY": "a" * 64}, "PORTAL_SECRET_KEY"),
+    "a secret key that repeats": ({"PORTAL_SECRET_KEY": "x7Kq2Zm9Lp" * 6}, "PORTAL_SECRET_KEY"),
+    "a secret key along the keyboard": (
+        {"PORTAL_SECRET_KEY": "qwertyuiopASDFGHJKLzxcvbnm0123456789"},
+        "PORTAL_SECRET_KEY",
+    ),
+    "a secret key of an example": (
+        {"PORTAL_SECRET_KEY": "please-change-this-secret-key-to-a-long-random-string-123"},
+        "PORTAL_SECRET_KEY",
+    ),
+    "a pepper that was to be changed": ({"PORTAL_PEPPERS": f"p1:{'changeme-' * 6}"}, "PORTAL_PEPPERS"),
+    "an old pepper that is weak": (
+        {"PORTAL_PEPPERS": f"{PEPPERS},p0:abcdefghijklmnopqrstuvwxyz0123456789"},
+        "PORTAL_PEPPERS",
+    ),
+    "a door to other machines without a name": (
+        {"PORTAL_BASE_URL": None, "PORTAL_HOST": "0.0.0.0"},  # it is refused
+        "PORTAL_HOST",
+    ),
+    "a door to others, by IPv6": ({"PORTAL_BASE_URL": None, "PORTAL_HOST": "::"}, "PORTAL_HOST"),
+    "mails in the clear": ({"PORTAL_MAIL_CLEAR_TEXT": "true"}, "PORTAL_MAIL_CLEAR_TEXT"),
+    "a database across the network": (
+        {"PORTAL_DATABASE_URL": "postgresql+psycopg://x:changeme@db.example/x"},
+        "PORTAL_DATABASE_URL",
+    ),
+    "a database whose TLS may be refused": (
+        {"PORTAL_DATABASE_URL": "postgresql+psycopg://x:changeme@/x?host=10.0.0.5&sslmode=prefer"},
+        "PORTAL_DATABASE_URL",
+    ),
     "a weak pepper": ({"PORTAL_PEPPERS": "p1:changeme"}, "PORTAL_PEPPERS"),
     "no limits": ({"PORTAL_LIMITS_ENABLED": "false"}, "PORTAL_LIMITS_ENABLED"),
     "GitHub's keys in the clear": ({"PORTAL_GITHUB_KEYS": "http://api.github.com/x"}, "PORTAL_GITHUB_KEYS"),
@@ -47,6 +79,7 @@ REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
 COMMANDS = {
     "http with a public host": ("serve",),
     "debug": ("account", "list"),
+    "a door to other machines without a name": ("serve",),
     "no secret key": ("serve",),
     "a weak pepper": ("jobs", "run"),
     "no limits": ("serve",),
@@ -105,3 +138,27 @@ def test_the_same_settings_without_the_weakness_are_good(tmp_path: Path) -> None
     ended = flask(tmp_path, {}, "db", "upgrade")
 
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PORTAL_HOST": "0.0.0.0"},  # as in a container
+        {"PORTAL_HOST": "0.0.0.0", "PORTAL_BASE_URL": "http://localhost:8000"},  # on a developer's machine
+        {"PORTAL_BASE_URL": None, "PORTAL_HOST": "::1"},
+        {"PORTAL_BASE_URL": None, "PORTAL_MAIL_CLEAR_TEXT": "true"},
+        {"PORTAL_DATABASE_URL": "postgresql+psycopg://x:y@db.example/x?sslmode=verify-full"},
+        {"PORTAL_DATABASE_URL": "postgresql+psycopg://x:y@127.0.0.1/x"},
+        {"PORTAL_DATABASE_URL": "postgresql+psycopg://x:y@/x?host=/run/postgresql"},
+    ],
+)
+def test_what_is_safe_is_taken(tmp_path: Path, changes: dict[str, str | None]) -> None:
+    assert load_settings(settings(tmp_path, changes)).workers
+
+
+def test_what_is_random_is_taken() -> None:
+    chance = random.Random(7)
+    for _ in range(300):
+        for size in (16, 32):
+            assert estimate_bits(chance.randbytes(size).hex()) >= FEWEST_BITS
+            assert estimate_bits(b64encode(chance.randbytes(size + 8)).decode()) >= FEWEST_BITS

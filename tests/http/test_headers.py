@@ -43,6 +43,14 @@ def test_hsts_is_sent_with_https_only(guard: Guard, path: str) -> None:
     assert "Strict-Transport-Security" not in guard().test_client().get(path, buffered=True).headers
 
 
+def test_names_below_are_bound_to_https_where_the_operator_says_so(guard: Guard) -> None:
+    wide = guard(PORTAL_BASE_URL="https://keys.example", PORTAL_HSTS_SUBDOMAINS="true").test_client()
+
+    headers = wide.get("/", base_url="https://keys.example").headers
+
+    assert headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+
+
 def test_a_nonce_is_made_when_a_page_asks_and_is_new_each_time(guard: Guard) -> None:
     client = guard().test_client()
     seen = set()
