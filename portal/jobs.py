@@ -19,7 +19,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, excess, outbox, profile, recovery, rotation, signup, usage_folding
+from portal.services import (
+    cleaning,
+    excess,
+    outbox,
+    profile,
+    recovery,
+    rotation,
+    signup,
+    usage_folding,
+    waiting,
+)
 from portal.services.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, Transport
 
@@ -42,6 +52,7 @@ PREPARE: dict[MailKind, Prepare] = {
     MailKind.SIGN_UP: signup.prepare_sign_up_mail,
     MailKind.RESET: recovery.prepare_reset_mail,
     MailKind.LOCKED: recovery.prepare_unlock_mail,
+    MailKind.EMAIL_ASKED: waiting.prepare_asked_mail,
     MailKind.EMAIL_CONFIRM: profile.prepare_email_mail,
 }
 """Mails with a link: their token is made when they are sent. Others say what their row says."""

@@ -93,6 +93,7 @@ SENTENCES: dict[str, str] = {
     # operators
     "reasonMissing": N_("The reason is missing. Say why; the record keeps it."),
     "reasonTooLong": N_("The reason is too long. Shorten it to %(maximum)s characters."),
+    "unblockFirst": N_("This account is blocked. Unblock it first."),
     "roleInvalid": N_("There is no such role."),
     "lastAdmin": N_("This is the last admin. Make another one first."),
     # leaks

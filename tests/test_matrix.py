@@ -38,16 +38,16 @@ PAGES = {
         home.index home.change_password health.healthz health.readyz health.security_txt health.favicon
         docs.index leaks.index leaks.thanks promises.index
         static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out
-        auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email
+        auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email auth.stop_email
     """,
     Door.OWNERS: """
-        activity.index usage_limits.index consent.index profile.index profile.email
+        activity.index usage_limits.index consent.index profile.index profile.email profile.cancel_email
         security.index security.lock security.remove
         keys.index keys.new keys.create keys.detail keys.revoke keys.rotate
         keys.rotate_now keys.revoke_now security.end_session security.end_others consent.withdraw
     """,
     Door.SUPPORT: """
-        admin.index admin.account admin.record admin.usage admin.block admin.unblock
+        admin.index admin.account admin.record admin.usage admin.block admin.unblock admin.mail_link
         admin.revoke_keys admin.revoke_key
     """,
     Door.ADMINS: "admin.role",

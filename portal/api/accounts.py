@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from flask.typing import ResponseReturnValue
@@ -12,6 +13,7 @@ from portal.api.auth import actor, caller
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
+from portal.http.proving import proving
 from portal.models import Consent
 from portal.services import changes, limits, profile
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
@@ -32,14 +34,17 @@ def change() -> ResponseReturnValue:
         raise Forbidden
     if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
         raise ConsentLacking
-    if wanted.password is not None:
-        refuse_when_limited(limits.may_prove(client_address(), me.account_id))
-    if wanted.email is not None:
-        refuse_when_limited(limits.may_sign_up(client_address(), wanted.email))
-    account = changes.change_account(actor(), wanted)
-    if wanted.password is not None:
-        limits.proved(client_address(), me.account_id)
+    with _proof(me.account_id, wanted):
+        account = changes.change_account(actor(), wanted)
     return answer(AccountAnswer(account=account_facts(account)))
+
+
+def _proof(account_id: int, wanted: changes.Changes) -> AbstractContextManager[None]:
+    """Count a try of the current password, where it is asked for."""
+    if wanted.password is None and wanted.email is None:
+        return nullcontext()
+    refuse_when_limited(limits.may_prove(client_address(), account_id))
+    return proving(account_id)
 
 
 def read_changes(found: dict[str, Any]) -> changes.Changes:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.http import request_id
+from portal.http.limited import too_many
 from portal.messages import sentence
 from portal.services.errors import (
     AccountBlocked,
@@ -23,6 +24,7 @@ from portal.services.errors import (
     NotFound,
     RuleError,
     SignInFailed,
+    Slowed,
     TokenInvalid,
     TooManyKeys,
 )
@@ -77,6 +79,8 @@ def show_http(error: HTTPException) -> Response:
 
 def show_rule(error: RuleError) -> Response:
     """Tell what a rule said."""
+    if isinstance(error, Slowed):
+        return show_http(too_many(error.retry_after))
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 400)
     return failure(503 if error.code == "busy" else status, error.code, error.details)
 

@@ -77,12 +77,14 @@ class OwnAccountChanges(AccountChanges):
 
     email: str | None = Field(
         default=None,
-        description="The new address; it counts once the mail that goes there is answered.",
+        description="The new address. It counts once the mail to it is answered; the old one is told.",
         json_schema_extra={"format": "email"},
     )
     password: str | None = Field(default=None, repr=False)
     current_password: str | None = Field(
-        default=None, repr=False, description="Asked for with password, when there is one already."
+        default=None,
+        repr=False,
+        description="Asked for with email and password, when there is a password already.",
     )
 
 

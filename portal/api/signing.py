@@ -31,8 +31,9 @@ def confirm(token: str) -> ResponseReturnValue:
     found = body.read_object()
     consent = read_consent(found)
     refuse_when_limited(limits.may_confirm(client_address()))
-    signed, _token = signup.confirm(actor(), token, consent=consent, password=None, kind=SessionKind.JWT)
-    return _signed_in(signed)
+    entered = signup.confirm(actor(), token, consent=consent, password=None, kind=SessionKind.JWT)
+    assert entered, "a kind of session was asked for"
+    return _signed_in(entered[0])
 
 
 def sign_in() -> ResponseReturnValue:
@@ -45,7 +46,7 @@ def sign_in() -> ResponseReturnValue:
         signed, _token = sessions.sign_in(actor(), username, password, SessionKind.JWT)
     except AccountLocked as error:
         limits.signed_in(address, username)
-        recovery.request_unlock(int(str(error.details["account_id"])))
+        recovery.request_unlock(actor(), int(str(error.details["account_id"])))
         raise
     except AccountBlocked:
         limits.signed_in(address, username)

@@ -88,6 +88,20 @@ def unblock(email: str, reason: str) -> None:
     _tell(operators.unblock(operator(), account.id, why=reason))
 
 
+@group.command("mail-link")
+@click.argument("email")
+@reason
+@plain_errors
+def mail_link(email: str, reason: str) -> None:
+    """Mail the owner the link that leads back in: to confirm, or to set a new password.
+
+    A new password also opens an account that its owner has locked. EMAIL may also be the name
+    or the number of the account.
+    """
+    account = listings.get_account(email)
+    _tell(operators.mail_way_back(Actor.command_line(), account.id, why=reason))
+
+
 @group.command("list")
 @click.option("--role", type=a_role, help="Only accounts of this role.")
 @click.option("--status", type=click.Choice(list(STATUSES)), help="Only accounts in this state.")

@@ -34,10 +34,14 @@ def limited(question: Callable[[], Answer]) -> Callable[[View], View]:
 def refuse_when_limited(answer: Answer) -> None:
     """Raise TooManyRequests with an honest ``Retry-After`` when the answer is no."""
     if not answer:
-        raise TooManyRequests(
-            _("Too many tries. Wait %(seconds)s seconds, then try again.", seconds=answer.retry_after),
-            retry_after=answer.retry_after,
-        )
+        raise too_many(answer.retry_after)
+
+
+def too_many(seconds: int) -> TooManyRequests:
+    """The error of somebody who has to wait so many seconds."""
+    return TooManyRequests(
+        _("Too many tries. Wait %(seconds)s seconds, then try again.", seconds=seconds), retry_after=seconds
+    )
 
 
 def init_app(app: Flask) -> None:

@@ -24,7 +24,7 @@ LONGEST_TRACEBACK = 8000
 """Characters that stay of one value and of a traceback: what strangers send must fill no disk."""
 
 _HIDDEN = "[hidden]"
-_LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|unlock"
+_LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|stop-email|unlock"
 _log = structlog.stdlib.get_logger("portal.access")
 
 

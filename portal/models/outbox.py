@@ -19,6 +19,7 @@ class MailKind(StrEnum):
     SIGN_UP = "sign-up"
     RESET = "reset"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105  # the name of a mail
+    EMAIL_ASKED = "email-asked"
     EMAIL_CONFIRM = "email-confirm"
     EMAIL_CHANGED = "email-changed"
     LOCKED = "locked"

@@ -48,6 +48,7 @@ class Purpose(StrEnum):
     RESET = "reset"
     UNLOCK = "unlock"
     EMAIL = "email"
+    EMAIL_STOP = "email-stop"
     FIRST_ADMIN = "first-admin"
 
 

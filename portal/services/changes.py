@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import IntegrityError
 
 from portal.models import Account, Consent, Status
-from portal.services import limits, profile, recovery
+from portal.services import profile, recovery
 from portal.services.actor import Actor
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
 from portal.services.fields import clean_email
@@ -31,16 +31,17 @@ def change_account(actor: Actor, changes: Changes) -> Account:
     """Change the actor's own account in one transaction, after everything was checked.
 
     The address changes when its mail is answered. Without consent nothing can be changed
-    unless consent is among the changes. Raises InvalidInput, ConsentLacking, Forbidden.
+    unless consent is among the changes. Raises InvalidInput, ConsentLacking, Forbidden, Slowed.
     """
     wanted = profile.clean_wishes(username=changes.username, bio=changes.bio, language=changes.language)
     if changes.consent is not None and changes.consent not in tuple(Consent):
         raise InvalidInput("consentRequired", "consent")
     email = None if changes.email is None else clean_email(changes.email)
-    may_send = email is not None and bool(limits.may_send_mail(email))
     prepared = None
-    if changes.password is not None:
+    if changes.password is not None or email is not None:
         prepared = recovery.prepare_change(actor, changes.password, current=changes.current_password)
+    if email is not None:
+        profile.refuse_too_many_addresses(actor, email)
     try:
         with transaction() as session:
             account = lock_account(session, actor.account_id or 0)
@@ -53,7 +54,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
             if prepared is not None:
                 recovery.change_password_in(session, actor, account, prepared)
             if email is not None:
-                profile.request_email_in(session, actor, account, email, may_send=may_send)
+                profile.request_email_in(session, actor, account, email)
             if changes.consent is not None:
                 profile.set_consent_in(session, actor, account, Consent(changes.consent))
     except IntegrityError as error:

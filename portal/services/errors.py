@@ -76,6 +76,16 @@ class LastAdmin(RuleError):
     code = "lastAdmin"
 
 
+class Slowed(RuleError):
+    """A limit says no; it may be done in ``retry_after`` seconds."""
+
+    code = "tooManyRequests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class TooManyKeys(RuleError):
     """The account has as many live keys as it may have; ``most`` says how many."""
 

@@ -15,6 +15,7 @@ from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, co
 
 MINUTE = 60
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 
 # The figures, all of them. The first of each group is the source's own.
@@ -23,13 +24,27 @@ SIGN_IN_SOURCE = Limit("sign-in by source", 50, 15 * MINUTE)
 SIGN_IN_NAME = Limit("sign-in by name", 100, 15 * MINUTE, spares=3)
 SIGN_IN_ALL = Limit("sign-in", 3000, 15 * MINUTE, spares=3)
 PROVE_OWN = Limit("proof by account and source", 10, 15 * MINUTE)
+PROVE_ACCOUNT = Limit("proof by account", 100, 15 * MINUTE, spares=3)
 SIGN_UP_OWN = Limit("sign-up by address and source", 5, HOUR)
 SIGN_UP_SOURCE = Limit("sign-up by source", 20, HOUR)
 SIGN_UP_ALL = Limit("sign-up", 1000, HOUR, spares=1)
 RESET_OWN = Limit("reset by address and source", 5, HOUR)
 RESET_SOURCE = Limit("reset by source", 20, HOUR)
 RESET_ALL = Limit("reset", 1000, HOUR, spares=1)
-MAIL_RECIPIENT = Limit("mail by recipient", 6, HOUR)
+SIGN_UP_MAIL_OWN = Limit("sign-up mail by recipient and source", 3, HOUR)
+SIGN_UP_MAIL = Limit("sign-up mail by recipient", 6, HOUR)
+SIGN_UP_MAIL_DAY = Limit("sign-up mail by recipient and day", 12, DAY)
+RESET_MAIL_OWN = Limit("reset mail by recipient and source", 5, HOUR)
+RESET_MAIL = Limit("reset mail by recipient", 6, HOUR, spares=2)
+UNLOCK_MAIL_OWN = Limit("unlock mail by account and source", 5, HOUR)
+UNLOCK_MAIL = Limit("unlock mail by account", 12, HOUR, spares=2)
+WAY_BACK_MAIL = Limit("way back by operator and account", 5, HOUR)
+NEW_EMAIL_PAIR = Limit("new address by account and address", 3, HOUR)
+NEW_EMAIL_ACCOUNT = Limit("new address by account", 5, HOUR)
+NEW_EMAIL_ACCOUNT_DAY = Limit("new address by account and day", 10, DAY)
+NEW_EMAIL_SOURCE = Limit("new address by source", 10, HOUR)
+NEW_EMAIL_RECIPIENT = Limit("new address by address", 6, DAY, spares=1)
+NEW_EMAIL_ALL = Limit("new address", 300, HOUR, spares=1)
 CONFIRM_SOURCE = Limit("confirm by source", 60, HOUR)
 CONFIRM_ALL = Limit("confirm", 3000, HOUR, spares=5)
 ISSUE_ACCOUNT = Limit("issue by account", 60, HOUR)
@@ -52,12 +67,12 @@ def signed_in(address: str, username: str) -> None:
 
 def may_prove(address: str, account_id: int) -> Answer:
     """Count a try to prove the current password in a session; :func:`proved` gives it back."""
-    return ask([counter(PROVE_OWN, account_id, source(address))])
+    return ask(_proof_counters(address, account_id))
 
 
 def proved(address: str, account_id: int) -> None:
     """Give back the try that :func:`may_prove` counted."""
-    give_back([counter(PROVE_OWN, account_id, source(address))])
+    give_back(_proof_counters(address, account_id))
 
 
 def may_sign_up(address: str, email: str) -> Answer:
@@ -84,13 +99,58 @@ def may_reset(address: str, email: str) -> Answer:
     )
 
 
-def may_send_mail(recipient: str) -> Answer:
-    """Count a mail that a stranger can cause.
+def may_mail_sign_up(address: str, recipient: str) -> Answer:
+    """Count a mail that answers a sign-up, to whoever reads the address.
 
-    When it may not be sent, send none and answer as ever: the links of the mails that
-    were sent in this hour still work, so nobody is locked out.
+    When it may not be sent, send none and answer as ever: the links of those that were sent
+    work for a day, so nobody who has the mailbox is kept out.
     """
-    return ask([counter(MAIL_RECIPIENT, _folded(recipient))])
+    to = _folded(recipient)
+    return ask(
+        [
+            counter(SIGN_UP_MAIL_OWN, to, source(address)),
+            counter(SIGN_UP_MAIL, to),
+            counter(SIGN_UP_MAIL_DAY, to),
+        ]
+    )
+
+
+def may_mail_reset(address: str, recipient: str) -> Answer:
+    """Count a mail with a link to a new password; when it may not be sent, answer as ever.
+
+    However many strangers asked, a source that has not asked yet gets one: the owner's.
+    """
+    to = _folded(recipient)
+    return ask([counter(RESET_MAIL_OWN, to, source(address)), counter(RESET_MAIL, to)])
+
+
+def may_mail_unlock(address: str, account_id: int) -> Answer:
+    """Count a mail with the way back, to an owner who gave the right password of a locked account."""
+    return ask([counter(UNLOCK_MAIL_OWN, account_id, source(address)), counter(UNLOCK_MAIL, account_id)])
+
+
+def may_mail_way_back(operator: object, account_id: int) -> Answer:
+    """Count a link that an operator has mailed to the owner of an account."""
+    return ask([counter(WAY_BACK_MAIL, operator, account_id)])
+
+
+def may_ask_for_address(address: str, account_id: int, recipient: str) -> Answer:
+    """Count a change of address: a mail to somebody who may be a stranger.
+
+    Few for one account, one source, one address and the installation; what others ask for
+    leaves the first one of each account.
+    """
+    to = _folded(recipient)
+    return ask(
+        [
+            counter(NEW_EMAIL_PAIR, account_id, to),
+            counter(NEW_EMAIL_ACCOUNT, account_id),
+            counter(NEW_EMAIL_ACCOUNT_DAY, account_id),
+            counter(NEW_EMAIL_SOURCE, source(address)),
+            counter(NEW_EMAIL_RECIPIENT, to),
+            counter(NEW_EMAIL_ALL),
+        ]
+    )
 
 
 def may_confirm(address: str) -> Answer:
@@ -142,6 +202,10 @@ def _sign_in_counters(address: str, username: str) -> list[Counter]:
         counter(SIGN_IN_NAME, name),
         counter(SIGN_IN_ALL),
     ]
+
+
+def _proof_counters(address: str, account_id: int) -> list[Counter]:
+    return [counter(PROVE_OWN, account_id, source(address)), counter(PROVE_ACCOUNT, account_id)]
 
 
 def _folded(text_: str) -> str:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import audit, keys, outbox, sessions, tokens
+from portal.services import audit, keys, limits, outbox, sessions
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound
+from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, Slowed
 from portal.services.transaction import transaction
 
 REASON_LENGTH = 500
@@ -69,7 +69,6 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
         if account.status != Status.BLOCKED:
             keys.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
-            tokens.void(session, account.id)
             before = account.status
             account.status, account.updated_at = Status.BLOCKED, clock.utcnow()
             audit.record(
@@ -96,6 +95,27 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
             account.status = _before_block(session, account)
             account.updated_at = clock.utcnow()
             audit.record(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
+    return account
+
+
+def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
+    """Mail the owner the link that leads back in; what it does is for the owner to do.
+
+    To whoever never confirmed the address the link to confirm; to everybody else one that sets
+    a new password, and opens the account where its owner had locked it. Raises InvalidInput
+    without a reason and for a blocked account, Forbidden, NotFound, Slowed.
+    """
+    reason = _reason(why)
+    answer = limits.may_mail_way_back(actor.account_id or actor.kind.value, account_id)
+    if not answer:
+        raise Slowed(answer.retry_after)
+    with transaction() as session:
+        account = _lock_target(session, actor, account_id, SUPPORT)
+        if account.status == Status.BLOCKED:
+            raise InvalidInput("unblockFirst", "reason")
+        kind = MailKind.SIGN_UP if account.status == Status.INACTIVE else MailKind.RESET
+        outbox.enqueue_to(session, account, kind)
+        audit.record(session, actor, Action.ACCOUNT_LINK_MAILED, account_id=account.id, reason=reason)
     return account
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, MailKind, OutboxMail
-from portal.services.transaction import transaction
+from portal.services.transaction import lock_account, transaction
 
 LEASE = timedelta(minutes=10)
 """How long a sending may take before another process tries the mail again."""
@@ -132,6 +132,17 @@ def prepare(claim: Claim, maker: Prepare | None) -> Addressed | None:
             return None
         letter = maker(session, mail) if maker else Letter(mail.kind.value, dict(mail.params))
         return None if letter is None else Addressed(letter, mail.address, mail.language)
+
+
+def hold(session: Session, mail: OutboxMail, account_id: int | None) -> Account | None:
+    """Lock the account that a mail with a link is for, before its token is made.
+
+    None when there is none, or when the mail was ended meanwhile: whoever ends mails holds
+    the account too, so none that was ended before is sent with a link that works.
+    """
+    account = lock_account(session, account_id) if account_id is not None else None
+    session.refresh(mail, with_for_update=True)
+    return None if mail.sent_at is not None else account
 
 
 def mark_sent(claim: Claim) -> bool:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
-from portal.services import audit, keys, limits, outbox, tokens
+from portal.services import audit, keys, limits, outbox, recovery, tokens, waiting
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
+from portal.services.errors import Forbidden, InvalidInput, Slowed, TokenInvalid
 from portal.services.fields import clean_bio, clean_email, clean_language, clean_username
 from portal.services.outbox import Letter
 from portal.services.signup import give_consent
@@ -103,43 +103,64 @@ def set_consent_in(session: Session, actor: Actor, account: Account, consent: Co
     account.updated_at = clock.utcnow()
 
 
-def request_email_change(actor: Actor, email: str) -> str:
-    """Write down a new address; it counts once the mail that goes there is answered."""
+def request_email_change(actor: Actor, email: str, *, current: str | None) -> str:
+    """Write down a new address; it counts once the mail that goes there is answered.
+
+    The old address is told, and can stop it. Raises InvalidInput, also without the current
+    password where there is one, and Slowed.
+    """
     email = clean_email(email)
-    may_send = bool(limits.may_send_mail(email))
+    known_hash = recovery.prove_owner(actor, current)
+    refuse_too_many_addresses(actor, email)
     with transaction() as session:
-        request_email_in(session, actor, _locked(session, actor), email, may_send=may_send)
+        account = _locked(session, actor)
+        recovery.refuse_other_password(account, known_hash)
+        request_email_in(session, actor, account, email)
     return email
 
 
-def request_email_in(session: Session, actor: Actor, account: Account, email: str, *, may_send: bool) -> None:
+def refuse_too_many_addresses(actor: Actor, email: str) -> None:
+    """Raise Slowed when an account asks for too many changes of address.
+
+    To be asked when the owner has proven to be it, so that nobody else uses the tries up.
+    """
+    answer = limits.may_ask_for_address(actor.address or "", actor.account_id or 0, email)
+    if not answer:
+        raise Slowed(answer.retry_after)
+
+
+def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:
     """Write down a new, clean address for a locked account in the caller's transaction.
 
-    ``may_send`` is the answer of ``limits.may_send_mail``, asked before the transaction.
+    It takes the place of one that waits. The old address is written to first.
     """
-    if may_send:
-        outbox.enqueue(
-            session,
-            MailKind.EMAIL_CONFIRM,
-            account_id=account.id,
-            address=email,
-            language=account.language,
-        )
+    waiting.drop_email(session, actor, account.id)
+    outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.address)
+    outbox.enqueue(
+        session,
+        MailKind.EMAIL_CONFIRM,
+        account_id=account.id,
+        address=email,
+        language=account.language,
+    )
     audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
 
 
 def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Make the link that proves a new address.
 
-    None when somebody else has it already, or when the account was shut meanwhile.
+    None when somebody else has it already, or when the account was shut meanwhile. The change
+    waits on all the same where it is taken, so that the profile tells nobody who has an account.
     """
-    taken = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
-    account = session.get(Account, mail.account_id)
-    if account is None or account.status != Status.ACTIVE or taken not in (None, account.id):
+    account = outbox.hold(session, mail, mail.account_id)
+    if account is None or account.status != Status.ACTIVE:
         return None
     tokens.void(session, account.id, Purpose.EMAIL)
     token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
-    return Letter("email-confirm", {"token": token})
+    taken = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
+    if taken not in (None, account.id):
+        return None
+    return Letter("email-confirm", {"token": token, "name": account.username})
 
 
 def confirm_email(actor: Actor, token: str) -> Account:
@@ -154,7 +175,7 @@ def confirm_email(actor: Actor, token: str) -> Account:
             account.email = redeemed.address
             account.lemail = redeemed.address.lower()
             account.updated_at = clock.utcnow()
-            tokens.void(session, account.id, Purpose.RESET)
+            waiting.end_everything(session, actor, account.id)
             audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
     except IntegrityError as error:
         raise TokenInvalid from error

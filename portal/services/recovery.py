@@ -9,14 +9,25 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, MailKind, OutboxMail, Purpose, Reason, Status
-from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens
+from portal.models import (
+    Account,
+    Action,
+    MailKind,
+    OutboxMail,
+    Purpose,
+    Reason,
+    SignedSession,
+    Status,
+)
+from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens, waiting
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, NotFound, TokenInvalid
 from portal.services.fields import clean_email
 from portal.services.operators import refuse_last_admin
 from portal.services.outbox import Letter
 from portal.services.transaction import lock_account, transaction
+
+CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
 
 
 def prove_password(actor: Actor, password: str) -> int:
@@ -30,6 +41,27 @@ def prove_password(actor: Actor, password: str) -> int:
     if account is None or not passwords.verify_password(account.password_hash, password):
         raise InvalidInput("passwordWrong", "current_password")
     return actor.account_id
+
+
+def prove_owner(actor: Actor, current: str | None) -> str | None:
+    """Ask who changes the address or the password for a proof; return the hash that was proven.
+
+    Where there is a password it is the proof. Who confirmed the address through the API has
+    none yet: there it is the session that the mailed link began, for as long as a link that
+    opens an account lives. Raises InvalidInput with ``passwordWrong``, Forbidden.
+    """
+    account = db.session.get(Account, actor.account_id) if actor.account_id else None
+    if account is None:
+        raise Forbidden
+    known_hash = account.password_hash
+    if known_hash is None:
+        signed = db.session.get(SignedSession, actor.session_id) if actor.session_id else None
+        is_proven = signed is not None and clock.utcnow() - signed.created_at <= tokens.SHORT_LIFE
+    else:
+        is_proven = bool(current) and passwords.verify_password(known_hash, current or "")
+    if not is_proven:
+        raise InvalidInput("passwordWrong", "current_password")
+    return known_hash
 
 
 def change_password(actor: Actor, new: str, *, current: str | None, end_others: bool = True) -> None:
@@ -47,43 +79,47 @@ def change_password(actor: Actor, new: str, *, current: str | None, end_others: 
 
 @dataclass(frozen=True, slots=True)
 class PreparedChange:
-    """A new password that passed the rules, hashed, and the hash that it takes the place of."""
+    """A new password that passed the rules, hashed, if there is one, and the hash that was proven."""
 
     known_hash: str | None = field(repr=False)
-    new_hash: str = field(repr=False)
+    new_hash: str | None = field(repr=False)
 
 
-def prepare_change(actor: Actor, new: str, *, current: str | None) -> PreparedChange:
-    """Do what is slow about a change of password, before its transaction. Raises InvalidInput."""
-    account = db.session.get(Account, actor.account_id) if actor.account_id else None
-    if account is None:
-        raise Forbidden
-    known_hash = account.password_hash
-    if known_hash is not None:
-        if not current:
-            raise InvalidInput("passwordWrong", "current_password")
-        prove_password(actor, current)
-    return PreparedChange(known_hash, _checked_hash(account, new))
+def prepare_change(actor: Actor, new: str | None, *, current: str | None) -> PreparedChange:
+    """Do what is slow about a proof and a new password, before the transaction. Raises InvalidInput."""
+    known_hash = prove_owner(actor, current)
+    account = db.session.get_one(Account, actor.account_id)
+    return PreparedChange(known_hash, None if new is None else _checked_hash(account, new))
 
 
 def change_password_in(
     session: Session, actor: Actor, account: Account, prepared: PreparedChange, *, end_others: bool = True
 ) -> None:
-    """Change the password of a locked account in the caller's transaction.
+    """Change the password of a locked account in the caller's transaction; what waits ends.
 
-    Raises InvalidInput when it was changed meanwhile.
+    Without a new one it only looks whether the proof still counts. Raises InvalidInput when the
+    password was changed meanwhile.
     """
-    if account.password_hash != prepared.known_hash:
-        raise InvalidInput("passwordWrong", "current_password")
+    refuse_other_password(account, prepared.known_hash)
+    if prepared.new_hash is None:
+        return
     _set_password(session, actor, account, prepared.new_hash, Action.PASSWORD_CHANGED)
     if end_others:
         sessions.end_all(session, actor, account.id, but=actor.session_id)
+    else:
+        waiting.end_everything(session, actor, account.id)
+
+
+def refuse_other_password(account: Account, known_hash: str | None) -> None:
+    """Raise InvalidInput when a locked account has another password than the one that was proven."""
+    if account.password_hash != known_hash:
+        raise InvalidInput("passwordWrong", "current_password")
 
 
 def request_reset(actor: Actor, email: str) -> None:
     """Write down that somebody forgot a password; whether the address is known is not told."""
     email = clean_email(email)
-    may_send = limits.may_send_mail(email)
+    may_send = limits.may_mail_reset(actor.address or "", email)
     with transaction() as session:
         if may_send:
             outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
@@ -91,19 +127,21 @@ def request_reset(actor: Actor, email: str) -> None:
 
 
 def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
-    """Make the link of a reset for an account that is open; None when there is nobody to tell."""
-    account = session.scalars(select(Account).where(Account.lemail == mail.address.lower())).one_or_none()
-    if account is None or account.status != Status.ACTIVE:
+    """Make the link of a reset; of a locked account it opens that too. None when there is nobody to tell."""
+    known = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
+    account = outbox.hold(session, mail, known)
+    if account is None or account.status not in CAN_BE_RESET:
         return None
     mail.account_id, mail.language = account.id, account.language
     mail.address = account.email or mail.address  # as it was proven, not as it was typed
     token = tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
-    return Letter("reset", {"token": token})
+    return Letter("reset", {"token": token, "locked": account.status == Status.LOCKED})
 
 
 def reset_password(actor: Actor, token: str, new: str) -> None:
     """Set a new password with a mailed link; every session ends, and nobody is signed in.
 
+    An account that its owner had locked is open again; no key comes back.
     Raises InvalidInput (the link stays good) and TokenInvalid.
     """
     found = tokens.find(token, Purpose.RESET)
@@ -114,10 +152,12 @@ def reset_password(actor: Actor, token: str, new: str) -> None:
     with transaction() as session:
         redeemed = tokens.redeem(session, token, Purpose.RESET)
         locked = lock_account(session, account.id)
-        if locked is None or locked.status != Status.ACTIVE or locked.email != redeemed.address:
+        if locked is None or locked.status not in CAN_BE_RESET or locked.email != redeemed.address:
             raise TokenInvalid
         _set_password(session, actor, locked, new_hash, Action.PASSWORD_RESET)
         sessions.end_all(session, actor, locked.id)
+        if locked.status == Status.LOCKED:
+            _open(session, actor, locked)
 
 
 def lock(actor: Actor, password: str) -> None:
@@ -133,16 +173,14 @@ def lock(actor: Actor, password: str) -> None:
             raise NotFound
         keys.revoke_all(session, actor, account, Reason.LOCKED)
         sessions.end_all(session, actor, account.id)
-        tokens.void(session, account.id)
         account.status, account.updated_at = Status.LOCKED, clock.utcnow()
         audit.record(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)
         outbox.enqueue_to(session, account, MailKind.LOCKED)
 
 
-def request_unlock(account_id: int) -> None:
+def request_unlock(actor: Actor, account_id: int) -> None:
     """Mail the way back once more, to somebody who gave the right password of a locked account."""
-    known = db.session.get(Account, account_id)
-    if known is None or known.email is None or not limits.may_send_mail(known.email):
+    if not limits.may_mail_unlock(actor.address or "", account_id):
         return
     with transaction() as session:
         account = lock_account(session, account_id)
@@ -152,7 +190,7 @@ def request_unlock(account_id: int) -> None:
 
 def prepare_unlock_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Make the link that opens a locked account; None when it is not locked any more."""
-    account = session.get(Account, mail.account_id)
+    account = outbox.hold(session, mail, mail.account_id)
     if account is None or account.status != Status.LOCKED:
         return None
     token = tokens.mint(session, Purpose.UNLOCK, account_id=account.id, address=account.email)
@@ -166,9 +204,14 @@ def unlock(actor: Actor, token: str) -> Account:
         account = lock_account(session, redeemed.account_id or 0)
         if account is None or account.status != Status.LOCKED:
             raise TokenInvalid
-        account.status, account.updated_at = Status.ACTIVE, clock.utcnow()
-        audit.record(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
+        waiting.end_everything(session, actor, account.id)
+        _open(session, actor, account)
     return account
+
+
+def _open(session: Session, actor: Actor, account: Account) -> None:
+    account.status, account.updated_at = Status.ACTIVE, clock.utcnow()
+    audit.record(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
 
 
 def _checked_hash(account: Account, new: str) -> str:
@@ -180,6 +223,5 @@ def _checked_hash(account: Account, new: str) -> str:
 
 def _set_password(session: Session, actor: Actor, account: Account, new_hash: str, action: Action) -> None:
     account.password_hash, account.updated_at = new_hash, clock.utcnow()
-    tokens.void(session, account.id, Purpose.RESET)
     audit.record(session, actor, action, account_id=account.id)
     outbox.enqueue_to(session, account, MailKind.PASSWORD_CHANGED, source=actor.address)

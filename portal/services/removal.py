@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.models import Account, Action, Consent, MailKind, Reason, Status
-from portal.services import audit, keys, outbox, sessions, tokens
+from portal.services import audit, keys, outbox, sessions
 from portal.services.actor import Actor
 from portal.services.errors import NotFound
 from portal.services.operators import refuse_last_admin
@@ -37,7 +37,6 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     """
     keys.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
     sessions.end_all(session, actor, account.id)
-    tokens.void(session, account.id)
     now = clock.utcnow()
     account.status = Status.INACTIVE
     account.consent = Consent.NONE

@@ -19,7 +19,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import audit, passwords
+from portal.services import audit, passwords, waiting
 from portal.services.actor import Actor
 from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
 from portal.services.secrets import uuid7
@@ -150,14 +150,18 @@ def end_session(actor: Actor, session_id: UUID) -> None:
 
 
 def end_other_sessions(actor: Actor) -> None:
-    """End every session of the actor's account but the one that asks."""
+    """End every session of the actor's account but the one that asks, and what waits for a mail."""
     assert actor.account_id is not None
     with transaction() as session:
+        lock_account(session, actor.account_id)
         end_all(session, actor, actor.account_id, but=actor.session_id)
 
 
 def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None = None) -> None:
-    """End the sessions of an account, JWTs included, in the caller's transaction."""
+    """End the sessions of a locked account, JWTs included, in the caller's transaction.
+
+    With them goes what was asked for and waits: links, mails with links, a change of address.
+    """
     query = update(SignedSession).where(
         SignedSession.account_id == account_id, SignedSession.ended_at.is_(None)
     )
@@ -165,6 +169,7 @@ def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None
         query = query.where(SignedSession.id != but)
     session.execute(query.values(ended_at=clock.utcnow()))
     audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id)
+    waiting.end_everything(session, actor, account_id)
 
 
 def find_by_login(username: str) -> Account | None:

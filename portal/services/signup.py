@@ -52,7 +52,7 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     if is_being_set_up():
         raise BeingSetUp
     email, language = clean_email(email), clean_language(language)
-    may_send = limits.may_send_mail(email)
+    may_send = limits.may_mail_sign_up(actor.address or "", email)
     with transaction() as session:
         if may_send:
             outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)
@@ -60,14 +60,19 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     return email
 
 
-def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter:
-    """Choose the mail that answers a sign-up: the link to confirm, or word that it is taken."""
+def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Choose the mail that answers a sign-up: the link to confirm, or word that it is taken.
+
+    None when it was ended meanwhile.
+    """
     account = session.scalars(
         select(Account).where(Account.lemail == mail.address.lower()).with_for_update()
     ).one_or_none()
     if account is None:
         account = _make(session, mail.address, mail.language, Role.USER)
         audit.record(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)
+    elif outbox.hold(session, mail, account.id) is None:
+        return None
     mail.account_id = account.id
     mail.address = account.email or mail.address  # as it was given first, not as it was typed
     if account.status != Status.INACTIVE:
@@ -77,9 +82,11 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter:
 
 
 def confirm(
-    actor: Actor, token: str, *, consent: int, password: str | None, kind: SessionKind
-) -> tuple[SignedSession, str]:
+    actor: Actor, token: str, *, consent: int, password: str | None, kind: SessionKind | None
+) -> tuple[SignedSession, str] | None:
     """Prove the address, give consent, set the password, and start the first session.
+
+    Without a ``kind`` none is started, where somebody else is signed in.
 
     Raises InvalidInput when consent or password won't do (the link stays good), and
     TokenInvalid when the link is wrong, used or too old.
@@ -102,7 +109,7 @@ def confirm(
         account.updated_at = clock.utcnow()
         give_consent(session, actor, account, given)
         audit.record(session, actor, Action.ACCOUNT_CONFIRMED, account_id=account.id)
-        return sessions.start(session, actor, account, kind)
+        return sessions.start(session, actor, account, kind) if kind else None
 
 
 def create_account(actor: Actor, email: str, *, role: Role, password: str, language: str = "en") -> Account:
@@ -137,9 +144,15 @@ def first_admin_link() -> str | None:
 
 
 def create_first_admin(
-    actor: Actor, token: str, *, email: str, password: str, consent: int
-) -> tuple[SignedSession, str]:
-    """Make the first admin with the one-time link, and sign them in.
+    actor: Actor,
+    token: str,
+    *,
+    email: str,
+    password: str,
+    consent: int,
+    kind: SessionKind | None = SessionKind.BROWSER,
+) -> tuple[SignedSession, str] | None:
+    """Make the first admin with the one-time link, and sign them in, unless ``kind`` is None.
 
     Raises InvalidInput (the link stays good), also for an address that is taken, and
     TokenInvalid, also when somebody was first.
@@ -156,7 +169,7 @@ def create_first_admin(
                 raise TokenInvalid
             account = _make(session, email, "en", Role.ADMIN)
             _activate(session, actor, account, password_hash, given)
-            return sessions.start(session, actor, account, SessionKind.BROWSER)
+            return sessions.start(session, actor, account, kind) if kind else None
     except IntegrityError as error:
         raise InvalidInput("emailTaken", "email") from error
 

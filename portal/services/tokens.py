@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import MailToken, Purpose
+from portal.models import Account, MailToken, Purpose
 from portal.services.errors import TokenInvalid
 from portal.services.transaction import lock_account
 
@@ -47,6 +47,11 @@ def mint(session: Session, purpose: Purpose, *, account_id: int | None, address:
 def find(token: str, purpose: Purpose) -> MailToken | None:
     """Look at a token without using it; None when it would not be accepted."""
     return db.session.scalars(_usable(token, purpose)).one_or_none()
+
+
+def owner_of(found: MailToken) -> Account | None:
+    """The account that a link is for."""
+    return None if found.account_id is None else db.session.get(Account, found.account_id)
 
 
 def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.http import request_id
+from portal.http.limited import too_many
 from portal.messages import sentence
 from portal.services.errors import (
     AccountBlocked,
@@ -22,6 +23,7 @@ from portal.services.errors import (
     LastAdmin,
     NotFound,
     RuleError,
+    Slowed,
 )
 from portal.web.forms import on_page
 
@@ -61,6 +63,8 @@ def show_http(error: HTTPException) -> ResponseReturnValue:
 
 def show_rule(error: RuleError) -> ResponseReturnValue:
     """Show what a rule said, when the view had nothing better to do with it."""
+    if isinstance(error, Slowed):
+        return show_http(too_many(error.retry_after))
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 400)
     if error.code == "busy":
         status = 503

@@ -89,6 +89,16 @@ def actor() -> Actor:
     )
 
 
+def link_holder() -> Actor:
+    """Who came by a mailed link, for the rules: whoever else is signed in here has no part in it."""
+    return Actor(
+        kind=ActorKind.ANONYMOUS,
+        address=client_address(),
+        user_agent=request.user_agent.string,
+        request_id=request_id(),
+    )
+
+
 def me() -> Account:
     """The account that is signed in; for views behind :func:`require`."""
     account: Account = current_user.account

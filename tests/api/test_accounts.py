@@ -86,7 +86,9 @@ def test_what_is_given_changes_and_nothing_else(
         ({"consent": 3}, "consentRequired"),
         ({"consent": True}, "consentRequired"),
         ({"email": "nonsense"}, "emailInvalid"),
-        ({"password": "violet-harbour-fresh-9"}, "passwordWrong"),
+        ({"currentPassword": None}, "passwordWrong"),
+        ({"currentPassword": ""}, "passwordWrong"),
+        ({"password": "violet-harbour-fresh-9", "currentPassword": None}, "passwordWrong"),
         ({"password": "violet-harbour-fresh-9", "currentPassword": "nope"}, "passwordWrong"),
     ],
 )
@@ -95,7 +97,13 @@ def test_one_wrong_field_keeps_all_of_them_from_changing(
 ) -> None:
     headers = bearer(cast.alice)
     before = _acts(database)
-    fine = {"username": "alicia", "bio": "new", "consent": 2, "email": "alicia@example.org"}
+    fine = {
+        "username": "alicia",
+        "bio": "new",
+        "consent": 2,
+        "email": "alicia@example.org",
+        "currentPassword": cast.alice.password,
+    }
     response = client.patch("/api/account/jwt", json=fine | change, headers=headers)
 
     assert response.status_code == 400
@@ -107,9 +115,8 @@ def test_one_wrong_field_keeps_all_of_them_from_changing(
 def test_the_address_changes_when_its_mail_is_answered(
     client: PageChecker, cast: Cast, bearer: Bearer, mailbox: Mailbox
 ) -> None:
-    response = client.patch(
-        "/api/account/jwt", json={"email": "alicia@example.org"}, headers=bearer(cast.alice)
-    )
+    wanted = {"email": "alicia@example.org", "currentPassword": cast.alice.password}
+    response = client.patch("/api/account/jwt", json=wanted, headers=bearer(cast.alice))
 
     assert response.status_code == 200
     assert response.json

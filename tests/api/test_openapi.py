@@ -26,7 +26,7 @@ from portal.models import Consent
 from portal.services import profile
 from tests.api.conftest import Bearer, Headers
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Person, make_cast
+from tests.support.cast import Cast, Person, make_cast
 from tests.support.client import PageChecker
 
 pytestmark = pytest.mark.sqlite_only(reason="what is described has nothing to do with the database")
@@ -115,7 +115,9 @@ def test_no_request_gets_an_answer_that_is_not_described(
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS, ids=lambda part: part)
-def test_strangers_get_no_answer_that_is_not_described(app: Flask, method: str, path: str) -> None:
+def test_strangers_get_no_answer_that_is_not_described(
+    app: Flask, cast: Cast, method: str, path: str
+) -> None:
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     operation = schema[re.sub(r"<(\w+)>", r"{\1}", path)][method]
 

@@ -34,6 +34,7 @@ from portal.services import (
     sessions,
     signup,
     tokens,
+    waiting,
 )
 from portal.services.actor import Actor
 from portal.services.call_leases import Rates
@@ -80,6 +81,7 @@ class Scene:
                 self.confirm = signup.prepare_sign_up_mail(session, mail).params["token"]
                 self.reset = self._mint(session, Purpose.RESET)
                 self.email = self._mint(session, Purpose.EMAIL, "alice@new.example.org")
+                self.stop = self._mint(session, Purpose.EMAIL_STOP)
             operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
             self.carol = make_person(app, "carol")
             recovery.lock(self.carol.actor, self.carol.password)
@@ -187,8 +189,25 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "ask for another address": (
-        lambda it: profile.request_email_change(it.cast.alice.actor, "alice@new.example.org"),
+        lambda it: profile.request_email_change(
+            it.cast.alice.actor, "alice@new.example.org", current=it.cast.alice.password
+        ),
         Action.ACCOUNT_EMAIL_CHANGE_REQUESTED,
+        True,
+    ),
+    "cancel another address": (
+        lambda it: waiting.cancel_email(it.cast.alice.actor),
+        Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
+        False,
+    ),
+    "stop another address": (
+        lambda it: waiting.stop_email(STRANGER, it.stop),
+        Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
+        False,
+    ),
+    "mail a way back": (
+        lambda it: operators.mail_way_back(it.cast.sue.actor, it.cast.alice.account_id, why="asked by phone"),
+        Action.ACCOUNT_LINK_MAILED,
         True,
     ),
     "prove another address": (

@@ -52,6 +52,11 @@ class Scene:
         self.new_client().post("/signup", data={"email": "new@example.org", "language": "en"})
         return self.mailbox.last(to="new@example.org").path("/confirm/")
 
+    def asked_for_email(self) -> str:
+        """The path of a link that stops a change of Alice's address."""
+        self.token(Purpose.EMAIL, "al@example.org")
+        return f"/stop-email/{self.token(Purpose.EMAIL_STOP)}"
+
     def locked(self) -> str:
         """The path of a link that opens Alice's locked account."""
         with self.app.app_context():
@@ -126,7 +131,10 @@ PAGES = [
         lambda s: f"/password/reset/{s.token(Purpose.RESET)}", lambda _: NEW, "nobody"),
     Act("auth.unlock", {A.ACCOUNT_UNLOCKED}, Scene.locked, who="nobody"),
     Act("auth.confirm_email", {A.ACCOUNT_EMAIL_CHANGED},
-        lambda s: f"/confirm-email/{s.token(Purpose.EMAIL, 'al@example.org')}"),
+        lambda s: f"/confirm-email/{s.token(Purpose.EMAIL, 'al@example.org')}", who="nobody"),
+    Act("auth.stop_email", {A.ACCOUNT_EMAIL_CHANGE_CANCELLED}, Scene.asked_for_email, who="nobody"),
+    Act("profile.cancel_email", {A.ACCOUNT_EMAIL_CHANGE_CANCELLED},
+        lambda s: s.asked_for_email() and "/account/profile/email/cancel"),
     Act("consent.index", {A.CONSENT_GIVEN}, lambda _: "/account/consent", lambda _: {"consent": "2"}),
     Act("consent.withdraw", {A.CONSENT_WITHDRAWN, *KEYS_ENDED}, lambda _: "/account/consent/withdraw"),
     Act("profile.index", {A.ACCOUNT_UPDATED}, lambda _: "/account/profile",
@@ -148,6 +156,7 @@ PAGES = [
     Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.made.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
     Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),
+    Act("admin.mail_link", {A.ACCOUNT_LINK_MAILED}, lambda s: s.admin("mail-link"), reason, "sue"),
     Act("admin.revoke_keys", KEYS_ENDED, lambda s: s.admin("revoke-keys"), reason, "sue"),
     Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), reason, "sue"),
     Act("admin.role", {A.ACCOUNT_ROLE_CHANGED, A.SESSIONS_ENDED, A.ACCOUNT_READ}, lambda s: s.admin("role"),
@@ -158,7 +167,9 @@ PAGES = [
     Act("admin.usage", {A.USAGE_READ}, lambda _: "/admin/usage", who="sue", method="GET"),
     *(
         Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")
-        for name, act in (("block", "block"), ("revoke_keys", "revoke-keys"), ("role", "role"))
+        for name, act in (
+            ("block", "block"), ("mail_link", "mail-link"), ("revoke_keys", "revoke-keys"), ("role", "role")
+        )
     ),
     Act("admin.unblock", {A.ACCOUNT_READ}, Scene.blocked, who="sue", method="GET"),
     Act("admin.revoke_key", {A.ACCOUNT_READ}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), who="sue",

@@ -64,7 +64,7 @@ def test_two_accounts_do_not_get_one_address(app, cast, mailbox, database):
     tokens = []
     for person in (cast.alice, cast.bob):
         with app.app_context():
-            profile.request_email_change(person.actor, wanted)
+            profile.request_email_change(person.actor, wanted, current=person.password)
         tokens.append(token_of(mailbox.last(to=wanted), "/confirm-email/"))
     results = together(
         app,
@@ -98,7 +98,7 @@ def test_an_address_asked_for_before_an_account_was_shut_is_not_proven_after(
     app, cast, mailbox, database, shut
 ):
     with app.app_context():
-        profile.request_email_change(cast.alice.actor, "thief@example.org")
+        profile.request_email_change(cast.alice.actor, "thief@example.org", current=cast.alice.password)
         if shut == "lock":
             recovery.lock(cast.alice.actor, cast.alice.password)
         else:
@@ -177,11 +177,11 @@ def test_the_way_back_is_not_mailed_to_an_account_that_is_open_again(app, cast, 
         recovery.lock(cast.alice.actor, cast.alice.password)
     token = token_of(mailbox.last(to=cast.alice.email), "/unlock/")
     with app.app_context():
-        recovery.request_unlock(cast.alice.account_id)
+        recovery.request_unlock(STRANGER, cast.alice.account_id)
         recovery.unlock(STRANGER, token)
     mailbox.clear()
     with app.app_context():
-        recovery.request_unlock(cast.alice.account_id)
+        recovery.request_unlock(STRANGER, cast.alice.account_id)
     assert mailbox.all() == []
 
 
@@ -202,7 +202,7 @@ def test_nobody_acts_without_an_account(app):
             lambda: recovery.change_password(STRANGER, NEW, current=NEW),
             lambda: profile.get_account(STRANGER),
             lambda: profile.update_profile(STRANGER, bio="x"),
-            lambda: profile.request_email_change(STRANGER, "x@example.org"),
+            lambda: profile.request_email_change(STRANGER, "x@example.org", current=NEW),
             lambda: removal.remove_account(STRANGER, NEW),
         ):
             with pytest.raises(Forbidden):

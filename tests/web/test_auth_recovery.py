@@ -30,7 +30,7 @@ def unlock_path(app, cast, mailbox):
 def test_a_forgotten_password_is_replaced_by_mail(client, cast, reset_path):
     answer = client.submit(reset_path, {"password": NEW})
     assert (answer.status_code, answer.location) == (303, "/signin")
-    assert "Your new password is set" in client.page("/signin").text
+    assert "The new password of alice@example.org is set" in client.page("/signin").text
     assert client.submit("/signin", {"username": "alice", "password": cast.alice.password}).status_code == 422
     assert client.submit("/signin", {"username": "alice", "password": NEW}).status_code == 303
 
@@ -150,10 +150,15 @@ def test_unlocking_brings_no_key_back(app, client, cast, make_key, mailbox):
     assert "Revoked" in client.page(f"/account/keys/{key.id}").select_one("main .badge").text
 
 
-def test_a_locked_account_gets_no_link_for_a_password(client, cast, mailbox, unlock_path):
-    mailbox.clear()
+def test_the_forgotten_password_of_a_locked_account_is_replaced_and_opens_it(
+    client, cast, mailbox, unlock_path
+):
     ask_for_reset(client, cast.alice.email)
-    assert mailbox.all() == []
+    path = mailbox.last(to=cast.alice.email).path("/password/reset/")
+    assert "The account is locked" in client.page(path).find("main").text
+    assert client.submit(path, {"password": NEW}).status_code == 303
+    assert client.submit("/signin", {"username": "alice", "password": NEW}).status_code == 303
+    client.page(unlock_path, status=410)
 
 
 def test_a_block_makes_the_links_useless(app, client, cast, reset_path):
@@ -167,6 +172,7 @@ STALE = [
     ("/setup/x", "/signin"),
     ("/unlock/x", "/signin"),
     ("/confirm-email/x", "/account/profile"),
+    ("/stop-email/x", "/password/forgot"),
     ("/password/reset/x", "/password/forgot"),
     ("/confirm/" + "y" * 1000, "/signin"),
 ]

@@ -18,6 +18,7 @@ from portal.words import ACTIONS, REASONS, REPORTERS, ROLES
 BY_LINK = frozenset(
     {
         Action.ACCOUNT_CONFIRMED,
+        Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
         Action.ACCOUNT_EMAIL_CHANGED,
         Action.ACCOUNT_UNLOCKED,
         Action.CONSENT_GIVEN,

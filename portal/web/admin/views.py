@@ -128,6 +128,21 @@ def unblock(account_id: int) -> ResponseReturnValue:
     return _show("admin/unblock.html", form, found)
 
 
+@blueprint.route(f"{ACCOUNT}/mail-link", methods=BOTH)
+def mail_link(account_id: int) -> ResponseReturnValue:
+    """Mail the owner the link that leads back in."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            operators.mail_way_back(actor(), account_id, why=text(form.reason))
+            flash(_("The link is on its way to the address of the account."), "success")
+            return _back(account_id)
+    found = _target(account_id, SUPPORT)
+    if found.status == Status.BLOCKED:
+        return _back(account_id)
+    return _show("admin/mail_link.html", form, found)
+
+
 @blueprint.route(f"{ACCOUNT}/revoke-keys", methods=BOTH)
 def revoke_keys(account_id: int) -> ResponseReturnValue:
     """Revoke every key of the account, because its use is excessive."""

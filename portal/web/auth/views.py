@@ -6,6 +6,8 @@ elsewhere, and the policy keeps their address from other sites.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -14,8 +16,8 @@ from flask_login import current_user
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import LANGUAGES, MailToken, Purpose, SessionKind, SignedSession
-from portal.services import limits, profile, recovery, sessions, signup, tokens
+from portal.models import LANGUAGES, Account, MailToken, Purpose, SessionKind, SignedSession, Status
+from portal.services import limits, profile, recovery, sessions, signup, tokens, waiting
 from portal.services.errors import AccountBlocked, AccountLocked, SignInFailed, TokenInvalid
 from portal.web.auth.forms import (
     ConfirmForm,
@@ -26,8 +28,8 @@ from portal.web.auth.forms import (
     SignInForm,
     SignUpForm,
 )
-from portal.web.forms import shown, text
-from portal.web.identity import actor, begin
+from portal.web.forms import Form, shown, text
+from portal.web.identity import actor, begin, link_holder
 
 BOTH = ("GET", "POST")
 
@@ -61,22 +63,20 @@ def sign_up_sent() -> ResponseReturnValue:
 @limited(lambda: limits.may_confirm(client_address()))
 def confirm(token: str) -> ResponseReturnValue:
     """Set the password and decide about consent; then the keys are open."""
-    address = _usable(token, Purpose.CONFIRM).address or ""
+    link = _linked(token, Purpose.CONFIRM)
     form = ConfirmForm()
-    form.context = [address]
+    form.context = [link.address]
     if form.validate_on_submit():
         with form.refusals():
-            signed, fresh = signup.confirm(
-                actor(),
+            entered = signup.confirm(
+                link_holder(),
                 token,
                 consent=form.given,
                 password=text(form.password),
-                kind=SessionKind.BROWSER,
+                kind=None if current_user.is_authenticated else SessionKind.BROWSER,
             )
-            enter(signed, fresh)
-            flash(_("Welcome. Your account is ready; make your first key."), "success")
-            return redirect(url_for("keys.index"), 303)
-    return shown("auth/confirm.html", form, token=token, address=address)
+            return _welcome(entered, link.address, _("Welcome. Your account is ready; make your first key."))
+    return _show_link("auth/confirm.html", form, link)
 
 
 @blueprint.route("/setup/<token>", methods=BOTH)
@@ -90,16 +90,15 @@ def setup(token: str) -> ResponseReturnValue:
     form.context = [text(form.email)]
     if form.validate_on_submit():
         with form.refusals():
-            signed, fresh = signup.create_first_admin(
-                actor(),
+            entered = signup.create_first_admin(
+                link_holder(),
                 token,
                 email=text(form.email),
                 password=text(form.password),
                 consent=form.given,
+                kind=None if current_user.is_authenticated else SessionKind.BROWSER,
             )
-            enter(signed, fresh)
-            flash(_("Welcome. You are the first admin of this portal."), "success")
-            return redirect(url_for("keys.index"), 303)
+            return _welcome(entered, text(form.email), _("Welcome. You are the first admin of this portal."))
     return shown("auth/setup.html", form, token=token)
 
 
@@ -153,43 +152,81 @@ def forgot_sent() -> ResponseReturnValue:
 @limited(lambda: limits.may_confirm(client_address()))
 def reset(token: str) -> ResponseReturnValue:
     """Set a new password. It ends every session and signs nobody in."""
-    address = _usable(token, Purpose.RESET).address or ""
+    link = _linked(token, Purpose.RESET)
     form = ResetForm()
-    form.context = [address]
+    form.context = [link.address]
     if form.validate_on_submit():
         with form.refusals():
-            recovery.reset_password(actor(), token, text(form.password))
-            leave()
-            flash(_("Your new password is set, and every session is ended. Sign in with it."), "success")
+            recovery.reset_password(link_holder(), token, text(form.password))
+            flash(
+                _(
+                    "The new password of %(address)s is set, and every session of that account is ended. "
+                    "Sign in with it.",
+                    address=link.address,
+                ),
+                "success",
+            )
             return redirect(url_for(".sign_in"), 303)
-    return shown("auth/reset.html", form, token=token, address=address)
+    return _show_link("auth/reset.html", form, link, locked=link.account.status == Status.LOCKED)
 
 
 @blueprint.route("/unlock/<token>", methods=BOTH)
 @limited(lambda: limits.may_confirm(client_address()))
 def unlock(token: str) -> ResponseReturnValue:
     """Open an account that its owner has locked. No key comes back."""
-    _usable(token, Purpose.UNLOCK)
+    link = _linked(token, Purpose.UNLOCK)
     form = PressForm()
     if form.validate_on_submit():
-        recovery.unlock(actor(), token)
-        flash(_("Your account is open again. Sign in, and make new keys."), "success")
+        recovery.unlock(link_holder(), token)
+        flash(
+            _("The account of %(address)s is open again. Sign in, and make new keys.", address=link.address),
+            "success",
+        )
         return redirect(url_for(".sign_in"), 303)
-    return shown("auth/unlock.html", form, token=token)
+    return _show_link("auth/unlock.html", form, link)
 
 
 @blueprint.route("/confirm-email/<token>", methods=BOTH)
 @limited(lambda: limits.may_confirm(client_address()))
 def confirm_email(token: str) -> ResponseReturnValue:
     """Make a proven address the account's."""
-    address = _usable(token, Purpose.EMAIL).address
+    link = _linked(token, Purpose.EMAIL)
     form = PressForm()
     if form.validate_on_submit():
-        profile.confirm_email(actor(), token)
-        flash(_("Your mail address is now %(address)s.", address=address), "success")
-        known = current_user.is_authenticated
-        return redirect(url_for("profile.index" if known else ".sign_in"), 303)
-    return shown("auth/confirm_email.html", form, token=token, address=address)
+        profile.confirm_email(link_holder(), token)
+        flash(
+            _(
+                "The mail address of the account %(name)s is now %(address)s.",
+                name=link.account.username,
+                address=link.address,
+            ),
+            "success",
+        )
+        return redirect(url_for("profile.index" if link.is_ours else ".sign_in"), 303)
+    return _show_link("auth/confirm_email.html", form, link)
+
+
+@blueprint.route("/stop-email/<token>", methods=BOTH)
+@limited(lambda: limits.may_confirm(client_address()))
+def stop_email(token: str) -> ResponseReturnValue:
+    """Stop a change of address that somebody asked for; the old address has the link."""
+    link = _linked(token, Purpose.EMAIL_STOP)
+    pending = waiting.find_email(link.account.id)
+    if pending is None:
+        raise TokenInvalid
+    form = PressForm()
+    if form.validate_on_submit():
+        waiting.stop_email(link_holder(), token)
+        flash(
+            _(
+                "The change is stopped: %(address)s stays the address of the account. If you did not ask "
+                "for it, somebody knows your password: set a new one now.",
+                address=link.address,
+            ),
+            "success",
+        )
+        return redirect(url_for(".forgot"), 303)
+    return _show_link("auth/stop_email.html", form, link, pending=pending)
 
 
 @blueprint.errorhandler(TokenInvalid)
@@ -217,13 +254,60 @@ def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
         entered = sessions.sign_in(actor(), username, text(form.password), SessionKind.BROWSER)
     except AccountLocked as error:
         limits.signed_in(client_address(), username)
-        recovery.request_unlock(int(str(error.details["account_id"])))
+        recovery.request_unlock(actor(), int(str(error.details["account_id"])))
         raise
     except AccountBlocked:
         limits.signed_in(client_address(), username)
         raise
     limits.signed_in(client_address(), username)
     return entered
+
+
+class Link(NamedTuple):
+    """A link from a mail that would be accepted, and the account that it is about."""
+
+    token: str
+    address: str
+    account: Account
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its owner is signed in here."""
+        return bool(current_user.is_authenticated and current_user.account_id == self.account.id)
+
+
+def _linked(token: str, purpose: Purpose) -> Link:
+    """Look at a link of an account without using it; raises TokenInvalid."""
+    found = _usable(token, purpose)
+    account = tokens.owner_of(found)
+    if account is None:
+        raise TokenInvalid
+    return Link(token, found.address or "", account)
+
+
+def _show_link(template: str, form: Form, link: Link, **values: Any) -> ResponseReturnValue:
+    """The page of a link. It names its account; whoever else is signed in has no part in it."""
+    other = current_user.account if current_user.is_authenticated and not link.is_ours else None
+    return shown(
+        template, form, token=link.token, address=link.address, account=link.account, other=other, **values
+    )
+
+
+def _welcome(entered: tuple[SignedSession, str] | None, address: str, words: str) -> ResponseReturnValue:
+    """Let somebody new in; where somebody else is signed in, their session stays as it is."""
+    if entered:
+        enter(*entered)
+        flash(words, "success")
+    else:
+        flash(
+            _(
+                "The account of %(address)s is ready. You are signed in with another one: "
+                "sign out to use it.",
+                address=address,
+            ),
+            "success",
+        )
+    return redirect(url_for("keys.index"), 303)
 
 
 def _usable(token: str, purpose: Purpose) -> MailToken:

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import limits, profile, recovery
+from portal.services import limits, profile, waiting
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
@@ -35,7 +35,7 @@ def index() -> ResponseReturnValue:
             )
             flash(_("Your profile is saved."), "success")
             return redirect(url_for(".index"), 303)
-    return shown("profile/index.html", form, account=me(), roles=ROLES)
+    return shown("profile/index.html", form, account=me(), roles=ROLES, pending=waiting.find_email(me().id))
 
 
 @blueprint.route("/email", methods=BOTH)
@@ -45,8 +45,9 @@ def email() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():
         with form.refusals(), proof():
-            recovery.prove_password(actor(), text(form.current_password))
-            address = profile.request_email_change(actor(), text(form.email))
+            address = profile.request_email_change(
+                actor(), text(form.email), current=text(form.current_password)
+            )
             flash(
                 _(
                     "We have sent a mail to %(address)s. The address counts once you confirm it.",
@@ -56,6 +57,14 @@ def email() -> ResponseReturnValue:
             )
             return redirect(url_for(".index"), 303)
     return shown("profile/email.html", form, account=me())
+
+
+@blueprint.post("/email/cancel")
+def cancel_email() -> ResponseReturnValue:
+    """Drop the change of address that waits."""
+    if waiting.cancel_email(actor()):
+        flash(_("The change is cancelled. Your mail address stays as it is."), "success")
+    return redirect(url_for(".index"), 303)
 
 
 def _plain_lines(words: str) -> str:

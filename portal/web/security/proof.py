@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from flask_login import current_user
 
-from portal.http import client_address
-from portal.services import limits
-from portal.services.errors import InvalidInput
+from portal.http.proving import proving
 
 
 def account_id() -> int:
@@ -17,15 +14,6 @@ def account_id() -> int:
     return current_user.account_id if current_user.is_authenticated else 0
 
 
-@contextmanager
-def proof() -> Iterator[None]:
+def proof() -> AbstractContextManager[None]:
     """Give the try back that ``limits.may_prove`` counted, unless the password was wrong."""
-    owner, wrong = account_id(), False
-    try:
-        yield
-    except InvalidInput as error:
-        wrong = error.code == "passwordWrong"
-        raise
-    finally:
-        if not wrong:
-            limits.proved(client_address(), owner)
+    return proving(account_id())

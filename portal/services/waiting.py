@@ -1,0 +1,133 @@
+"""What was asked for and waits for its mail to be answered: links, and a change of address.
+
+It was asked for with the proof of that time. So it ends when that proof may be somebody
+else's: whoever takes an account back ends all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.extensions import db
+from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose, Status
+from portal.services import audit, outbox, tokens
+from portal.services.actor import Actor
+from portal.services.errors import Forbidden, TokenInvalid
+from portal.services.outbox import Letter
+from portal.services.transaction import lock_account, transaction
+
+ENDED = "What it was for was ended before it was sent."
+
+WITH_LINK = (
+    MailKind.SIGN_UP,
+    MailKind.RESET,
+    MailKind.LOCKED,
+    MailKind.EMAIL_CONFIRM,
+    MailKind.EMAIL_ASKED,
+)
+"""The mails that get a token when they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEmail:
+    """A new address that counts once it is confirmed; ``until`` is None while its mail waits."""
+
+    address: str
+    until: datetime | None
+
+
+def find_email(account_id: int) -> PendingEmail | None:
+    """The change of address that waits, if one does. It looks the same for a taken address."""
+    return _find_email(db.session(), account_id)
+
+
+def cancel_email(actor: Actor) -> bool:
+    """Drop the actor's own pending change of address; False when there is none. Raises Forbidden."""
+    with transaction() as session:
+        account = lock_account(session, actor.account_id) if actor.account_id else None
+        if account is None or account.removed_at is not None:
+            raise Forbidden
+        return drop_email(session, actor, account.id)
+
+
+def stop_email(actor: Actor, token: str) -> None:
+    """Drop a pending change of address with the link that its old address got.
+
+    It does nothing else. Raises TokenInvalid, also when no change is pending any more.
+    """
+    with transaction() as session:
+        redeemed = tokens.redeem(session, token, Purpose.EMAIL_STOP)
+        if not drop_email(session, actor, redeemed.account_id or 0):
+            raise TokenInvalid
+
+
+def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
+    """Drop the pending change of address of a locked account; False when there is none."""
+    was_pending = _find_email(session, account_id) is not None
+    tokens.void(session, account_id, Purpose.EMAIL)
+    _end_mails(session, OutboxMail.account_id == account_id, MailKind.EMAIL_CONFIRM)
+    if was_pending:
+        audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_CANCELLED, account_id=account_id)
+    return was_pending
+
+
+def end_everything(session: Session, actor: Actor, account_id: int) -> None:
+    """End every link, every unsent mail with a link and the pending change of a locked account."""
+    drop_email(session, actor, account_id)
+    tokens.void(session, account_id)
+    account = session.get_one(Account, account_id)
+    its = [OutboxMail.account_id == account_id]
+    if account.lemail is not None:  # what strangers asked for does not know its account yet
+        its += [OutboxMail.address == account.email, func.lower(OutboxMail.address) == account.lemail]
+    _end_mails(session, or_(*its), *WITH_LINK)
+
+
+def prepare_asked_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Tell the old address that another one was asked for, with the link that stops it."""
+    account = outbox.hold(session, mail, mail.account_id)
+    if account is None or account.status != Status.ACTIVE or account.email != mail.address:
+        return None
+    token = tokens.mint(session, Purpose.EMAIL_STOP, account_id=account.id, address=account.email)
+    return Letter("email-asked", {"token": token, "name": account.username, **mail.params})
+
+
+def _find_email(session: Session, account_id: int) -> PendingEmail | None:
+    waits = session.scalars(
+        select(OutboxMail.address)
+        .where(
+            OutboxMail.account_id == account_id,
+            OutboxMail.kind == MailKind.EMAIL_CONFIRM,
+            OutboxMail.sent_at.is_(None),
+        )
+        .order_by(OutboxMail.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if waits is not None:
+        return PendingEmail(waits, None)
+    token = session.scalars(
+        select(MailToken)
+        .where(
+            MailToken.account_id == account_id,
+            MailToken.purpose == Purpose.EMAIL,
+            MailToken.used_at.is_(None),
+            MailToken.expires_at > clock.utcnow(),
+        )
+        .order_by(MailToken.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if token is None else PendingEmail(token.address or "", token.expires_at)
+
+
+def _end_mails(session: Session, whose: ColumnElement[bool], *kinds: MailKind) -> None:
+    """Have mails never sent. Whoever is about to send one holds the account first, and looks again."""
+    session.execute(
+        update(OutboxMail)
+        .where(whose, OutboxMail.kind.in_(kinds), OutboxMail.sent_at.is_(None))
+        .values(sent_at=clock.utcnow(), leased_until=None, last_error=ENDED, params={})
+        .execution_options(synchronize_session=False)
+    )
