@@ -43,7 +43,7 @@ from portal.services.errors import SignInFailed
 from portal.services.excess import Ladder
 from portal.services.leaks import Leak, Reporter
 from portal.services.transaction import transaction
-from tests.conftest import MakeKey
+from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, make_person
 
 PASSWORD = "quiet-lantern-orchard-52"
@@ -278,6 +278,12 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         False,
     ),
 }
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The application without limits: each act is tried until it is through."""
+    return make_app(PORTAL_LIMITS_ENABLED="false")
 
 
 @pytest.fixture
