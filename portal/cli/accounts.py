@@ -99,7 +99,7 @@ def mail_link(email: str, reason: str) -> None:
     or the number of the account.
     """
     account = listings.get_account(email)
-    _tell(operators.mail_way_back(Actor.command_line(), account.id, why=reason))
+    _tell(operators.mail_way_back(operator(), account.id, why=reason))
 
 
 @group.command("list")
