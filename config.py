@@ -30,6 +30,7 @@ from config_values import (
     networks_of,
     one_of,
     pepper_ring,
+    proxy_header_of,
     random_text,
     strong,
     truth,
@@ -141,8 +142,14 @@ class RawSettings:
     )
     trusted_proxies: str = _setting(
         "",
-        "Networks (CIDR, separated by commas) of the reverse proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed. Default: nobody's.",
+        "Networks (CIDR, separated by commas) of the reverse proxies that are believed when they tell "
+        "a visitor's address, in the header that PORTAL_PROXY_HEADER names. Default: nobody's.",
+    )
+    proxy_header: str = _setting(
+        "",
+        "The one header in which the proxies tell the visitor's address: X-Forwarded-For if they all "
+        "set it and drop names with underscores, as deploy/nginx.conf does; else a name that nobody "
+        "can guess, of 16 or more letters and digits. Goes with PORTAL_TRUSTED_PROXIES.",
     )
     hsts_subdomains: str = _setting(
         "false",
@@ -194,6 +201,8 @@ class Settings:
     excess_revoke: int
     """Refusals in a day; 0 is never."""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    proxy_header: str
+    """Empty when no proxy is trusted."""
     hsts_subdomains: bool
     security_contact: str
     github_keys: str
@@ -266,6 +275,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         excess_warn=whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
         excess_revoke=whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
         trusted_proxies=networks_of(raw.trusted_proxies),
+        proxy_header=proxy_header_of(raw.proxy_header, raw.trusted_proxies),
         hsts_subdomains=truth("HSTS_SUBDOMAINS", raw.hsts_subdomains),
         security_contact=contact_of(raw.security_contact) or f"mailto:{bare_address(raw.mail_from)}",
         github_keys=keys_source_of(raw.github_keys),

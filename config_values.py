@@ -22,6 +22,8 @@ from config_strength import FEWEST_BITS, estimate_bits
 
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
+SHORTEST_HEADER = 16
+FORWARDED_FOR = "X-Forwarded-For"
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
 
 
@@ -187,6 +189,35 @@ def networks_of(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Networ
         raise ConfigurationError(
             f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
         ) from error
+
+
+def proxy_header_of(text: str, proxies: str) -> str:
+    """The header in which the proxies tell the visitor's address.
+
+    A name of letters and digits alone is written in one way only, and a long one can't be
+    guessed: no visitor sends it past a proxy that forgets to set it. Of ``X-Forwarded-For``
+    the operator vouches that no other way to write it comes through.
+    """
+    has_proxies = bool(proxies.strip(", "))
+    if text and not has_proxies:
+        raise ConfigurationError(
+            "PORTAL_PROXY_HEADER is believed of the proxies alone that PORTAL_TRUSTED_PROXIES names: "
+            "name them there, or leave both out."
+        )
+    if has_proxies and not text:
+        raise ConfigurationError(
+            "PORTAL_TRUSTED_PROXIES needs PORTAL_PROXY_HEADER, the header in which the proxy says where "
+            f"a visitor comes from. With deploy/nginx.conf write {FORWARDED_FOR}. Any other proxy should "
+            "set a header that nobody else knows: take Visitor and some digits of your own, such as "
+            f"Visitor{secrets.token_hex(6)}; docs/operations.md has the line for each proxy."
+        )
+    is_unknown = text.isascii() and text.isalnum() and len(text) >= SHORTEST_HEADER
+    if text and not is_unknown and text != FORWARDED_FOR:
+        raise ConfigurationError(
+            f"PORTAL_PROXY_HEADER must be a name of {SHORTEST_HEADER} or more letters and digits that "
+            f"nobody can guess, such as Visitor{secrets.token_hex(6)}, or exactly {FORWARDED_FOR}."
+        )
+    return text
 
 
 def whole_number(name: str, text: str, low: int, high: int) -> int:

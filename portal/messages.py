@@ -116,6 +116,9 @@ SENTENCES: dict[str, str] = {
     "accountLocked": N_("This account is locked by its owner. The mail that was sent says how to open it."),
     "consentLacking": N_("The owner's consent is lacking. Give it first."),
     "notFound": N_("There is nothing here. Check the address."),
+    "methodMissing": N_(
+        "The method of the visitor's request is missing. Have the gateway add method=… to its question."
+    ),
     "methodNotPermitted": N_("This method is not open here. Use one of those that the gateway lets through."),
     "methodNotAllowed": N_("This method does nothing here. Allow names those that do."),
     "notAcceptable": N_("Only application/json is spoken here. Accept it."),

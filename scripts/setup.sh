@@ -139,9 +139,14 @@ install_gateways() {
     elif [ ! -e "$module" ]; then
         system_install "nginx' module headers-more" nginx libnginx-mod-http-headers-more-filter
     fi
-    if ! command -v caddy >/dev/null; then
+    # The virtual environment has a newer Caddy beside it.
+    if ! PATH="/usr/bin:/usr/local/bin" command -v caddy >/dev/null; then
         system_install Caddy caddy caddy
         keep_from_starting caddy
+    fi
+    if ! PATH="$PATH:/usr/sbin" command -v haproxy >/dev/null; then
+        system_install HAProxy haproxy haproxy
+        keep_from_starting haproxy
     fi
 }
 

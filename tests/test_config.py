@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,52 @@ def test_a_base_url_is_the_same_in_any_letters(tmp_path: Path) -> None:
     )
 
     assert settings.base_url == "http://localhost:80"
+
+
+HEADERS = {
+    "X-Forwarded-For": True,
+    "Visitor7d02f9e4b6a8": True,
+    "0123456789abcdef": True,
+    "": False,
+    "Visitor7d02f9e4": False,
+    "x-forwarded-for": False,
+    "X_Forwarded_For": False,
+    "XForwardedFor": False,
+    "Forwarded": False,
+    "X-Real-IP": False,
+    "Visitor-7d02f9e4b6a8": False,
+    "Visitor_7d02f9e4b6a8": False,
+    "Visitor.7d02f9e4b6a8": False,
+    "Visitor 7d02f9e4b6a8": False,
+    "Visitör7d02f9e4b6a8": False,
+    "Visitor7d02f9e4b6a8,X-Forwarded-For": False,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_proxy_tells_the_address_in_a_header_that_no_visitor_can_write(tmp_path: Path, header: str) -> None:
+    changes = {"PORTAL_TRUSTED_PROXIES": "127.0.0.1/32", "PORTAL_PROXY_HEADER": header}
+
+    if HEADERS[header]:
+        settings = load_settings({"PORTAL_INSTANCE_PATH": str(tmp_path), **changes})
+        assert settings.proxy_header == header
+    else:
+        assert "PORTAL_PROXY_HEADER" in refused(tmp_path, **changes)
+
+
+def test_a_trusted_proxy_without_its_header_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    told = [refused(tmp_path, PORTAL_TRUSTED_PROXIES="127.0.0.1/32, ::1/128") for _ in range(2)]
+
+    assert told[0].startswith("PORTAL_TRUSTED_PROXIES needs PORTAL_PROXY_HEADER")
+    assert all(word in told[0] for word in ("X-Forwarded-For", "deploy/nginx.conf", "docs/operations.md"))
+    names = {name for each in told for name in re.findall(r"\bVisitor[0-9a-f]{12}\b", each)}
+    assert len(names) == 2, "an example that all take would be no secret"
+
+
+def test_a_header_without_trusted_proxies_is_refused(tmp_path: Path) -> None:
+    for proxies in ("", " ", ","):
+        told = refused(tmp_path, PORTAL_PROXY_HEADER="X-Forwarded-For", PORTAL_TRUSTED_PROXIES=proxies)
+        assert "PORTAL_TRUSTED_PROXIES" in told
 
 
 def refused(home: Path, **changes: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote, unquote_plus
 
 from flask import Response, g, request
 from flask.typing import ResponseReturnValue
@@ -18,6 +18,7 @@ from werkzeug.routing import PathConverter
 
 from portal.api.answers import KEPT_ANSWERS
 from portal.http.kept import kept_if_short
+from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
@@ -31,13 +32,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<visited:path>")
 """For gateways that put the visitor's own path behind a prefix."""
 
-ASKED_WITH = "portal.asked_with"
-"""Where in a request its method stands, if it is none of those that the routes have."""
-
 LONGEST_KEPT_TERMS = 200
 """Characters; a gateway that is set up once sends the same few."""
 
-ORIGINAL_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
 READABLE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
@@ -49,24 +46,29 @@ class VisitedPath(PathConverter):
 
 
 class Terms(NamedTuple):
-    """What a gateway asks for: a level, and the methods that are open (none named: all)."""
+    """What a gateway asks for: a level, and the methods that are open (none named: all).
+
+    ``method`` is the visitor's, where the query tells it.
+    """
 
     level: int
     methods: frozenset[str]
+    method: str | None = None
 
 
 @kept_if_short(256, LONGEST_KEPT_TERMS)
 def read_terms(query: str) -> Terms:
-    """Read ``level=`` and ``methods=``, for example ``level=3&methods=GET,HEAD``.
+    """Read ``level=``, ``methods=`` and ``method=``: ``level=3&methods=GET,HEAD&method=POST``.
 
-    Raises InvalidInput for anything that isn't quite that: a gateway that is set up wrongly
-    lets nobody through.
+    The method is taken as it stands, since a visitor may write ``GE%54``. Raises InvalidInput
+    for anything that isn't quite that: a gateway that is set up wrongly lets nobody through.
     """
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in {"level", "methods"} or name in found:
+    for part in filter(None, query.split("&")):
+        name, _equals, value = part.partition("=")
+        if name not in {"level", "methods", "method"} or name in found:
             raise InvalidInput("fieldInvalid", name[:40])
-        found[name] = value
+        found[name] = value if name == "method" else unquote_plus(value)
     level = found.get("level", "0")
     if not (len(level) == 1 and level.isascii() and level.isdigit() and int(level) <= HIGHEST_LEVEL):
         raise InvalidInput("invalidLevel", "level")
@@ -75,20 +77,25 @@ def read_terms(query: str) -> Terms:
     methods = frozenset(method.strip().upper() for method in found["methods"].split(","))
     if not all(method.isascii() and method.isalpha() for method in methods):
         raise InvalidInput("fieldInvalid", "methods")
-    return Terms(int(level), methods)
+    return Terms(int(level), methods, found.get("method"))
 
 
 def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     """Whether the method of the visitor's request is among those that are open.
 
-    A gateway sets one of the headers and may pass the other on as the visitor wrote it, so
-    all that are there have to say the same.
+    The query tells it, or else a header that has been let through as one to be believed. A
+    gateway sets one of these and may pass the other on as the visitor wrote it, so all that
+    are there have to say the same. Raises InvalidInput when nobody tells the method: that of
+    the question is not the visitor's.
     """
     if not terms.methods:
         return True
-    told = [environ[name] for name in ORIGINAL_METHOD if name in environ]
-    own = environ.get(ASKED_WITH) or environ["REQUEST_METHOD"]
-    return all(method.upper() in terms.methods for method in told or [own])
+    told = [environ[name] for name in VISITORS_METHOD if name in environ]
+    if terms.method is not None:
+        told = [terms.method]
+    if not told:
+        raise InvalidInput("methodMissing", "method")
+    return all(method in terms.methods for method in told)
 
 
 def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:

@@ -186,6 +186,7 @@ def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
         asked = (
             ("level", LEVEL, "The level that the service behind asks for; 0 without it."),
             ("methods", {"type": "string"}, "Methods that are open, separated by commas; all without it."),
+            ("method", {"type": "string"}, "The method of the visitor's request; methods needs it."),
         )
     for name, schema, meaning in asked:
         yield {"name": name, "in": "query", "schema": schema, "description": meaning}

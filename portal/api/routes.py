@@ -172,7 +172,7 @@ FORWARD_AUTH = tuple(
         authorize.authorize,
         N_("Forward auth: may this visitor pass?"),
         status=204,
-        errors=("invalidLevel", "fieldInvalid"),
+        errors=("invalidLevel", "fieldInvalid", "methodMissing"),
     )
     for method in authorize.METHODS
 )

@@ -27,6 +27,7 @@ from werkzeug.exceptions import (
 from config import Settings
 from portal.http.bodies import Body, Readers
 from portal.http.kept import kept_if_short
+from portal.http.proxy import UNCLEAR
 from portal.http.request import API
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class Gate:
 
     def _refusal(self, environ: WSGIEnvironment) -> HTTPException | None:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        if UNCLEAR in environ:
+            return BadRequest(
+                _("The proxy in front of this portal does not say where the request comes from.")
+            )
         is_free = path in ANY_HOST or path.startswith(BEHIND_GATEWAY)
         if not is_free and not self._is_own(environ.get("HTTP_HOST", "")):
             return BadRequest(_("This portal has another address."))

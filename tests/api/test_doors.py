@@ -16,8 +16,8 @@ from portal.extensions import db
 from portal.models import ApiKey, KeyKind, Reason
 from portal.services import keys, removal, rotation, secrets
 from portal.services.transaction import transaction
-from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -357,16 +357,24 @@ FORWARDED: dict[str, tuple[str, dict[str, str], int]] = {
     "a WebSocket": ("?level=4", WEBSOCKET, 204),
     "a WebSocket, too low": ("?level=5", WEBSOCKET, 403),
     "a WebSocket behind a prefix": ("/level/4/v1/x", WEBSOCKET, 200),
-    "an open method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "GET"}, 204),
-    "a closed method": ("?methods=GET,HEAD", {"X-Forwarded-Method": "DELETE"}, 403),
-    "nginx' word for it": ("?methods=GET,HEAD", {"X-Original-Method": "DELETE"}, 403),
-    "two words for it, one of them forged": (
-        "?methods=GET,HEAD",
-        {"X-Forwarded-Method": "GET", "X-Original-Method": "DELETE"},
+    "an open method": ("?methods=GET,HEAD&method=HEAD", {}, 204),
+    "a closed method": ("?methods=GET,HEAD&method=DELETE", {}, 403),
+    "a method that only looks open": ("?methods=GET&method=get", {}, 403),
+    "one more": ("?methods=POST&method=PO%C5%BFT", {}, 403),
+    "a method as the visitor wrote it": ("?methods=GET&method=GE%54", {}, 403),
+    "an odd method": ("?methods=GET&method=M-SEARCH", {}, 403),
+    "no word for it": ("?methods=GET,HEAD&method=", {}, 403),
+    "two words for it": ("?methods=GET,HEAD&method=GET&method=DELETE", {}, 400),
+    "a header's word for it": ("?methods=GET,HEAD", {"X-Forwarded-Method": "GET"}, 400),
+    "nginx' word for it": ("?methods=GET,HEAD", {"X-Original-Method": "GET"}, 400),
+    "the query's word against a header's": (
+        "?methods=GET,HEAD&method=DELETE",
+        {"X-Forwarded-Method": "GET"},
         403,
     ),
-    "its own method": ("?methods=POST", {}, 403),
-    "in any case": ("?methods=get", {}, 204),
+    "its own method": ("?methods=GET", {}, 400),
+    "a method that nobody asks for": ("?level=4&method=DELETE", {}, 204),
+    "in any case": ("?methods=get&method=GET", {}, 204),
     "a level that is none": ("?level=10", {}, 400),
     "a level that is no number": ("?level=x", {}, 400),
     "two levels": ("?level=4&level=0", {}, 400),
@@ -393,6 +401,29 @@ def test_forward_auth_holds_the_terms_of_the_gateway(
     assert answer.status_code == status
 
 
+HEADERS_OF_A_GATEWAY: dict[str, tuple[dict[str, str], int]] = {
+    "Caddy's word, open": ({"X-Forwarded-Method": "GET"}, 204),
+    "Caddy's word, closed": ({"X-Forwarded-Method": "DELETE"}, 403),
+    "nginx' word, open": ({"X-Original-Method": "HEAD"}, 204),
+    "nginx' word, closed": ({"X-Original-Method": "DELETE"}, 403),
+    "two words, one of them forged": ({"X-Forwarded-Method": "GET", "X-Original-Method": "DELETE"}, 403),
+    "a word that was emptied": ({"X-Forwarded-Method": ""}, 403),
+    "no word": ({}, 400),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS_OF_A_GATEWAY)
+def test_headers_tell_the_method_where_the_gateway_drops_their_twins(make_app: MakeApp, name: str) -> None:
+    app = make_app(PORTAL_TRUSTED_PROXIES="127.0.0.1/32", PORTAL_PROXY_HEADER="X-Forwarded-For")
+    told, status = HEADERS_OF_A_GATEWAY[name]
+    made, visitor = forge(app, make_cast(app).alice), {"X-Forwarded-For": "192.0.2.1"}
+
+    answer = app.test_client().get("/api/authorize?methods=GET,HEAD", headers=made.headers | visitor | told)
+
+    assert answer.status_code == status
+    assert status != 400 or answer.get_json()["error"] == "methodMissing"
+
+
 def test_forward_auth_refuses_in_words_that_gateways_pass_on(
     client: PageChecker, cast: Cast, make_key: MakeKey, app: Flask
 ) -> None:
@@ -413,15 +444,17 @@ def test_forward_auth_refuses_in_words_that_gateways_pass_on(
 def test_forward_auth_is_asked_with_any_method(
     client: PageChecker, cast: Cast, make_key: MakeKey, path: str
 ) -> None:
-    shown, low = make_key(cast.alice).headers, f"{path}?methods=GET,QUERY"
+    shown = make_key(cast.alice).headers
     for method in ("PROPFIND", "QUERY", "REPORT", "M-SEARCH"):
         assert client.open(path, method=method, headers=shown).status_code in {200, 204}, method
         assert client.open(path, method=method).status_code == 401, method
     for method in ("TRACE", "CONNECT"):
         assert client.open(path, method=method, headers=shown).status_code == 405, method
     if path == "/api/authorize":
-        assert client.open(low, method="QUERY", headers=shown).status_code == 204
-        assert client.open(low, method="PROPFIND", headers=shown).status_code == 403
+        open_to, as_asked = f"{path}?methods=GET,QUERY", {"method": "PROPFIND", "headers": shown}
+        assert client.open(f"{open_to}&method=QUERY", **as_asked).status_code == 204
+        assert client.open(f"{open_to}&method=PROPFIND", **as_asked).status_code == 403
+        assert client.open(open_to, **as_asked).status_code == 400
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
@@ -429,12 +462,13 @@ def test_a_closed_method_spends_no_call_and_is_counted_as_a_refusal(
     app: Flask, client: PageChecker, cast: Cast, database: Database, accept: str
 ) -> None:
     key = forge(app, cast.alice, calls_per_minute=2, calls_per_day=2)
-    ask = {"path": "/api/authorize?methods=GET", "headers": key.headers | {"Accept": accept}}
+    headers, asked = key.headers | {"Accept": accept}, "/api/authorize?methods=GET&method="
 
-    answers = [client.post(**ask) for _ in range(5)]
+    answers = [client.get(f"{asked}POST", headers=headers) for _ in range(5)]
 
     assert {(each.status_code, each.get_json()["error"]) for each in answers} == {(403, "methodNotPermitted")}
-    assert [client.get(**ask).status_code for _ in range(3)] == [204, 204, 429]
+    good = [client.post(f"{asked}GET", headers=headers) for _ in range(3)]
+    assert [each.status_code for each in good] == [204, 204, 429]
     app.extensions["usage"].flush()
     refused = dict(database.execute("SELECT reason, refused FROM key_refusals"))
     assert refused == {"methodNotPermitted": 5, "tooManyRequests": 1}

@@ -111,7 +111,7 @@ STRANGE: dict[str, Callable[[str], Environ]] = {
 @pytest.fixture
 def service(make_app: MakeApp) -> tuple[Flask, str]:
     """A portal behind a proxy, and the credentials of a service that introspects."""
-    app = make_app(PORTAL_TRUSTED_PROXIES=TRUSTED)
+    app = make_app(PORTAL_TRUSTED_PROXIES=TRUSTED, PORTAL_PROXY_HEADER="X-Forwarded-For")
     cast = make_cast(app)
     with app.app_context():
         key, secret = keys.create_key(cast.ada.actor, name="gateway", level=9, life=timedelta(days=30))

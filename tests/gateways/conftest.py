@@ -1,9 +1,12 @@
-"""One portal, as it is shipped, for all tests of gateways."""
+"""Portals as they are shipped, one for each way to be told an address, for all tests of proxies."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,12 +15,16 @@ from portal import create_app
 from portal.extensions import db
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.databases import Databases
+from tests.support.fronts import HOST
 from tests.support.gateways import Service
 from tests.support.rows import forge
-from tests.support.server import Server, make_server
+from tests.support.server import Server, make_server, wait_until
 
 TRUSTED = "127.0.0.1/32"
-"""The gateways ask from there; their visitors come from elsewhere on the loopback network."""
+"""The proxies ask from there; their visitors come from elsewhere on the loopback network."""
+
+FORWARDED_FOR = "X-Forwarded-For"
+SECRET = "Visitor7d02f9e4b6a8"
 
 
 @dataclass(frozen=True)
@@ -32,22 +39,57 @@ class Portal:
         """A key of Alice's, as a row: of level 4 unless another is given."""
         return forge(self.app, self.cast.alice, **columns)
 
+    def addresses(self, *request_ids: str) -> dict[str, str]:
+        """Where requests that were refused came from, as the portal wrote it into its log."""
+        found: dict[str, str] = {}
+
+        def are_there() -> bool:
+            lines = [line for line in self.server.output().splitlines() if '"answered"' in line]
+            found.update((line["request_id"], line["address"]) for line in map(json.loads, lines))
+            return found.keys() >= set(request_ids)
+
+        wait_until(are_there, 10, "the answers were not logged")
+        return {each: found[each] for each in request_ids}
+
+
+Portals = Callable[[str], Portal]
+
 
 @pytest.fixture(scope="session")
-def portal(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The production server with one worker, which trusts the gateway."""
+def portals(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
+    """The portal that is told addresses in a header, started when first asked for."""
+    with ExitStack() as stack:
+        started: dict[str, Portal] = {}
+
+        def portal_of(header: str) -> Portal:
+            if header not in started:
+                home = tmp_path_factory.mktemp("portal")
+                started[header] = stack.enter_context(_portal(databases, home, header))
+            return started[header]
+
+        yield portal_of
+
+
+@contextmanager
+def _portal(databases: Databases, home: Path, header: str) -> Iterator[Portal]:
+    settings = {
+        "PORTAL_BASE_URL": f"https://{HOST}",
+        "PORTAL_TRUSTED_PROXIES": TRUSTED,
+        "PORTAL_PROXY_HEADER": header,
+    }
     with databases.migrated("sqlite") as database:
-        settings = {"PORTAL_WORKERS": "1", "PORTAL_TRUSTED_PROXIES": TRUSTED}
-        server = make_server(database, tmp_path_factory.mktemp("portal"), settings)
+        server = make_server(database, home, settings)
         app = create_app(server.settings)
         server.start()
-        yield Portal(server, app, make_cast(app))
-        server.finish()
-        for name in ("usage", "call_limits", "verifier"):
-            app.extensions[name].close()
-        with app.app_context():
-            for engine in db.engines.values():
-                engine.dispose()
+        try:
+            yield Portal(server, app, make_cast(app))
+        finally:
+            server.finish()
+            for name in ("usage", "call_limits", "verifier"):
+                app.extensions[name].close()
+            with app.app_context():
+                for engine in db.engines.values():
+                    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +101,3 @@ def service() -> Iterator[Service]:
 
 
 MakeKey = Callable[..., MadeKey]
-
-
-@pytest.fixture
-def make_key(portal: Portal) -> MakeKey:
-    """Make a key: ``make_key(level=2, networks="192.0.2.0/24")``."""
-    return portal.make_key

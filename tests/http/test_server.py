@@ -140,9 +140,11 @@ def test_forged_headers_change_no_address(server: Server) -> None:
 
 @pytest.mark.sqlite_only(reason="this does not depend on the kind of the database")
 def test_a_trusted_hop_is_believed_and_what_stands_left_of_it_is_not(start_server: StartServer) -> None:
-    server = start_server(PORTAL_TRUSTED_PROXIES="127.0.0.0/8")
+    server = start_server(PORTAL_TRUSTED_PROXIES="127.0.0.0/8", PORTAL_PROXY_HEADER="X-Forwarded-For")
 
     told = addresses(server, b"X-Forwarded-For: 1.2.3.4\r\n", b"X-Forwarded-For: 198.51.100.1\r\n")
 
     assert told == ["198.51.100.1"]
     assert addresses(server, b"X-Real-IP: 198.51.100.1\r\n") == ["127.0.0.1"]
+    for emptied in (b"X-Forwarded-For:\r\n", b"X-Forwarded-For: 127.0.0.9\xff, 198.51.100.1\r\n"):
+        assert send(server, LAST + HOST + emptied + b"\r\n") == [b"400"]

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import threading
-from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.support.children import ending_with_us
-from tests.support.databases import ROOT
-from tests.support.ports import free_port
-from tests.support.server import wait_until
+from tests.support import proxies
+from tests.support.proxies import DEPLOY, PLACEHOLDER, Proxy, filled
 from tests.support.wire import TIMEOUT, Answer
 
-HANDED_OUT = ROOT / "deploy/gateways"
-START_SECONDS = 20.0
+HANDED_OUT = DEPLOY / "gateways"
+HOST = "api.example.org"
 Headers = list[tuple[str, str]]
 
 
@@ -38,8 +32,11 @@ class Seen:
     body: bytes
 
     def named_like(self, start: str) -> dict[str, str]:
-        """The headers whose names begin so, to readers who take every mark for a dash too."""
-        found = [(name, value) for name, value in self.headers if name.lower().startswith(start)]
+        """The headers whose names begin so, to readers who take every mark for a dash too.
+
+        Some gateways write names in small letters.
+        """
+        found = [(name.title(), value) for name, value in self.headers if name.lower().startswith(start)]
         assert len(dict(found)) == len(found), f"twice: {found}"
         return dict(found)
 
@@ -95,44 +92,34 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
-class Gateway(ABC):
-    """A gateway on a free port: ``terms`` are what it asks the portal for."""
+class Gateway(Proxy):
+    """A gateway in front of a service: ``terms`` are what it asks the portal for.
 
-    def __init__(self, home: Path, portal: int, service: int, terms: str = "3") -> None:
-        self.port = free_port()
-        self._home = home
-        self._facts = {"8000": str(portal), "9000": str(service)}
+    ``header`` is what it tells the visitor's address in; ``folder`` has its files.
+    """
+
+    upgrades: int | str = "websocket"
+    """What the service sees of a visitor's Upgrade; or the status with which the gateway refuses it."""
+    tells_limits = True
+    """Whether it tells a visitor who was let in what is left of its limits."""
+    lost = frozenset({502, 503})
+    """What it answers when the portal can't be asked, or did not understand the question."""
+
+    def __init__(
+        self,
+        home: Path,
+        portal: int,
+        service: int,
+        terms: str = "3",
+        *,
+        header: str,
+        folder: Path = HANDED_OUT,
+    ) -> None:
+        super().__init__(home)
+        self.header = header
+        self._folder = folder
+        self._portal, self._service = f"127.0.0.1:{portal}", f"127.0.0.1:{service}"
         self._terms = terms
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @abstractmethod
-    def command(self) -> list[str]:
-        """Lay out its configuration and say how to start it."""
-
-    def start(self) -> None:
-        """Start it and wait until it listens; RuntimeError with its log when it does not."""
-        self._home.mkdir(parents=True)
-        log = self._home / "log"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*ending_with_us("TERM"), *self.command()],
-                cwd=self._home,
-                env={**os.environ, "XDG_DATA_HOME": str(self._home), "XDG_CONFIG_HOME": str(self._home)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            wait_until(self._listens, START_SECONDS, "the gateway did not come up")
-        except RuntimeError as error:
-            self.stop()
-            raise RuntimeError(f"{error}:\n{log.read_text('utf-8', 'replace')}") from None
-
-    def stop(self) -> None:
-        """Stop it."""
-        assert self._process
-        self._process.terminate()
-        self._process.wait(START_SECONDS)
 
     def ask(
         self,
@@ -145,7 +132,8 @@ class Gateway(ABC):
     ) -> Answer:
         """Send one request from a loopback address, its headers exactly as they are written."""
         with closing(self.connect(source)) as connection:
-            connection.putrequest(method, path)
+            connection.putrequest(method, path, skip_host=True)
+            connection.putheader("Host", HOST)
             for name, value in headers or []:
                 connection.putheader(name, value)
             if body is not None:
@@ -159,46 +147,38 @@ class Gateway(ABC):
         return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT, source_address=(source, 0))
 
     def _listens(self) -> bool:
-        assert self._process
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the gateway ended with {self._process.returncode}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Whether it also has its routes by now: some programs listen before."""
+        try:
+            return super()._listens() and self.ask().status != 404
+        except (HTTPException, OSError):
+            return False
 
-    def _filled(self, name: str, replaced: dict[str, str]) -> str:
-        """A file that we hand out, with the places of this test instead of the example's."""
-        text = (HANDED_OUT / name).read_text("utf-8")
-        for old, new in {
-            **{f"127.0.0.1:{p}": f"127.0.0.1:{n}" for p, n in self._facts.items()},
-            **replaced,
-        }.items():
-            assert text.count(old) == 1, f"{name}: {old}"
-            text = text.replace(old, new)
-        return text
+    def _filled(self, name: str, places: dict[str, str]) -> str:
+        return filled(
+            self._folder / name, {"127.0.0.1:8000": self._portal, "127.0.0.1:9000": self._service, **places}
+        )
+
+    @property
+    def _told_in(self) -> dict[str, str]:
+        """The header's place, where a file has one."""
+        return {PLACEHOLDER: self.header} if self._folder == HANDED_OUT else {}
 
 
 class Nginx(Gateway):
     """nginx, from Debian's package."""
 
+    upgrades = ""
+
     def command(self) -> list[str]:
-        """Lay out what the README says, inside what Debian's nginx.conf has around it."""
-        shutil.copytree(HANDED_OUT / "nginx", self._home / "chatelaine")
+        """Lay out what the README says."""
+        shutil.copytree(self._folder / "nginx", self._home / "chatelaine")
+        server = self._home / "chatelaine" / "server.conf"
+        server.write_text(server.read_text("utf-8").replace("X-Forwarded-For", self.header), "utf-8")
         places = {
             "listen 80;": f"listen 127.0.0.1:{self.port};",
             "portal_level 3;": f"portal_level {self._terms};",
         }
-        (self._home / "recipe.conf").write_text(self._filled("nginx.conf", places), "utf-8")
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = "".join(f"{kind}_temp_path {self._home}/{kind};\n" for kind in kinds)
-        whole = (
-            f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {self._home}/pid;\n"
-            "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;\n"
-            f"events {{}}\nhttp {{\naccess_log off;\n{temporary}include recipe.conf;\n}}\n"
-        )
-        (self._home / "nginx.conf").write_text(whole, "utf-8")
-        path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-        assert path, "nginx is missing: scripts/setup.sh test installs it"
-        return [path, "-e", "stderr", "-p", str(self._home), "-c", "nginx.conf", "-g", "daemon off;"]
+        return proxies.nginx(self._home, self._filled("nginx.conf", places))
 
 
 class Caddy(Gateway):
@@ -206,9 +186,55 @@ class Caddy(Gateway):
 
     def command(self) -> list[str]:
         """Lay out our Caddyfile, without certificates."""
-        places = {"api.example.org {": f"http://127.0.0.1:{self.port} {{", "level=3": f"level={self._terms}"}
-        around = "{\n\tadmin off\n\tauto_https off\n}\n"
-        (self._home / "Caddyfile").write_text(around + self._filled("Caddyfile", places), "utf-8")
-        path = shutil.which("caddy")
-        assert path, "Caddy is missing: scripts/setup.sh test installs it"
-        return [path, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+        site = f"http://{HOST}:{self.port} {{\n\tbind 127.0.0.1"
+        places = {f"{HOST} {{": site, "level=3": f"level={self._terms}", **self._told_in}
+        return proxies.caddy(self.program(), self._home, self._filled("Caddyfile", places))
+
+    def program(self) -> str:
+        """Which Caddy."""
+        return proxies.in_system("caddy")
+
+
+class NewCaddy(Caddy):
+    """Caddy, from a wheel."""
+
+    def program(self) -> str:
+        """Which Caddy."""
+        return proxies.in_venv("caddy")
+
+
+class Traefik(Gateway):
+    """Traefik, from a wheel."""
+
+    upgrades = ""
+    tells_limits = False
+    lost = frozenset({400, 500})
+
+    def command(self) -> list[str]:
+        """Lay out traefik.yml, without TLS."""
+        text = self._filled("traefik.yml", {"level=3": f"level={self._terms}", "tls: {}": ""})
+        return proxies.traefik(self._home, text, f"127.0.0.1:{self.port}")
+
+
+class Envoy(Gateway):
+    """Envoy, from a wheel."""
+
+    upgrades = 403
+    lost = frozenset({400, 503})
+
+    def command(self) -> list[str]:
+        """Lay out envoy.yaml."""
+        places = {
+            "//127.0.0.1:8000": f"//{self._portal}",
+            **{
+                f"address: 127.0.0.1, port_value: {old}": "address: {}, port_value: {}".format(
+                    *new.split(":")
+                )
+                for old, new in (("8000", self._portal), ("9000", self._service))
+            },
+            "8080": str(self.port),
+            "address: 0.0.0.0": "address: 127.0.0.1",
+            "level/3": f"level/{self._terms}",
+            **self._told_in,
+        }
+        return proxies.envoy(self._home, filled(self._folder / "envoy.yaml", places))

