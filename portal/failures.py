@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from portal.api import errors as api
 from portal.services.errors import RuleError
+from portal.services.peppers import WrongPepper
 from portal.web import errors as web
 
 Handler = Callable[[Any], ResponseReturnValue]
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
         (HTTPException, web.show_http, api.show_http),
         (RuleError, web.show_rule, api.show_rule),
         (OperationalError, web.show_unavailable, api.show_unavailable),
+        (WrongPepper, web.show_unavailable, api.show_unavailable),
         (Exception, web.show_failure, api.show_failure),
     ):
         app.register_error_handler(kind, _by_door(page, json))

@@ -24,6 +24,26 @@ class Chapter(NamedTuple):
 
 CHAPTERS = (
     Chapter(
+        N_("What it rests on"),
+        (
+            Promise(
+                "guarded",
+                N_("Every guard of the database stands as it was made, and nobody has added one."),
+                "tests/services/test_readiness.py::test_a_guard_that_is_there_by_name_only_is_noticed",
+            ),
+            Promise(
+                "unbroken",
+                N_("No row breaks a rule, and the record knows how each key began and ended."),
+                "tests/services/test_readiness.py::test_a_row_that_breaks_a_rule_is_noticed",
+            ),
+            Promise(
+                "peppers",
+                N_("Every pepper that live keys need is there, and is the right one."),
+                "tests/services/test_peppers.py::test_a_worker_with_a_wrong_ring_is_not_ready",
+            ),
+        ),
+    ),
+    Chapter(
         N_("What a key is"),
         (
             Promise(

@@ -87,7 +87,7 @@ def show_rule(error: RuleError) -> Response:
 
 def show_unavailable(error: OperationalError) -> Response:
     """Say that the database can't be reached."""
-    log.error("database unavailable: %s", type(error.orig).__name__)
+    log.error("database unavailable: %s", type(getattr(error, "orig", error)).__name__)
     response = failure(503, "unavailable")
     response.headers["Retry-After"] = "5"
     return response

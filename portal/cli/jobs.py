@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from config_values import ConfigurationError
 from portal.cli.parents import end_with
 from portal.cli.speech import PlainGroup
+from portal.cli.starting import require_peppers, require_writable
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport
 
@@ -23,6 +26,9 @@ def run_jobs(once: bool, parent: int | None) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
     try:
         transport = make_transport(app.config["PORTAL"])
+        with suppress(DBAPIError):  # a database that is away is waited for
+            require_writable()
+            require_peppers(app.config["PORTAL"])
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     if once:

@@ -11,8 +11,9 @@ from portal import clock
 from portal.cli.accounts import reason
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
+from portal.extensions import settings
 from portal.models import ApiKey, Reason
-from portal.services import listings, operators
+from portal.services import listings, lost_pepper, operators, peppers
 
 group = PlainGroup("key", help="List and revoke keys.")
 
@@ -66,6 +67,30 @@ def revoke_all(email: str, reason: str) -> None:
     account = listings.get_account(email)
     address = account.email
     row(address, operators.revoke_excessive(operator(), account.id, why=reason))
+
+
+@group.command("peppers")
+@plain_errors
+def list_peppers() -> None:
+    """List the peppers: id, what PORTAL_PEPPERS has for it, and how many live keys need it.
+
+    current creates new keys, kept still verifies, lacking is not there, contradicted has another
+    value than the keys were created with. One that is kept and needed by none may go.
+    """
+    for use in peppers.list_uses(settings.peppers):
+        row(*use)
+
+
+@group.command("revoke-pepper")
+@click.argument("pepper_id")
+@reason
+@plain_errors
+def revoke_pepper(pepper_id: str, reason: str) -> None:
+    """Revoke every live key that needs a pepper, as when the pepper is lost or known to others.
+
+    Tells the pepper and how many keys there were.
+    """
+    row(pepper_id, lost_pepper.revoke_of_pepper(operator(), pepper_id, why=reason))
 
 
 def _state(key: ApiKey, now: datetime) -> str:

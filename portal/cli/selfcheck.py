@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +21,7 @@ from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch
 from portal.services import proofs
+from portal.version import running_version
 
 WIDTH = max(map(len, PROMISES))
 
@@ -31,16 +32,18 @@ WIDTH = max(map(len, PROMISES))
 @with_appcontext
 @plain_errors
 def selfcheck(ids: tuple[str, ...], as_json: bool) -> None:
-    """Try to break each promise (or the named ones), on a scratch installation made for it.
+    """Try to break each promise (or the named ones).
 
-    It takes the kind of database that is configured, and touches nothing of yours; only how it
-    went is kept, for the page /promises. The exit code is 0 when every promise held.
+    What they rest on is looked at in this installation; the rest is tried on a scratch one of the
+    configured kind. Nothing of yours is touched; only how it went is kept, for the page /promises.
+    The exit code is 0 when every promise held.
     """
     begun = time.monotonic()
     results: list[Result] = []
     try:
         with _ended_in_order():
-            for result in run(current_app.config["PORTAL"], ids):
+            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
+            for result in run(app, ids):
                 results.append(result)
                 if not as_json:
                     _say(result)
@@ -74,7 +77,7 @@ def _sum_up(results: list[Result], seconds: float, as_json: bool) -> None:
 
 def _keep(results: list[Result]) -> None:
     try:
-        proofs.note_run({result.promise.id: result.held for result in results})
+        proofs.note_run({result.promise.id: result.held for result in results}, running_version())
     except DBAPIError as error:
         raise click.ClickException(
             "How it went could not be kept, since the database of this installation can't be written: "

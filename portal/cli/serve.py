@@ -29,6 +29,7 @@ from config import Settings
 from config_values import ConfigurationError
 from portal.cli.parents import load_worker
 from portal.cli.speech import PlainCommand
+from portal.cli.starting import require_peppers, require_writable
 from portal.extensions import db
 from portal.services import signup
 from portal.transports import make_transport
@@ -60,7 +61,9 @@ def serve() -> None:
     try:
         make_transport(settings)
         require_free_port(settings.host, settings.port)
+        require_writable()
         upgrade()
+        require_peppers(settings)
         link = signup.first_admin_link()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error

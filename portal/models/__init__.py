@@ -2,7 +2,8 @@
 
 from portal.models.account import LANGUAGES, Account, Consent, Status
 from portal.models.audit import Action, ActorKind, AuditEvent
-from portal.models.excess import ExcessStep, PromiseProof, Step
+from portal.models.excess import ExcessStep, Step
+from portal.models.installation import LastMoment, PepperCheck, PromiseProof
 from portal.models.key import (
     ApiKey,
     CallWindow,
@@ -34,10 +35,12 @@ __all__ = [
     "KeyRefusal",
     "KeyUsage",
     "KeyUsageHour",
+    "LastMoment",
     "LimitCounter",
     "MailKind",
     "MailToken",
     "OutboxMail",
+    "PepperCheck",
     "PromiseProof",
     "Purpose",
     "Reason",

@@ -1,4 +1,4 @@
-"""How far up the ladder of excess an account went, and what the installation has proved."""
+"""How far up the ladder of excess an account went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
@@ -31,14 +31,3 @@ class ExcessStep(Base):
     step: Mapped[Step] = mapped_column(Word(Step), primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcTime)
     figures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-
-
-class PromiseProof(Base):
-    """When this installation last ran a promise, and when it last held."""
-
-    __tablename__ = "promise_proofs"
-
-    promise: Mapped[str] = mapped_column(String(40), primary_key=True)
-    held: Mapped[bool]
-    ran_at: Mapped[datetime] = mapped_column(UtcTime)
-    proved_at: Mapped[datetime | None] = mapped_column(UtcTime)

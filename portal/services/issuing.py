@@ -18,7 +18,7 @@ from portal.extensions import settings
 from portal.models import Account, ApiKey, KeyKind, Status
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL
-from portal.services import caps, conditions, secrets
+from portal.services import caps, conditions, peppers, secrets
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import (
@@ -156,6 +156,7 @@ def issue(
         raise InvalidInput("notBeforeInvalid", "not_before")
     if replaces is None or not replaces.is_live(now):
         caps.refuse_one_more(session, account.id, account.role, now)
+    peppers.require_current(session, settings.peppers)
     label = bound_to.environment if settings.key_environments else None
     secret = secrets.make_secret(settings.key_prefix, label)
     key = ApiKey(

@@ -1,15 +1,23 @@
-"""What this installation has proved: when each promise was last run here, and when it last held."""
+"""What this installation has proved: when each promise was last run here, and when it last held.
+
+A proof is of the version and the tables that it was made with, and it ages: another version, a
+migration or a week later it says nothing of now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from portal import clock
 from portal.extensions import db
 from portal.models import PromiseProof
+from portal.services.readiness import heads
 from portal.services.transaction import transaction
+
+LASTS = timedelta(days=7)
 
 
 def list_proofs() -> dict[str, PromiseProof]:
@@ -17,8 +25,14 @@ def list_proofs() -> dict[str, PromiseProof]:
     return {proof.promise: proof for proof in db.session.scalars(select(PromiseProof))}
 
 
-def note_run(held: Mapping[str, bool]) -> None:
-    """Keep how a run ended, by the ids of the promises that it ran.
+def is_of_now(proof: PromiseProof, version: str) -> bool:
+    """Whether a run was of this version and these tables, and is no older than a week."""
+    made_with = (proof.version, proof.revision)
+    return made_with == (version, _revision()) and clock.utcnow() - proof.ran_at < LASTS
+
+
+def note_run(held: Mapping[str, bool], version: str) -> None:
+    """Keep how a run of this version ended, by the ids of the promises that it ran.
 
     What did not hold keeps the time at which it last did. It is no act on anything that
     people own, so the record has nothing of it.
@@ -27,5 +41,17 @@ def note_run(held: Mapping[str, bool]) -> None:
     with transaction() as session:
         for promise, did_hold in held.items():
             before = session.get(PromiseProof, promise)
-            proved_at = now if did_hold else before.proved_at if before else None
-            session.merge(PromiseProof(promise=promise, held=did_hold, ran_at=now, proved_at=proved_at))
+            session.merge(
+                PromiseProof(
+                    promise=promise,
+                    held=did_hold,
+                    ran_at=now,
+                    proved_at=now if did_hold else before.proved_at if before else None,
+                    version=version,
+                    revision=_revision(),
+                )
+            )
+
+
+def _revision() -> str:
+    return " ".join(sorted(heads()))

@@ -25,6 +25,7 @@ from portal import clock
 from portal.extensions import db
 from portal.services.broken_rules import broken_rules, is_too_slow, within
 from portal.services.guards import differences
+from portal.services.peppers import Ring, WrongPepper, require_ring
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
 GUARDS_EVERY = 60.0
@@ -54,6 +55,7 @@ class Readiness(StrEnum):
     UNSAFE = "database settings unsafe"
     UNGUARDED = "guards of the database missing or changed"
     BROKEN_RULE = "a row breaks a rule"
+    WRONG_PEPPER = "a pepper is wrong or missing"
 
 
 @dataclass(slots=True)
@@ -69,19 +71,25 @@ class _Looks:
 _looks: WeakKeyDictionary[Engine, _Looks] = WeakKeyDictionary()
 
 
-def readiness() -> Readiness:
-    """Ask the database, now; what takes longer is asked in its time. What is wrong is logged."""
+def readiness(ring: Ring) -> Readiness:
+    """Ask the database, now; what takes longer is asked in its time. What is wrong is logged.
+
+    ``ring`` are the peppers of this process.
+    """
     looks = _looks.setdefault(db.engine, _Looks())
     try:
         with db.engine.connect() as connection:
-            return _plain(connection) or _due(connection, looks)
-    except OperationalError as error:
-        told = str(error.orig)
-        if "no such table" in told:
-            return Readiness.OTHER_SCHEMA
-        return Readiness.READ_ONLY if any(word in told for word in _NO_WRITING) else Readiness.NO_DATABASE
-    except DBAPIError:
+            return _plain(connection) or _due(connection, looks, ring)
+    except DBAPIError as error:
+        return readiness_of(error)
+
+
+def readiness_of(error: DBAPIError) -> Readiness:
+    """What an error of the database means."""
+    told = str(error.orig)
+    if not isinstance(error, OperationalError) or "no such table" in told:
         return Readiness.OTHER_SCHEMA
+    return Readiness.READ_ONLY if any(word in told for word in _NO_WRITING) else Readiness.NO_DATABASE
 
 
 def unsafe_settings(connection: Connection) -> Readiness | None:
@@ -101,6 +109,11 @@ def unsafe_settings(connection: Connection) -> Readiness | None:
     return None if is_safe else Readiness.UNSAFE
 
 
+def revisions(connection: Connection) -> frozenset[str]:
+    """The revisions that the tables are of."""
+    return frozenset(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+
+
 @cache
 def heads() -> frozenset[str]:
     """The newest revisions of the migrations that came with this code.
@@ -117,29 +130,34 @@ def _plain(connection: Connection) -> Readiness | None:
     unsafe = unsafe_settings(connection)
     if unsafe is not None:
         return unsafe
-    rows = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-    return None if set(rows) == heads() else Readiness.OTHER_SCHEMA
+    return None if revisions(connection) == heads() else Readiness.OTHER_SCHEMA
 
 
-def _due(connection: Connection, looks: _Looks) -> Readiness:
+def _due(connection: Connection, looks: _Looks, ring: Ring) -> Readiness:
     """What was found last, looked at again if it is time, or if it was wrong; by one at a time."""
     if not looks.lock.acquire(blocking=False):
         return looks.found
     try:
-        looks.found = _look(connection, looks, time.monotonic())
+        looks.found = _look(connection, looks, ring, time.monotonic())
     finally:
         looks.lock.release()
     return looks.found
 
 
-def _look(connection: Connection, looks: _Looks, now: float) -> Readiness:
+def _look(connection: Connection, looks: _Looks, ring: Ring, now: float) -> Readiness:
     if now - looks.guards_at >= GUARDS_EVERY:
         found = differences(connection)
         if found:
             log.error("readiness.unguarded", found=found)
             return Readiness.UNGUARDED
-        looks.guards_at = now
-    if now - looks.rows_at >= ROWS_EVERY:
+    is_time_for_rows = now - looks.rows_at >= ROWS_EVERY
+    try:
+        require_ring(connection, ring, with_keys=is_time_for_rows)
+    except WrongPepper as error:
+        log.error("readiness.wrong-pepper", why=str(error))  # noqa: TRY400  # where it is raised tells nobody
+        return Readiness.WRONG_PEPPER
+    looks.guards_at = now
+    if is_time_for_rows:
         broken = _broken_rows(connection)
         if broken:
             log.error("readiness.broken-rule", found=broken)

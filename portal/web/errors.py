@@ -75,7 +75,7 @@ def show_rule(error: RuleError) -> ResponseReturnValue:
 
 def show_unavailable(error: OperationalError) -> ResponseReturnValue:
     """Say that the database can't be reached."""
-    log.error("database unavailable: %s", type(error.orig).__name__)
+    log.error("database unavailable: %s", type(getattr(error, "orig", error)).__name__)
     page, status = show(503, _("Back in a moment"), sentence("unavailable"))
     return page, status, {"Retry-After": "5"}
 

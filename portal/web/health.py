@@ -37,7 +37,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Say whether the portal can serve: 503, with the reason, when it can't."""
-    found = readiness()
+    found = readiness(settings.peppers)
     status = HTTPStatus.OK if found is Readiness.READY else HTTPStatus.SERVICE_UNAVAILABLE
     return _text(found.value, status)
 

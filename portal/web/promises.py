@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from portal.extensions import settings
 from portal.promises import CHAPTERS, PROMISES
 from portal.services import proofs
+from portal.services.readiness import Readiness, readiness
+from portal.version import running_version
 
 blueprint = Blueprint("promises", __name__)
 
@@ -14,13 +17,20 @@ blueprint = Blueprint("promises", __name__)
 def index() -> str:
     """Show the promises; anybody may read them."""
     found = {name: proof for name, proof in proofs.list_proofs().items() if name in PROMISES}
-    held = sum(proof.held for proof in found.values())
+    is_ready = readiness(settings.peppers) is Readiness.READY
+    current = {
+        name for name, proof in found.items() if is_ready and proofs.is_of_now(proof, running_version())
+    }
+    broken = sum(not proof.held for proof in found.values())
+    held = sum(found[name].held for name in current)
     return render_template(
         "promises/index.html",
         chapters=CHAPTERS,
         proofs=found,
+        current=current,
+        is_ready=is_ready,
         held=held,
-        broken=len(found) - held,
-        missing=len(PROMISES) - len(found),
-        ran_at=min((proof.ran_at for proof in found.values()), default=None),
+        broken=broken,
+        missing=len(PROMISES) - held - broken,
+        ran_at=min((found[name].ran_at for name in current), default=None),
     )

@@ -12,15 +12,18 @@ from flask import Flask
 
 from portal import clock as times
 from portal.promises import PROMISES
+from portal.selfcheck import installation
 from portal.selfcheck import scratch as scratches
 from portal.selfcheck.run import CHECKS
 from portal.selfcheck.scratch import NAME
-from portal.services import (
-    proofs,
-)
-from tests.conftest import MakeApp
+from portal.services import keys, proofs
+from portal.version import running_version
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import Cast
 from tests.support.client import PageChecker
+from tests.support.clock import Clock
 from tests.support.databases import Database
+from tests.support.past_guards import write_past_guards
 from tests.test_assurance import names_in
 
 
@@ -42,11 +45,11 @@ def test_each_promise_has_its_sentence_its_test_and_its_check(promise: object) -
     assert len(id_) <= 40
     assert sentence.endswith(".")
     assert name in names_in(path)
-    assert id_ in CHECKS
+    assert id_ in CHECKS.keys() | installation.CHECKS.keys()
 
 
 def test_nothing_is_checked_that_is_not_promised() -> None:
-    assert set(CHECKS) == set(PROMISES)
+    assert {*CHECKS, *installation.CHECKS} == set(PROMISES)
 
 
 def test_every_promise_holds_and_nothing_of_the_installation_is_touched(
@@ -77,13 +80,79 @@ def schemas(database: Database) -> list[str]:
 
 def test_what_no_longer_holds_keeps_the_time_when_it_did(app: Flask, client: PageChecker) -> None:
     with app.app_context():
-        proofs.note_run({"expiry": True, "race": True})
-        proofs.note_run({"expiry": False})
+        proofs.note_run({"expiry": True, "race": True}, running_version())
+        proofs.note_run({"expiry": False}, running_version())
 
     assert state(app) == {"expiry": (False, True), "race": (True, True)}
     page = client.get("/promises").text
     assert "One promise is broken here" in page
     assert page.count("Broken</span>") == 1
+    assert page.count("Held</span>") == 1
+
+
+@pytest.mark.parametrize("change", ["version = '0.0.1'", "revision = '0001'", "version = NULL"])
+def test_a_proof_of_another_version_or_other_tables_is_out_of_date(
+    app: Flask, client: PageChecker, database: Database, change: str
+) -> None:
+    with app.app_context():
+        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+    assert "Every promise held" in client.get("/promises").text
+
+    database.execute(f"UPDATE promise_proofs SET {change} WHERE promise = 'expiry'")
+
+    page = client.get("/promises").text
+    assert "Every promise held" not in page
+    assert page.count("Out of date</span>") == 1
+
+
+def test_a_proof_of_last_week_is_out_of_date(app: Flask, client: PageChecker, clock: Clock) -> None:
+    with app.app_context():
+        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+    clock.forward(days=6, hours=23)
+    assert "Every promise held" in client.get("/promises").text
+
+    clock.forward(hours=1)
+
+    assert client.get("/promises").text.count("Out of date</span>") == len(PROMISES)
+
+
+def test_no_proof_counts_where_a_guard_is_gone(make_app: MakeApp, database: Database) -> None:
+    app = make_app()
+    with app.app_context():
+        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+    database.execute(
+        f"DROP TRIGGER api_keys_revoked{' ON api_keys' if database.kind == 'postgresql' else ''}"
+    )
+
+    page = app.test_client().get("/promises").text
+
+    assert "The database is not as it must be" in page
+    assert "Held</span>" not in page
+    assert "Every promise held" not in page
+
+
+REVIVED = "UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL"
+
+
+def test_it_looks_at_this_installation(
+    app: Flask, cast: Cast, make_key: MakeKey, make_app: MakeApp, database: Database
+) -> None:
+    made = make_key(cast.alice)
+    with app.app_context():
+        keys.revoke_key(cast.alice.actor, keys.UUID(made.id))
+    make_key(cast.alice)
+    assert run(app, "guarded", "unbroken", "peppers").exit_code == 0
+
+    write_past_guards(database, REVIVED)
+    other = make_app(PORTAL_PEPPERS="p2:Hd7TqLw2Xv6NcKe4PyHb9JsMd5Ug3Fq2")
+    told = run(other, "guarded", "unbroken", "peppers")
+    database.execute(f"DROP TRIGGER accounts_keys{' ON accounts' if database.kind == 'postgresql' else ''}")
+
+    assert [line.split()[0] for line in told.stdout.splitlines()[:3]] == ["ok", "BROKEN", "BROKEN"]
+    assert "was revoked, as the audit log knows" in told.stderr
+    assert "lacks p1" in told.stderr
+    told = run(app, "guarded")
+    assert (told.exit_code, told.stderr) == (1, "guarded: trigger accounts_keys is missing\n")
 
 
 def test_the_page_tells_what_was_never_tried(app: Flask, client: PageChecker) -> None:

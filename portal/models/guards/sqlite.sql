@@ -58,6 +58,9 @@ CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
 -- constraint ck_mail_tokens_token_hash
 CHECK (length(token_hash) = 32)
 
+-- constraint ck_pepper_checks_check_value
+CHECK (length(check_value) = 32)
+
 -- constraint ck_sessions_browser_has_token
 CHECK (kind = 'jwt' OR length(token_hash) = 32)
 
@@ -73,34 +76,26 @@ FOREIGN KEY(replaces_id) REFERENCES api_keys (id)
 -- constraint fk_call_windows_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
 
-
 -- constraint fk_excess_steps_account_id
 FOREIGN KEY(account_id) REFERENCES accounts (id)
-
 
 -- constraint fk_key_addresses_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
 
-
 -- constraint fk_key_refusals_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
-
 
 -- constraint fk_key_usage_hours_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
 
-
 -- constraint fk_key_usage_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
-
 
 -- constraint fk_mail_tokens_account_id
 FOREIGN KEY(account_id) REFERENCES accounts (id)
 
-
 -- constraint fk_outbox_account_id
 FOREIGN KEY(account_id) REFERENCES accounts (id)
-
 
 -- constraint fk_sessions_account_id
 FOREIGN KEY(account_id) REFERENCES accounts (id)
@@ -135,6 +130,9 @@ PRIMARY KEY (key_id)
 -- constraint pk_key_usage_hours
 PRIMARY KEY (key_id, hour)
 
+-- constraint pk_last_moments
+PRIMARY KEY (name)
+
 -- constraint pk_limit_counters
 PRIMARY KEY (name)
 
@@ -143,6 +141,9 @@ PRIMARY KEY (token_hash)
 
 -- constraint pk_outbox
 PRIMARY KEY (id)
+
+-- constraint pk_pepper_checks
+PRIMARY KEY (pepper_id)
 
 -- constraint pk_promise_proofs
 PRIMARY KEY (promise)

@@ -1,0 +1,31 @@
+"""What is left to do when a pepper is lost: the keys that need it open nothing, so they end."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, select
+
+from portal import clock
+from portal.extensions import db
+from portal.models import ApiKey, MailKind, Reason
+from portal.services import key_states, keys, outbox
+from portal.services.actor import Actor
+from portal.services.transaction import lock_account, transaction
+
+
+def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
+    """Revoke every live key that needs a pepper, and tell the owners; return how many there were."""
+    meant = and_(key_states.live(clock.utcnow()), ApiKey.pepper_id == pepper_id)
+    owners = db.session.scalars(select(ApiKey.account_id).where(meant).distinct()).all()
+    revoked = 0
+    for account_id in sorted(owners):
+        with transaction() as session:
+            account = lock_account(session, account_id)
+            if account is None:
+                continue
+            ended = keys.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=why)
+            revoked += len(ended)
+            if ended:
+                outbox.enqueue_to(
+                    session, account, MailKind.KEYS_REVOKED, reason=Reason.OPERATOR.value, keys=len(ended)
+                )
+    return revoked
