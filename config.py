@@ -41,6 +41,8 @@ PREFIX = "PORTAL_"
 MOST_KEYS = 100_000
 LONGEST_DAYS = 365
 """As the database holds it."""
+SHORTEST_RECORD, LONGEST_RECORD = 400, 36_500
+"""Days of the record; the database lets nothing go that is younger."""
 MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
 
@@ -140,6 +142,11 @@ class RawSettings:
         "Calls of an account refused for being above a limit, in one day (UTC), for which all keys "
         "of the account are revoked for good. Default: nothing is revoked.",
     )
+    audit_days: str = _setting(
+        "",
+        "Days that the record is kept, 400 at least: a key lives up to 365, and what was done with it "
+        "is told as long. Default: for ever.",
+    )
     trusted_proxies: str = _setting(
         "",
         "Networks (CIDR, separated by commas) of the reverse proxies that are believed when they tell "
@@ -200,6 +207,8 @@ class Settings:
     """Percent; 0 is never."""
     excess_revoke: int
     """Refusals in a day; 0 is never."""
+    audit_days: int
+    """0 is for ever."""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     proxy_header: str
     """Empty when no proxy is trusted."""
@@ -274,6 +283,9 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         calls_per_day=by_role("CALLS_PER_DAY", raw.calls_per_day, RawSettings.calls_per_day, MOST_CALLS),
         excess_warn=whole_number("EXCESS_WARN", raw.excess_warn, 0, 100),
         excess_revoke=whole_number("EXCESS_REVOKE", raw.excess_revoke or "0", 0, MOST_CALLS),
+        audit_days=whole_number("AUDIT_DAYS", raw.audit_days, SHORTEST_RECORD, LONGEST_RECORD)
+        if raw.audit_days
+        else 0,
         trusted_proxies=networks_of(raw.trusted_proxies),
         proxy_header=proxy_header_of(raw.proxy_header, raw.trusted_proxies),
         hsts_subdomains=truth("HSTS_SUBDOMAINS", raw.hsts_subdomains),

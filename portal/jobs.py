@@ -25,6 +25,7 @@ from portal.services import (
     outbox,
     profile,
     recovery,
+    retention,
     rotation,
     signup,
     usage_folding,
@@ -199,6 +200,7 @@ def clean_if_due() -> None:
         return
     gone = cleaning.clean()
     gone["accounts"] = signup.forget_unconfirmed()
+    gone["acts"] = retention.end_old_acts(settings.audit_days)
     gone |= usage_folding.fold()
     log.info("jobs.cleaned", **gone)
 

@@ -45,6 +45,7 @@ class Action(StrEnum):
     ACCOUNT_READ = "account:read-by-operator"
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
     RECORD_READ = "record:read-by-operator"
+    RECORD_ENDED = "record:ended-by-retention"
     USAGE_READ = "usage:read-by-operator"
     CONSENT_GIVEN = "consent:given"
     CONSENT_ENTERED = "consent:entered-by-operator"

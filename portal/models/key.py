@@ -86,6 +86,7 @@ class ApiKey(Base):
         CheckConstraint("retires_at <= expires_at", name="retires_at"),
         Index(None, "account_id", "created_at"),
         Index(None, "digest"),
+        Index(None, "made_by_key_id"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)

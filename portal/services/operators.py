@@ -171,16 +171,22 @@ def _lock_target(session: Session, actor: Actor, account_id: int, level: int) ->
 
 
 def _before_block(session: Session, account: Account) -> Status:
-    """What a blocked account was; the record of the block tells."""
+    """What a blocked account was; the record of the block tells.
+
+    Where that line has ended with the retention, the account may have been locked by its owner,
+    who then opens it with a mailed link.
+    """
     block = session.scalars(
         select(AuditEvent)
         .where(AuditEvent.account_id == account.id, AuditEvent.action == Action.ACCOUNT_BLOCKED)
         .order_by(AuditEvent.id.desc())
         .limit(1)
     ).one_or_none()
-    if block is not None and block.details.get("before") == Status.LOCKED.name.lower():
+    if account.consent_at is None:
+        return Status.INACTIVE
+    if block is None or block.details.get("before") == Status.LOCKED.name.lower():
         return Status.LOCKED
-    return Status.INACTIVE if account.consent_at is None else Status.ACTIVE
+    return Status.ACTIVE
 
 
 def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:

@@ -262,11 +262,11 @@ CREATE TRIGGER audit_events_kept BEFORE DELETE ON audit_events FOR EACH ROW EXEC
 CREATE OR REPLACE FUNCTION audit_events_kept()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ BEGIN  IF 1 = 1 THEN RAISE EXCEPTION 'the record is append-only' USING ERRCODE = 'check_violation'; END IF; RETURN OLD; END $function$
+AS $function$ BEGIN  IF NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.action = 'record:ended-by-retention' AND OLD.id < CAST(e.details ->> 'before' AS BIGINT) AND OLD.at <= e.at - 34560000000 AND e.at <= CAST(extract(epoch FROM now()) AS BIGINT) * 1000 + 86400000) THEN RAISE EXCEPTION 'the record is append-only' USING ERRCODE = 'check_violation'; END IF; RETURN OLD; END $function$
 
 -- trigger audit_events_whole
-CREATE TRIGGER audit_events_whole BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_kept();
-CREATE OR REPLACE FUNCTION audit_events_kept()
+CREATE TRIGGER audit_events_whole BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_whole();
+CREATE OR REPLACE FUNCTION audit_events_whole()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ BEGIN  IF 1 = 1 THEN RAISE EXCEPTION 'the record is append-only' USING ERRCODE = 'check_violation'; END IF; RETURN OLD; END $function$
+AS $function$ BEGIN  IF TRUE THEN RAISE EXCEPTION 'the record is append-only' USING ERRCODE = 'check_violation'; END IF; RETURN NULL; END $function$

@@ -212,7 +212,7 @@ CREATE TRIGGER api_keys_unique BEFORE INSERT ON api_keys WHEN EXISTS (SELECT 1 F
 CREATE TRIGGER audit_events_final BEFORE UPDATE ON audit_events WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
 
 -- trigger audit_events_kept
-CREATE TRIGGER audit_events_kept BEFORE DELETE ON audit_events WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
+CREATE TRIGGER audit_events_kept BEFORE DELETE ON audit_events WHEN NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.action = 'record:ended-by-retention' AND OLD.id < json_extract(e.details, '$.before') AND OLD.at <= e.at - 34560000000 AND e.at <= CAST(strftime('%s', 'now') AS INTEGER) * 1000 + 86400000) BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
 
 -- trigger audit_events_unique
 CREATE TRIGGER audit_events_unique BEFORE INSERT ON audit_events WHEN EXISTS (SELECT 1 FROM audit_events e WHERE e.id = NEW.id) BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END
