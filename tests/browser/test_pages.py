@@ -18,7 +18,7 @@ from flask import Flask
 from portal import clock, create_app
 from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
-from portal.services import keys, rotation, signup
+from portal.services import keys, profile, rotation, signup
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import RuleError
@@ -36,6 +36,7 @@ CHECKED = {(390, "dark"), (1280, "light")}
 """Both widths and both schemes; colours do not depend on the width, nor the layout on colours."""
 BETWEEN = (320, 834, 1024)
 """A very small phone, or a page at 400 % (WCAG 1.4.10), and a tablet held either way."""
+NEW_ADDRESS = "new.address@example.org"
 LONG = "Donaudampfschifffahrtsgesellschaftskapitaen"
 """A word that nothing may be pushed aside by."""
 
@@ -86,6 +87,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         rotation.rotate_key(owner.actor, bound.id, overlap=timedelta(hours=24))
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
+        profile.request_email_change(owner.actor, NEW_ADDRESS, current=owner.password)
     return made
 
 
@@ -115,11 +117,14 @@ def addresses(server: Server, made: dict[str, str], owner: Person, long: Person)
     laptop, shop = made["Laptop, curl"], made["Shop gateway"]
     account = f"/admin/accounts/{owner.account_id}"
     confirm = server.mailbox.last(to="new@example.org").path("/confirm/")
+    new_email = server.mailbox.last(to=NEW_ADDRESS).path("/confirm-email/")
+    stop = server.mailbox.last(to=owner.email).path("/stop-email/")
     return {
         "nobody": [
             ("home", "/"), ("sign-up", "/signup"), ("sign-up-sent", "/signup/sent"),
             ("sign-in", "/signin"),
             ("forgot", "/password/forgot"), ("stale-link", "/password/reset/wrong"), ("confirm", confirm),
+            ("confirm-email", new_email), ("stop-email", stop),
             ("leaks", "/leaks"), ("leaks-thanks", "/leaks/thanks"),
             ("docs", "/docs"), ("promises", "/promises"), ("not-found", "/nothing/here"),
         ],
@@ -143,6 +148,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person, long: Person)
             ("admin-none", "/admin/accounts?query=zzz"),
             ("admin-long", f"/admin/accounts/{long.account_id}"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
+            ("admin-mail-link", f"{account}/mail-link"),
             ("admin-revoke-keys", f"{account}/revoke-keys"),
             ("admin-revoke-key", f"{account}/keys/{nightly}/revoke"),
         ],
