@@ -2,7 +2,7 @@
 
 The server makes one name of ``X-Forwarded-For`` and ``X_Forwarded_For``, and empties a value
 with a byte above 127, before anything here can see it. So no header is believed whose name a
-visitor could write in another way past the proxy: see ``docs/decisions/0016-proxies.md``.
+visitor could write in another way past the proxy: see ``docs/decisions/0017-proxies.md``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -179,3 +180,33 @@ def test_who_forges_nothing_is_let_in_from_where_it_is(stand: Stand, visitor: st
     assert stand.by_http1((b"X-A: b",), visitor, own).status == 204
     assert stand.by_http2((), visitor, own).status == 204
     assert stand.by_http1((b"X-A: b",), other, own).status == 403
+
+
+class KeepingUnderscores(HAProxy):
+    """HAProxy with our file but for the line that drops names with underscores."""
+
+    def command(self) -> list[str]:
+        """Lay it out."""
+        command = super().command()
+        file = self._home / "haproxy.cfg"
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if "del-header" not in line), "utf-8")
+        return command
+
+
+@pytest.mark.parametrize(("header", "are_forged"), [(FORWARDED_FOR, True), (SECRET, False)])
+def test_what_no_visitor_knows_holds_also_where_a_proxy_keeps_underscores(
+    portals: Portals, tmp_path: Path, header: str, are_forged: bool
+) -> None:
+    portal = portals(header)
+    front = KeepingUnderscores(tmp_path / "home", portal.server.port, header)
+    front.start()
+    stand = Stand(front, portal, header.encode(), portal.make_key(networks=f"{FORGED}/32 127.0.0.1/32"))
+    forged = [
+        lines
+        for lines in forgeries.by_http1(header.encode(), FORGED.encode())
+        if stand.by_http1(lines, VISITORS[0]).status == 204
+    ]
+    front.stop()
+
+    assert bool(forged) == are_forged, "these forgeries are worth something"
