@@ -13,21 +13,26 @@ from portal.promises import PROMISES
 from tests.mutants.table import Inapplicable, Mutant, choose, load_table, mutated
 from tests.support.databases import KINDS, ROOT
 
-LEAST = 100
+LEAST = 150
 TABLE = load_table()
 SUBJECTS = {
-    "basic", "doors", "jwt", "keys", "links", "revocation", "sessions", "transactions", "verification",
+    "basic", "doors", "gate", "guards", "jwt", "keys", "leaks", "limits", "links", "outbox", "proxy",
+    "record", "revocation", "rotation", "sessions", "settings", "transactions", "verification",
 }  # fmt: skip
-NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
+NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+(?:::\w+)?))?")
 
 
 @cache
 def names_in(path: str) -> frozenset[str]:
+    """The tests of a file, also those of its classes."""
     file = ROOT / path
-    nodes = ast.parse(file.read_text("utf-8")).body if file.is_file() else []
-    return frozenset(
-        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef) and "est" in node.name
-    )
+    found = set()
+    for node in ast.parse(file.read_text("utf-8")).body if file.is_file() else ():
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+    return frozenset(name for name in found if name.rpartition("::")[2].startswith("test_"))
 
 
 def is_there(test: str) -> bool:
