@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
-from portal.services import profile, recovery, sessions, signup, tokens
+from portal.permissions import Role
+from portal.services import operators, profile, recovery, removal, sessions, signup, tokens
 from portal.services.actor import Actor
-from portal.services.errors import TokenInvalid
+from portal.services.changes import Changes, change_account
+from portal.services.errors import AccountBlocked, AccountLocked, LastAdmin, RuleError, TokenInvalid
 from portal.services.transaction import lock_account, transaction
+from tests.support.cast import make_person
+from tests.support.waiting import WAITING, wait_until
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
@@ -105,10 +111,51 @@ def test_no_link_acts_on_an_account_that_is_shut(app, cast, database, name, stat
     assert database.execute("SELECT count(*) FROM sessions") == [(0,)]
 
 
+@pytest.mark.parametrize("status", SHUT)
+def test_nothing_of_an_account_that_is_shut_is_changed(app, cast, database, status):
+    with app.app_context():
+        set_status(cast.alice, status)
+        before = database.rows()
+        for wanted in (
+            Changes(bio="x"),
+            Changes(username="x1"),
+            Changes(email=ELSEWHERE),
+            Changes(consent=2),
+        ):
+            with pytest.raises(RuleError):
+                change_account(cast.alice.actor, wanted)
+            assert database.rows()["accounts"] == before["accounts"]
+            assert database.rows()["outbox"] == before["outbox"]
+
+
+@pytest.mark.parametrize("way", ["lock", "remove"])
+def test_of_two_admins_who_leave_at_once_one_stays(app, cast, database, way):
+    """The second has been told to wait before the first has gone."""
+    other = make_person(app, "ann", Role.ADMIN)
+
+    def leave():
+        with app.app_context():
+            act = recovery.lock if way == "lock" else removal.remove_account
+            try:
+                act(other.actor, other.password)
+            except LastAdmin as error:
+                return error
+            return None
+
+    with app.app_context(), ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            operators.refuse_last_admin(session, cast.ada.account_id)
+            second = pool.submit(leave)
+            if database.kind == "postgresql":
+                wait_until(lambda: database.execute(WAITING) == [(1,)])
+            lock_account(session, cast.ada.account_id).status = Status.LOCKED
+        assert isinstance(second.result(), LastAdmin)
+    count = "SELECT count(*) FROM accounts WHERE role = 'admin' AND status = 1"
+    assert database.execute(count) == [(1,)]
+
+
 @pytest.mark.parametrize("status", [Status.LOCKED, Status.BLOCKED])
 def test_no_key_is_made_for_an_account_that_is_shut(app, cast, make_key, status):
-    from portal.services.errors import AccountBlocked, AccountLocked
-
     with app.app_context():
         set_status(cast.alice, status)
     with pytest.raises(AccountLocked if status is Status.LOCKED else AccountBlocked):

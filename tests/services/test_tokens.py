@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -12,17 +11,7 @@ from portal.models import Purpose
 from portal.services import tokens
 from portal.services.errors import TokenInvalid
 from portal.services.transaction import transaction
-
-WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-)
-
-
-def wait_until(is_so):
-    end = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < end, "nobody waits"
-        time.sleep(0.02)
+from tests.support.waiting import WAITING, wait_until
 
 
 def mint(account_id, purpose=Purpose.RESET):
