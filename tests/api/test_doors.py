@@ -12,7 +12,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal import clock as times
+from portal.api.authorize import is_open, read_terms
 from portal.extensions import db
+from portal.http.proxy import VISITORS_METHOD
 from portal.models import ApiKey, KeyKind, Reason
 from portal.services import keys, removal, rotation, secrets
 from portal.services.transaction import transaction
@@ -422,6 +424,17 @@ def test_headers_tell_the_method_where_the_gateway_drops_their_twins(make_app: M
 
     assert answer.status_code == status
     assert status != 400 or answer.get_json()["error"] == "methodMissing"
+
+
+@pytest.mark.sqlite_only(reason="how terms are read has nothing to do with the database")
+def test_all_words_for_the_visitors_method_say_the_same() -> None:
+    """A gateway sets one of the headers, and may pass the other on as the visitor wrote it."""
+    terms = read_terms("methods=GET,HEAD")
+
+    for told, is_fine in (("GET", True), ("DELETE", False)):
+        for name, other in (VISITORS_METHOD, VISITORS_METHOD[::-1]):
+            assert is_open(terms, {name: "GET", other: told}) is is_fine
+            assert is_open(terms, {name: told}) is is_fine
 
 
 def test_forward_auth_refuses_in_words_that_gateways_pass_on(

@@ -218,8 +218,9 @@ def test_what_comes_after_the_overlap_does_not_take_its_place_in_the_record(
         told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
 
         assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)
-        assert [(event.key_id, event.details["cause"], event.actor_kind) for event in told] == [
-            (old_id, "replaced", ActorKind.SYSTEM)
+        of_old = [event for event in told if event.key_id == old_id]
+        assert [(event.details["cause"], event.actor_kind) for event in of_old] == [
+            ("replaced", ActorKind.SYSTEM)
         ]
         all_revoked = audit.list_events(account_id=cast.alice.account_id, action=Action.KEYS_REVOKED)
         assert [event.details["keys"] for event in all_revoked] in ([], [1])

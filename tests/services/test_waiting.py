@@ -1,0 +1,65 @@
+"""What waits for a mail to be answered ends with the proof that it was asked for with."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.models import ActorKind, Purpose, SessionKind
+from portal.services import profile, recovery, sessions, tokens, waiting
+from portal.services.actor import Actor
+from portal.services.errors import InvalidInput
+from portal.services.transaction import lock_account, transaction
+
+STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+NEW = "lantern gravel otter sixty"
+ELSEWHERE = "alice@elsewhere.example"
+UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND kind IN ('reset', 'email-confirm')"
+
+
+def end_everything(person):
+    with transaction() as session:
+        lock_account(session, person.account_id)
+        waiting.end_everything(session, person.actor, person.account_id)
+
+
+def test_unsent_mails_with_links_end_with_everything(app, cast, database, mailbox):
+    """Those too that a stranger asked for, which know the address alone, in any case."""
+    with app.app_context():
+        profile.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        recovery.request_reset(STRANGER, "ALICE@example.org")
+        recovery.request_reset(STRANGER, cast.bob.email)
+        assert database.execute(UNSENT) == [(3,)]
+        end_everything(cast.alice)
+    assert database.execute(UNSENT) == [(1,)]
+    assert mailbox.all(to=ELSEWHERE) == []
+    assert mailbox.all(to=cast.bob.email)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_change_of_address_that_is_cancelled_is_over(app, cast, mailbox, sent):
+    with app.app_context():
+        profile.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        assert waiting.find_email(cast.alice.account_id)
+    link = mailbox.last(to=ELSEWHERE).path("/confirm-email/").rpartition("/")[2] if sent else ""
+    with app.app_context():
+        assert waiting.cancel_email(cast.alice.actor)
+        assert not waiting.cancel_email(cast.alice.actor)
+        assert waiting.find_email(cast.alice.account_id) is None
+        assert tokens.find(link, Purpose.EMAIL) is None
+    if not sent:
+        assert mailbox.all(to=ELSEWHERE) == []
+
+
+def test_without_a_password_a_fresh_session_proves_and_an_old_one_does_not(app, cast, clock):
+    clock.stop()
+    with app.app_context():
+        signed, _token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
+        actor = Actor(ActorKind.JWT, cast.alice.account_id, session_id=signed.id)
+        with transaction() as session:
+            lock_account(session, cast.alice.account_id).password_hash = None
+        assert recovery.prove_owner(actor, None) is None
+        with pytest.raises(InvalidInput, match="passwordWrong"):
+            recovery.prove_owner(cast.alice.actor, NEW)
+        clock.forward(hours=1, seconds=1)
+        with pytest.raises(InvalidInput, match="passwordWrong"):
+            recovery.prove_owner(actor, NEW)
