@@ -14,7 +14,7 @@ from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
 from portal.models import ActorKind
-from portal.services import caps, rotation
+from portal.services import caps, moments, rotation
 from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
@@ -64,6 +64,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     babel.init_app(app, default_locale=web.ENGLISH, locale_selector=web.choose_locale)
     with app.app_context():
         prepare_engine(db.engine)
+        moments.watch(db.engine)
         app.extensions["usage"] = UsageCollector(db.engine)
         app.extensions["call_limits"] = CallLimits(db.engine, settings)
     app.extensions["verifier"] = Verifier(settings)

@@ -1,4 +1,9 @@
-"""The only source of time. Everything is UTC and aware."""
+"""The only source of time. Everything is UTC and aware.
+
+It is the wall clock, unless that was set back: then time goes on from the last moment that the
+installation has seen, less a leeway, so that nothing that has ended begins again. How long ago
+that moment was, the steady clock tells, which nobody sets.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+LEEWAY_MS = 10_000
+"""How far time may run behind the last moment seen: as far as the clocks of two machines may differ."""
+
 _moved: list[int] = []
 """The time that a self-check has set, in milliseconds; else empty."""
+
+_NEVER = -(2**62)
+_seen = [_NEVER]
+"""What to add to the steady clock to come from the last moment seen to the present one."""
 
 
 def now_ms() -> int:
     """Milliseconds since the epoch, as the database keeps them."""
-    return _moved[0] if _moved else time.time_ns() // 1_000_000
+    if _moved:
+        return _moved[0]
+    wall = time.time_ns() // 1_000_000
+    steady = time.monotonic_ns() // 1_000_000
+    latest = steady + _seen[0]
+    if wall >= latest:
+        _seen[0] = wall - steady
+        return wall
+    return max(wall, latest - LEEWAY_MS)
+
+
+def seen(moment_ms: int) -> None:
+    """Take note of a moment that the installation has seen: time does not run behind it from now on."""
+    if not _moved:
+        _seen[0] = max(_seen[0], moment_ms - time.monotonic_ns() // 1_000_000)
+
+
+def latest_ms() -> int:
+    """The last moment seen, carried on to the present: time without its leeway."""
+    now = now_ms()
+    return now if _moved else max(now, time.monotonic_ns() // 1_000_000 + _seen[0])
+
+
+def behind_ms() -> int:
+    """By how much the wall clock is behind the last moment seen; 0 when it is not."""
+    return max(0, latest_ms() - time.time_ns() // 1_000_000)
+
+
+def forget() -> None:
+    """Believe the wall clock again, whatever was seen: for an operator, and between two tests."""
+    _seen[0] = _NEVER
 
 
 def utcnow() -> datetime:

@@ -22,6 +22,7 @@ from portal.models import MailKind
 from portal.services import (
     cleaning,
     excess,
+    moments,
     outbox,
     profile,
     recovery,
@@ -131,6 +132,7 @@ def run_once(app: Flask, transport: Transport) -> int:
 def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
     """Look for excess, send what is due, and clean, each if it is time. Raises DBAPIError."""
     with app.app_context():
+        moments.keep_if_due()
         watch_excess_if_due()
     with app.app_context():
         courier.send_due(stop)

@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal import clock as times
 from portal import create_app, jobs
 from portal.extensions import db
 from portal.services import keys, passwords
@@ -117,6 +118,12 @@ def _keep_what_is_always_the_same() -> Iterator[None]:
         keep_comparisons(patch)
         keep_routes(patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_moment_of_another_test() -> None:
+    """Let no test see the later moments that another one has been to."""
+    times.forget()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 
 COMMANDS = {
     "account": ("accounts", "group"),
+    "clock": ("clock", "group"),
     "db": ("migrations", "db"),
     "jobs": ("jobs", "group"),
     "key": ("keys", "group"),

@@ -46,6 +46,7 @@ class Action(StrEnum):
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
     RECORD_READ = "record:read-by-operator"
     RECORD_ENDED = "record:ended-by-retention"
+    CLOCK_PUT_BACK = "clock:put-back"
     USAGE_READ = "usage:read-by-operator"
     CONSENT_GIVEN = "consent:given"
     CONSENT_ENTERED = "consent:entered-by-operator"

@@ -29,8 +29,8 @@ Taken = dict[str, dict[int, int]]
 """By key and span: how much of the window of this moment is taken."""
 
 table = CallWindow.metadata.tables[CallWindow.__tablename__]
-_HURRY = f"""
-SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '{BUSY_MS}', true),
+_HURRY = f"""SELECT set_config('synchronous_commit', 'off', true),
+       set_config('lock_timeout', '{BUSY_MS}', true),
        set_config('idle_in_transaction_session_timeout', '{5 * BUSY_MS}', true)
 """
 _GIVE_BACK = (

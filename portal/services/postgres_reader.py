@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import OperationalError
 
+from portal import clock
 from portal.extensions import ONLY_A_PRIMARY
-from portal.services.key_facts import QUERY, KeyFacts
+from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -50,7 +51,9 @@ class PostgresReader:
     __del__ = close
 
     def _connect(self) -> Connection:
-        return psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
+        connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
+        clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
+        return connection
 
     def _read(self, connection: Connection, digest: bytes) -> KeyFacts | None:
         """Read, and give the connection back; one that fails is closed."""

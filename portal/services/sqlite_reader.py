@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
+from portal import clock
 from portal.extensions import SQLITE_BUSY_MS
-from portal.services.key_facts import QUERY, KeyFacts
+from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
 
 CACHED_KEYS = 10_000
 PAGES = 16
@@ -58,6 +59,7 @@ class SqliteReader:
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = {PAGES}")
+        clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
         self._connection, self._version = connection, -1
         return connection
 

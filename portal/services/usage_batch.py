@@ -15,6 +15,7 @@ from sqlalchemy import Connection, case, delete, func, select, tuple_
 from portal import clock
 from portal.extensions import Base
 from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.services import moments
 from portal.services.upsert import dialect_of
 
 HOUR_MS = 3_600_000
@@ -64,6 +65,7 @@ def write(connection: Connection, batch: Batch) -> None:
     _add(connection, KeyAddress, list(_addresses(newest)), ("calls",), later=("last_used_at",))
     for keys in _portions([UUID(key_id) for key_id in sorted(newest)]):
         _forget_older(connection, keys)
+    moments.keep(connection)
 
 
 def _sums(batch: Batch) -> tuple[list[Row], list[Row]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import time_machine
 
+from portal import clock
+
 
 class Clock:
     """Moves the time of this process; it goes on ticking unless it is stopped."""
@@ -18,8 +20,13 @@ class Clock:
         """Go forward by so many days, hours, minutes or seconds."""
         self._travel.shift(timedelta(**span))
 
+    def back(self, **span: float) -> None:
+        """Set the wall clock back, as a wrong time server does; the portal has seen the later moment."""
+        self._travel.shift(-timedelta(**span))
+
     def to(self, moment: datetime) -> None:
-        """Go to an aware moment, and stop there."""
+        """Go to an aware moment, and stop there; what the portal has seen is forgotten."""
+        clock.forget()
         assert moment.tzinfo, "a naive time has no place here"
         self._travel.move_to(moment, tick=False)
 
