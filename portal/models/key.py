@@ -98,6 +98,8 @@ class ApiKey(Base):
     nonce: Mapped[UUID | None] = mapped_column(Uuid, unique=True)
     made_by_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id"))
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id"), unique=True)
+    counted_with_id: Mapped[UUID | None] = mapped_column(Uuid)
+    """The first key of its line, with which its calls are counted; None for that key itself."""
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime] = mapped_column(UtcTime)
     kind: Mapped[KeyKind] = mapped_column(

@@ -52,8 +52,8 @@ class LimitedKey(Protocol):
     """What has to be known of a key and its owner; the numbers are the key's own, if it has any."""
 
     @property
-    def id(self) -> str:
-        """The public id, a canonical UUID."""
+    def counted_as(self) -> str:
+        """The id, a canonical UUID, of the first key of its line: a rotation renews no calls."""
 
     @property
     def role(self) -> str:
@@ -130,7 +130,7 @@ class CallLimits:
         if not self._enabled:
             return UNLIMITED
         with self._lock:
-            held = self._held.get(facts.id)
+            held = self._held.get(facts.counted_as)
             allowance = held.spend(now_ms) if held is not None else None
         return allowance or self._lease_and_spend(facts, now_ms)
 
@@ -145,12 +145,12 @@ class CallLimits:
         now_ms = clock.now_ms()
         rates = self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day)
         try:
-            taken = self._store.taken([facts.id], now_ms).get(facts.id, {})
+            taken = self._store.taken([facts.counted_as], now_ms).get(facts.counted_as, {})
         except StoreAway:
             return None
         left = Rates(rates.per_minute - taken.get(MINUTE, 0), rates.per_day - taken.get(DAY, 0))
         with self._lock:
-            held = self._held.get(facts.id)
+            held = self._held.get(facts.counted_as)
             own = [w.left if w.is_open(now_ms) else 0 for w in (held.minute, held.day)] if held else [0, 0]
         return Standing(rates, Rates(max(0, left.per_minute) + own[0], max(0, left.per_day) + own[1]))
 
@@ -188,15 +188,15 @@ class CallLimits:
         """Fill up from the store, one thread for each key at a time."""
         if self._thread is None:
             self._start()
-        with self._queue(facts.id):
+        with self._queue(facts.counted_as):
             with self._lock:
-                held = self._held.setdefault(facts.id, Held())
+                held = self._held.setdefault(facts.counted_as, Held())
                 held.set_rates(self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day))
                 allowance = held.spend(now_ms)
                 if allowance:
                     return allowance
                 asks = held.asks(now_ms)
-            leases = self._lease(facts.id, asks, now_ms)
+            leases = self._lease(facts.counted_as, asks, now_ms)
             with self._lock:
                 held.receive(leases, now_ms)
                 allowance = held.spend(now_ms)

@@ -170,6 +170,7 @@ def issue(
         nonce=nonce,
         made_by_key_id=actor.key_id,
         replaces_id=replaces.id if replaces else None,
+        counted_with_id=(replaces.counted_with_id or replaces.id) if replaces else None,
         created_at=now,
         expires_at=expires_at,
         **asdict(bound_to),

@@ -9,7 +9,8 @@ from portal.models import KeyKind
 QUERY = """
 SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
        k.revoked_at, a.role, a.status, a.consent, a.username, k.kind, k.networks, k.not_before,
-       k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at
+       k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at,
+       COALESCE(k.counted_with_id, k.id)
 FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
 WHERE k.digest = {}
 """
@@ -44,6 +45,8 @@ class KeyFacts(NamedTuple):
     calls_per_minute: int | None = None
     calls_per_day: int | None = None
     last_used_at: int | None = None
+    counted_as: str = ""
+    """The first key of its line: a rotation renews no calls."""
 
     @property
     def is_service(self) -> bool:

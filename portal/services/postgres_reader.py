@@ -63,4 +63,4 @@ class PostgresReader:
             connection.close()
             raise
         self._idle.append(connection)
-        return KeyFacts(str(row[0]), *row[1:]) if row else None
+        return KeyFacts._make((str(row[0]), *row[1:-1], str(row[-1]))) if row else None

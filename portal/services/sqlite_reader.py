@@ -69,7 +69,7 @@ class SqliteReader:
             return None
         if len(self._kept) >= CACHED_KEYS:
             self._kept.clear()
-        facts = self._kept[digest] = KeyFacts(str(UUID(row[0])), *row[1:])
+        facts = self._kept[digest] = KeyFacts._make((str(UUID(row[0])), *row[1:-1], str(UUID(row[-1]))))
         return facts
 
     def _close(self) -> None:

@@ -26,6 +26,7 @@ IMMUTABLE = {
     "pepper_id": "'p9'",
     "made_by_key_id": "id",
     "replaces_id": "id",
+    "counted_with_id": "id",
     "nonce": "id",
     "kind": "'service'",
     "environment": "'test'",

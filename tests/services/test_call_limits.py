@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -22,12 +23,14 @@ from portal import clock as time
 from portal.extensions import db
 from portal.models import CallWindow
 from portal.permissions import Role
-from portal.services import call_limits, call_stores
+from portal.services import call_limits, call_stores, keys, rotation
 from portal.services.call_leases import MINUTE, Ask, Held, Rates
 from portal.services.call_library import LibraryStore
 from portal.services.call_limits import Allowance, CallLimits
 from portal.services.call_stores import DatabaseStore
+from portal.services.conditions import Conditions
 from portal.services.errors import InvalidInput
+from portal.services.key_facts import KeyFacts
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -47,6 +50,11 @@ class Key(NamedTuple):
     role: str = "user"
     calls_per_minute: int | None = None
     calls_per_day: int | None = None
+
+    @property
+    def counted_as(self) -> str:
+        """It is the first of its line."""
+        return self.id
 
 
 NewProcess = Callable[..., CallLimits]
@@ -89,7 +97,7 @@ def counting_writes() -> Iterator[list[str]]:
     written: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_words: object) -> None:
-        if not statement.startswith(("SELECT", "BEGIN", "PRAGMA", "SET")):
+        if not statement.lstrip().startswith(("SELECT", "BEGIN", "PRAGMA", "SET")):
             written.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -327,6 +335,52 @@ def test_machines_may_count_in_redis(
     assert good == (per_minute or 100)
 
 
+@pytest.mark.parametrize("store", ["the database", "redis"])
+@pytest.mark.parametrize("overlap", [timedelta(0), timedelta(hours=1)], ids=["at once", "with an overlap"])
+def test_a_rotation_renews_no_calls(
+    app: Flask,
+    cast: Cast,
+    new_process: NewProcess,
+    redis: Redis,
+    clock: Clock,
+    store: str,
+    overlap: timedelta,
+) -> None:
+    """Two workers, one of which holds a lease of the old key; all keys of the line take from one count."""
+    clock.to(NOON)
+    clock.stop()
+    elsewhere = {"PORTAL_LIMITS_STORE": redis.url} if store == "redis" else {}
+    processes = [new_process(**elsewhere) for _ in range(2)]
+    bound = Conditions(calls_per_minute=60, calls_per_day=100)
+    with app.app_context():
+        made = keys.create_key(cast.alice.actor, name="ci", level=4, life=timedelta(days=9), conditions=bound)
+    find = app.extensions["verifier"].decide_secret
+    first = find(made[1], None).key
+    assert sum(processes[number % 2].take(first, time.now_ms()).allowed for number in range(20)) == 20
+
+    line, key_id = [first], UUID(first.id)
+    for _ in range(3):
+        with app.app_context():
+            successor, secret = rotation.rotate_key(cast.alice.actor, key_id, overlap=overlap)
+            key_id = successor.id
+        line.append(find(secret, None).key)
+    good = sum(spend_as(process, key) for key in line for process in processes)
+    processes[0].close()
+    good += spend_as(processes[1], line[-1])
+
+    assert 20 + good == 60
+    clock.forward(minutes=1)
+    assert sum(spend_as(processes[1], key) for key in line) == 40, "the calls of the day go on too"
+
+
+def spend_as(limits: CallLimits, key: KeyFacts) -> int:
+    """Call with a key as a door knows it until refused; how many calls were good."""
+    good = 0
+    while limits.take(key, time.now_ms()).allowed:
+        good += 1
+    return good
+
+
 @pytest.mark.sqlite_only(reason="no database is asked")
 def test_what_is_held_comes_back_through_redis_and_one_that_is_away_is_survived(
     new_process: NewProcess, key: Key, redis: Redis, clock: Clock
@@ -393,7 +447,7 @@ import json, sys, time_machine
 from typing import NamedTuple
 from portal import create_app
 class Key(NamedTuple):
-    id: str
+    counted_as: str
     role: str = "user"
     calls_per_minute: int = 500
     calls_per_day: int = 100000

@@ -14,7 +14,7 @@ from portal.services.call_limits import CallLimits, Standing
 class Subject(NamedTuple):
     """A key of the database, as the limits want to know it."""
 
-    id: str
+    counted_as: str
     role: str
     calls_per_minute: int | None
     calls_per_day: int | None
@@ -26,4 +26,5 @@ def standing(key: ApiKey) -> Standing | None:
         return None
     limits: CallLimits = current_app.extensions["call_limits"]
     role = key.account.role.value
-    return limits.standing(Subject(str(key.id), role, key.calls_per_minute, key.calls_per_day))
+    counted_as = str(key.counted_with_id or key.id)
+    return limits.standing(Subject(counted_as, role, key.calls_per_minute, key.calls_per_day))
