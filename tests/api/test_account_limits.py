@@ -1,8 +1,14 @@
-"""How often an account can be changed through the API by whoever holds a token of it."""
+"""How often something can be asked for through the API."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from portal.services import limits
 from tests.api.conftest import Bearer
+from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.databases import Database
@@ -47,3 +53,41 @@ def test_changes_of_address_are_slowed_and_mail_few_strangers(
     assert int(answer.headers["Retry-After"]) > 0
     [(mails,)] = database.execute("SELECT count(*) FROM outbox WHERE address LIKE 'stranger-%'")
     assert mails <= 20
+
+
+def test_sign_ups_are_slowed(client: PageChecker, cast: Cast) -> None:
+    wanted = {"email": "new@example.org", "language": "en"}
+    answers = [client.post("/api/signup", json=wanted) for _ in range(limits.SIGN_UP_OWN.amount + 1)]
+
+    assert [answer.status_code for answer in answers] == [201] * limits.SIGN_UP_OWN.amount + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_guessing_links_is_slowed(client: PageChecker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONFIRM_SOURCE", replace(limits.CONFIRM_SOURCE, amount=3))
+    answers = [client.post("/api/confirm/signup/guess", json={"consent": 1}) for _ in range(4)]
+
+    assert answers[-1].status_code == 429
+    assert {answer.status_code for answer in answers[:3]}.isdisjoint({200, 429})
+
+
+@pytest.mark.parametrize("act", ["create", "rotate"])
+def test_keys_are_made_so_often_and_no_oftener(
+    client: PageChecker,
+    cast: Cast,
+    bearer: Bearer,
+    make_key: MakeKey,
+    monkeypatch: pytest.MonkeyPatch,
+    act: str,
+) -> None:
+    monkeypatch.setattr(limits, "ISSUE_ACCOUNT", replace(limits.ISSUE_ACCOUNT, amount=2))
+    headers, statuses = bearer(cast.alice), []
+    for _ in range(3):
+        if act == "create":
+            wanted = {"name": "ci", "level": 1, "expiresIn": 60}
+            answer = client.post("/api/apikeys/jwt", json=wanted, headers=headers)
+        else:
+            answer = client.post(f"/api/apikeys/{make_key(cast.alice).id}/rotate/jwt", headers=headers)
+        statuses.append(answer.status_code)
+
+    assert statuses == [201, 201, 429]

@@ -157,6 +157,17 @@ def test_a_key_made_with_a_key_stays_within_it(
     assert "maker's rights" in refused(database, statement)
 
 
+def test_a_revoked_key_makes_no_key(database: Database, key: str) -> None:
+    database.execute("UPDATE api_keys SET revoked_at = created_at, revoked_reason = 'owner'")
+
+    assert "maker's rights" in refused(database, copy_of_key(maker="id"))
+
+
+@pytest.mark.parametrize("change", ["role = 'king'", "status = 7", "consent = 3"])
+def test_an_account_is_only_what_there_is(database: Database, cast: Cast, change: str) -> None:
+    assert re.search("(?i)check", refused(database, f"UPDATE accounts SET {change}"))
+
+
 def test_a_key_made_with_a_key_does_not_outlive_its_retirement(database: Database, key: str) -> None:
     database.execute(copy_of_key(replaces_id="id"))
     database.execute("UPDATE api_keys SET retires_at = created_at + 5 WHERE replaces_id IS NULL")

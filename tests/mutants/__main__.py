@@ -90,7 +90,10 @@ def _run(copies: Sequence[Copy], mutants: Sequence[Mutant], selfcheck: bool) -> 
             verdict = copy.attempt(mutant, selfcheck=selfcheck)
         finally:
             free.put(copy)
-        print(f"{verdict.word:<11} {mutant.id}  {verdict.seconds:.1f} s  {verdict.told}", flush=True)
+        unseen = (
+            "  not by selfcheck" if selfcheck and mutant.promise and not verdict.selfcheck_noticed else ""
+        )
+        print(f"{verdict.word:<11} {mutant.id}  {verdict.seconds:.1f} s  {verdict.told}{unseen}", flush=True)
         return verdict
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
