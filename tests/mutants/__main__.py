@@ -36,10 +36,8 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [make_copy(ROOT, Path(folder) / str(number)) for number in range(AT_ONCE)]
-        if red := _red_tests(copies, chosen):
-            print(f"These tests fail without any mutant, so they prove nothing:\n{red}", file=sys.stderr)
-            return 1
-        verdicts = _run(copies, chosen, wishes.selfcheck)
+        red = _red_tests(copies, chosen)
+        verdicts = _run(copies, chosen, red, wishes.selfcheck)
     return _sum_up(verdicts, wishes.selfcheck)
 
 
@@ -57,8 +55,8 @@ def _tenth(text: str) -> int | None:
     return int(text) if text else None
 
 
-def _red_tests(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> str:
-    """What fails on the code as it is, by database; nothing when all is well."""
+def _red_tests(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> list[str]:
+    """What fails on the code as it is; it proves nothing about a mutant."""
     begun = time.monotonic()
     wanted = {
         database: sorted({test for each in mutants if each.database == database for test in each.tests})
@@ -67,27 +65,29 @@ def _red_tests(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> str:
     jobs = [(tests[half::AT_ONCE], database) for database, tests in wanted.items() for half in range(AT_ONCE)]
     free = _free(copies)
 
-    def test(job: tuple[list[str], str]) -> str:
+    def test(job: tuple[list[str], str]) -> list[str]:
         copy = free.get()
         try:
-            return copy.failures(*job) if job[0] else ""
+            return copy.failures(*job) if job[0] else []
         finally:
             free.put(copy)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        red = "\n".join(filter(None, pool.map(test, jobs)))
-    if not red:
-        print(f"The tests pass without any mutant: {time.monotonic() - begun:.0f} s.", flush=True)
+        red = [each for some in pool.map(test, jobs) for each in some]
+    told = f"Without any mutant {len(red)} of their tests fail: {time.monotonic() - begun:.0f} s."
+    print("\n  ".join([told, *red]), flush=True)
     return red
 
 
-def _run(copies: Sequence[Copy], mutants: Sequence[Mutant], selfcheck: bool) -> list[Verdict]:
+def _run(
+    copies: Sequence[Copy], mutants: Sequence[Mutant], red: Sequence[str], selfcheck: bool
+) -> list[Verdict]:
     free = _free(copies)
 
     def attempt(mutant: Mutant) -> Verdict:
         copy = free.get()
         try:
-            verdict = copy.attempt(mutant, selfcheck=selfcheck)
+            verdict = copy.proves_nothing(mutant, red) or copy.attempt(mutant, selfcheck=selfcheck)
         finally:
             free.put(copy)
         unseen = (

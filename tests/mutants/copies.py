@@ -68,10 +68,20 @@ class Copy:
         lines = output.strip().splitlines() or [""]
         return Verdict(mutant, "TIMED OUT" if code < 0 else "UNUSABLE", lines[-1], seconds, seen)
 
-    def failures(self, tests: Sequence[str], database: str) -> str:
-        """What fails of these tests on the code as it is."""
+    def failures(self, tests: Sequence[str], database: str) -> list[str]:
+        """Which of these tests fail on the code as it is. RuntimeError when they can't be run."""
         code, output = self._test(tests, database, BASELINE_LIMIT)
-        return output if code else ""
+        if code not in {0, 1}:
+            raise RuntimeError(f"the tests can't be run:\n{output}")
+        return FAILED.findall(output)
+
+    @staticmethod
+    def proves_nothing(mutant: Mutant, red: Sequence[str]) -> Verdict | None:
+        """The verdict where a test fails without the mutant, so that nobody could say who it was."""
+        for test in mutant.tests:
+            if any(each == test or each.startswith((f"{test}::", f"{test}[")) for each in red):
+                return Verdict(mutant, "UNUSABLE", f"{test} fails without it", 0)
+        return None
 
     def _test(self, tests: Sequence[str], database: str, limit: int, *more: str) -> tuple[int, str]:
         """The exit code of pytest (negative when time ran out), and what it said."""

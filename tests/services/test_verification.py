@@ -162,7 +162,7 @@ def test_a_key_that_comes_to_be_is_known_at_once(verifier: Verifier, cast: Cast,
 
 
 def test_peppers_are_a_ring(make_app: MakeApp, cast: Cast, make_key: MakeKey) -> None:
-    old, new = "old:" + "0123456789abcdefghijklmnopqrstuv", "new:" + "vutsrqponmlkjihgfedcba9876543210"
+    old, new = "old:" + "q7Tz2LmXv9KcRb4HsWn8YpJd5GfUe3Aa", "new:" + "Vx3nB8kQw5ZtMf2LrCy7HsPj9DgEu4Ta"
     before = make_app(PORTAL_PEPPERS=old)
     with before.app_context():
         from portal.services import keys
