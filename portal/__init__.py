@@ -14,6 +14,7 @@ from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
 from portal.models import ActorKind
+from portal.private_files import keep_private
 from portal.services import caps, moments, rotation
 from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
@@ -59,6 +60,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.extensions["migrate"] = LocalProxy(lambda: _load_migrations(app))
     fast_lane.init_app(app)
     http.init_app(app)
+    keep_private(settings)
     csrf.init_app(app)
     login_manager.init_app(app)
     babel.init_app(app, default_locale=web.ENGLISH, locale_selector=web.choose_locale)

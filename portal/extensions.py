@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from typing import Any, cast
 
 from flask import current_app
@@ -61,8 +63,21 @@ def engine_options(url: str) -> dict[str, Any]:
 def prepare_engine(engine: Engine) -> None:
     """Make an engine keep SQLite's promises; to be called before it connects."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _create_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+
+
+def create_privately(path: str) -> None:
+    """Create an empty file for its user alone, unless it is there; SQLite goes by its mode for the others."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _create_sqlite(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
+    """Let no other user read a database that is about to be created."""
+    with suppress(OSError):  # SQLite says it better
+        create_privately(str(arguments[0]))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
 from portal import clock
-from portal.extensions import SQLITE_BUSY_MS
+from portal.extensions import SQLITE_BUSY_MS, create_privately
 from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
 
 CACHED_KEYS = 10_000
@@ -55,6 +56,8 @@ class SqliteReader:
             self._close()
 
     def _open(self) -> sqlite3.Connection:
+        with suppress(OSError):  # SQLite says it better
+            create_privately(self._path)
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         connection.execute("PRAGMA query_only = ON")

@@ -95,7 +95,7 @@ class Databases:
         """Give a database with the newest tables and nothing in them."""
         if kind == "sqlite":
             copy = self._home / f"{self._next_name()}.db"
-            shutil.copyfile(self._sqlite_template, copy)
+            shutil.copy(self._sqlite_template, copy)
             yield Database(kind, f"sqlite:///{copy}")
             _remove_sqlite(copy)
         else:
