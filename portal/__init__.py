@@ -23,6 +23,7 @@ from portal.services.github_signatures import SigningKeys
 from portal.services.sessions import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
+from portal.web import once
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,6 +60,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     db.init_app(app)
     app.extensions["migrate"] = LocalProxy(lambda: _load_migrations(app))
     fast_lane.init_app(app)
+    once.init_app(app)
     http.init_app(app)
     keep_private(settings)
     csrf.init_app(app)

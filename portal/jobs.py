@@ -28,6 +28,7 @@ from portal.services import (
     recovery,
     retention,
     rotation,
+    sent_forms,
     signup,
     usage_folding,
     waiting,
@@ -46,6 +47,9 @@ CLEANING_EVERY = timedelta(hours=1)
 
 RETIRING = "retiring"
 RETIRING_EVERY = timedelta(minutes=5)
+
+FORMS = "forms"
+FORMS_EVERY = timedelta(minutes=1)
 
 EXCESS = "excess"
 EXCESS_EVERY = timedelta(minutes=1)
@@ -140,6 +144,8 @@ def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
         clean_if_due()
     with app.app_context():
         retire_if_due()
+    with app.app_context():
+        forget_forms_if_due()
 
 
 @dataclass(slots=True)
@@ -211,6 +217,12 @@ def retire_if_due() -> None:
     """Mark the keys whose overlap is over, every few minutes, in whichever process comes first."""
     if cleaning.take_lease(RETIRING, RETIRING_EVERY):
         log.info("jobs.retired", keys=rotation.retire_due())
+
+
+def forget_forms_if_due() -> None:
+    """Forget the forms that were sent, once a minute, in whichever process comes first."""
+    if cleaning.take_lease(FORMS, FORMS_EVERY):
+        sent_forms.forget()
 
 
 def watch_excess_if_due() -> None:

@@ -84,8 +84,10 @@ SENTENCES: dict[str, str] = {
         "A key makes none that is bound to less than itself. Keep within its networks, rest and calls."
     ),
     "alreadyMade": N_(
-        "This form has made its key already. Its secret was shown once; if it is lost, rotate the key."
+        "This form has created this key already, and its secret was shown once. "
+        "If it is lost, rotate the key for a new one."
     ),
+    "alreadySent": N_("This form was sent a moment ago, and what it asks for is done. It was done once."),
     "alreadyRotated": N_("This key was rotated already, and has its successor."),
     "overlapInvalid": N_("There is no such overlap. Give 0, 3600, 86400 or 604800 seconds."),
     "dateMissing": N_("The date is missing. Choose the day on which the key ends."),

@@ -83,8 +83,8 @@ CHAPTERS = (
             ),
             Promise(
                 "one-key",
-                N_("A form that is sent twice makes one key, and shows no secret again."),
-                "tests/web/test_keys.py::test_a_reload_and_a_double_submit_make_no_second_key",
+                N_("A form that is sent twice makes one key, and after ten seconds shows no secret again."),
+                "tests/web/test_keys.py::test_a_reload_makes_no_second_key_and_shows_no_secret",
             ),
         ),
     ),

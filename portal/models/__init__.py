@@ -16,6 +16,7 @@ from portal.models.key import (
     Reason,
 )
 from portal.models.outbox import JobLease, LimitCounter, MailKind, OutboxMail
+from portal.models.sent_form import SentForm
 from portal.models.session import MailToken, Purpose, SessionKind, SignedSession
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "PromiseProof",
     "Purpose",
     "Reason",
+    "SentForm",
     "SessionKind",
     "SignedSession",
     "Status",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from secrets import token_urlsafe
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +21,7 @@ from portal.selfcheck.forms import fields_of
 from portal.selfcheck.scratch import CAP
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, Made, Person, Stage, hold
 from portal.services import keys, rotation, secrets
+from portal.services.sent_forms import Form
 
 MAY_CHANGE = {"revoked_at", "revoked_reason", "retires_at"}
 """How a key ends; that they can't be taken back is a promise of its own."""
@@ -150,19 +154,24 @@ def secret_once(stage: Stage) -> None:
 
 
 def one_key(stage: Stage) -> None:
-    """Send one form twice, as a reload does, and six times at one moment."""
+    """Send one form twice, as a double click and a reload do, and six times at one moment."""
     owner = stage.person()
     client, page = _browser(stage, owner)
     form = _filled(page)
-    hold(_secret_on(stage, _send(stage, client, form)), "the page of a new key did not show its secret")
+    first = _secret_on(stage, _send(stage, client, form))
+    hold(first, "the page of a new key did not show its secret")
+    again = _secret_on(stage, _send(stage, client, form))
+    hold(again == first, "a double click lost the secret, or showed another one")
+    stage.clock.forward(seconds=10)
     hold(not _secret_on(stage, _send(stage, client, form)), "a reload showed a secret again")
     hold(_count(stage, owner) == 1, f"a reload made {_count(stage, owner)} keys")
-    nonce = uuid4()
+    sent = Form.of("", "", token_urlsafe(32), [])
 
-    def make() -> object:
-        return keys.create_key(owner.actor, name="at once", level=1, life=DAY, nonce=nonce)
+    def make(number: int) -> object:
+        actor = replace(owner.actor, form=sent, request_id=str(number))
+        return keys.create_key(actor, name="at once", level=1, life=DAY)
 
-    stage.together(*[make] * 6)
+    stage.together(*[partial(make, number) for number in range(6)])
     hold(_count(stage, owner) == 2, f"one form, sent six times at once, made {_count(stage, owner) - 1} keys")
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from portal.models import ActorKind
+from portal.services.sent_forms import Form
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks, through what and from where.
 
-    ``key_level`` is set when a key asks: what it makes stays below that level.
+    ``key_level`` is set when a key asks: what it makes stays below that level. ``form`` is the
+    form of a page that asks for the act; it is done once.
     """
 
     kind: ActorKind
@@ -24,6 +26,7 @@ class Actor:
     address: str | None = None
     user_agent: str = ""
     request_id: str | None = None
+    form: Form | None = None
     shell: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Of the command line: who called it on which machine, as the operating system tells it."""
 

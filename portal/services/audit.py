@@ -13,9 +13,20 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Action, AuditEvent
+from portal.services import sent_forms
 from portal.services.actor import Actor
 
 PAGE_SIZE = 50
+NOT_ACTS = frozenset(
+    {
+        Action.ACCOUNT_READ,
+        Action.ACCOUNTS_SEARCHED,
+        Action.RECORD_READ,
+        Action.USAGE_READ,
+        Action.SESSION_REFUSED,
+    }
+)
+"""Looks, and tries that failed: they change nothing, and a form may be sent again after them."""
 _LARGEST_ID = 2**63 - 1
 
 
@@ -29,7 +40,11 @@ def record(
     reason: str | None = None,
     **details: Any,
 ) -> None:
-    """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``."""
+    """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``.
+
+    The form that asks for an act is spent by it; raises AlreadySent when it is spent already.
+    """
+    _spend_form(session, actor, action)
     session.add(
         AuditEvent(
             **_by(actor),
@@ -52,6 +67,7 @@ def record_each(
     reason: str | None = None,
 ) -> None:
     """Add one act for each of many keys of an account, in one statement; ``keys`` has their details."""
+    _spend_form(session, actor, action)
     told = _by(actor) | {"action": action, "account_id": account_id, "reason": reason}
     session.flush()  # what was done before stands before it
     if keys:
@@ -72,6 +88,11 @@ def _by(actor: Actor) -> dict[str, Any]:
         "address": actor.address,
         "request_id": actor.request_id,
     }
+
+
+def _spend_form(session: Session, actor: Actor, action: Action) -> None:
+    if actor.form is not None and action not in NOT_ACTS:
+        sent_forms.spend(session, actor.form, actor.request_id or "")
 
 
 def is_about(account_id: int) -> ColumnElement[bool]:

@@ -92,6 +92,12 @@ class TooManyKeys(RuleError):
     code = "tooManyKeys"
 
 
+class AlreadySent(RuleError):
+    """This form was sent a moment ago, and what it asks for is done."""
+
+    code = "alreadySent"
+
+
 class AlreadyMade(RuleError):
     """This form has made its key already; its secret is not shown again."""
 

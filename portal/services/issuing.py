@@ -6,19 +6,19 @@ that no rule about the account races.
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import settings
-from portal.models import Account, ApiKey, KeyKind, Status
+from portal.extensions import db, settings
+from portal.models import Account, ApiKey, Environment, KeyKind, SentForm, Status
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL
-from portal.services import caps, conditions, peppers, secrets
+from portal.services import caps, conditions, peppers, secrets, sent_forms
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import (
@@ -31,6 +31,7 @@ from portal.services.errors import (
     NotFound,
 )
 from portal.services.key_lists import owned
+from portal.services.sent_forms import Form
 from portal.services.transaction import lock_account
 
 NO_ACCESS = 0
@@ -78,15 +79,49 @@ def require_good_standing(account: Account) -> None:
         raise ConsentLacking
 
 
-def refuse_second(session: Session, account: Account, nonce: UUID | None) -> None:
-    """Raise AlreadyMade when the form of this number has made its key."""
-    if nonce is None:
-        return
-    made = session.scalars(
-        select(ApiKey.id).where(ApiKey.nonce == nonce, ApiKey.account_id == account.id)
-    ).one_or_none()
+def refuse_second(session: Session, actor: Actor, account: Account) -> None:
+    """Raise AlreadyMade when the actor's form has made its key, however long ago."""
+    made = _made_by(session, actor.form, account) if actor.form else None
     if made is not None:
-        raise AlreadyMade(made)
+        raise AlreadyMade(made.id)
+
+
+def issue_again(actor: Actor) -> tuple[ApiKey, str]:
+    """The key that the actor's form has made a moment ago, with its secret, for ten seconds.
+
+    Nothing keeps the secret: it is made again of the form's bits, in the same session only, while
+    :mod:`portal.services.sent_forms` knows the form. The first answer may have been lost, as by
+    a double click. Raises AlreadyMade when it is too late, when the session is another, and when
+    the key ended meanwhile; NotFound when there is no such key; else as :func:`lock_owner`.
+    """
+    sent = sent_forms.find([actor.form]) if actor.form else None
+    account = db.session.get(Account, account_id_of(actor))
+    if account is None or sent is None:
+        raise NotFound
+    require_good_standing(account)
+    key = _made_by(db.session(), sent[0], account)
+    if key is None:
+        raise NotFound
+    secret = _secret(actor, sent[1], key.environment)
+    same = hmac.compare_digest(secrets.digest(settings.peppers.get(key.pepper_id, b""), secret), key.digest)
+    if not same or not key.is_live(clock.utcnow()):
+        raise AlreadyMade(key.id)
+    return key, secret
+
+
+def _made_by(session: Session, form: Form, account: Account) -> ApiKey | None:
+    number = form.number_for(account.id)
+    return session.scalars(
+        select(ApiKey).where(ApiKey.nonce == number, ApiKey.account_id == account.id)
+    ).one_or_none()
+
+
+def _secret(actor: Actor, sent: SentForm | None, environment: Environment | None) -> str:
+    """A secret: of a form, always the same in a session; else a new one."""
+    bits = None
+    if actor.form is not None and sent is not None:
+        bits = sent_forms.derive(actor.form, sent, "secret", actor.account_id, actor.session_id)
+    return secrets.make_secret(settings.key_prefix, environment if settings.key_environments else None, bits)
 
 
 def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -> Bounds:
@@ -140,7 +175,6 @@ def issue(
     actor: Actor,
     account: Account,
     wanted: Wanted,
-    nonce: UUID | None,
     *,
     replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
@@ -157,8 +191,9 @@ def issue(
     if replaces is None or not replaces.is_live(now):
         caps.refuse_one_more(session, account.id, account.role, now)
     peppers.require_current(session, settings.peppers)
-    label = bound_to.environment if settings.key_environments else None
-    secret = secrets.make_secret(settings.key_prefix, label)
+    form = actor.form
+    sent = sent_forms.spend(session, form, actor.request_id or "") if form else None
+    secret = _secret(actor, sent, bound_to.environment)
     key = ApiKey(
         id=secrets.uuid7(),
         account_id=account.id,
@@ -167,7 +202,7 @@ def issue(
         kind=wanted.kind,
         digest=secrets.digest(settings.peppers[settings.current_pepper], secret),
         pepper_id=settings.current_pepper,
-        nonce=nonce,
+        nonce=form.number_for(account.id) if form else None,
         made_by_key_id=actor.key_id,
         replaces_id=replaces.id if replaces else None,
         counted_with_id=(replaces.counted_with_id or replaces.id) if replaces else None,

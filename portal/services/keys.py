@@ -38,20 +38,19 @@ def create_key(
     life: timedelta,
     conditions: Conditions = NONE,
     kind: KeyKind = KeyKind.ACCOUNT,
-    nonce: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the actor's account; return it with its secret, which exists only here.
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
-    to, or to more. A service key has level 0. ``nonce`` is the form's own: a second use raises
+    to, or to more. A service key has level 0. A form makes one key: a second use raises
     AlreadyMade. Raises InvalidInput, TooManyKeys, ConsentLacking, AccountBlocked,
     AccountLocked, and Forbidden for a service key that no admin asks for.
     """
     with transaction() as session:
         account = lock_owner(session, actor)
-        refuse_second(session, account, nonce)
+        refuse_second(session, actor, account)
         wanted = Wanted(name.strip(), level, life, conditions, kind)
-        key, secret = issue(session, actor, account, wanted, nonce)
+        key, secret = issue(session, actor, account, wanted)
         _tell_made(session, actor, account, key)
     return key, secret
 

@@ -30,9 +30,7 @@ ROTATED_OUT = frozenset({None, Reason.REPLACED, Reason.OWNER})
 IN_A_ROUND = 500
 
 
-def rotate_key(
-    actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE, nonce: UUID | None = None
-) -> tuple[ApiKey, str]:
+def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> tuple[ApiKey, str]:
     """Make a successor with the same settings and a new secret; return it with that secret.
 
     The old key works on for ``overlap``, one of :data:`OVERLAPS`, and never past its own
@@ -44,7 +42,7 @@ def rotate_key(
         raise InvalidInput("overlapInvalid", "overlap")
     with transaction() as session:
         account = lock_owner(session, actor)
-        refuse_second(session, account, nonce)
+        refuse_second(session, actor, account)
         old = session.scalars(owned(account.id, key_id)).one_or_none()
         if old is None:
             raise NotFound
@@ -56,7 +54,7 @@ def rotate_key(
         if was_live and overlap:
             caps.refuse_one_more_overlap(session, account.id, account.role, now)
         wanted = _wanted_like(old, account.role, now)
-        new, secret = issue(session, actor, account, wanted, nonce, replaces=old)
+        new, secret = issue(session, actor, account, wanted, replaces=old)
         if was_live:
             old.retires_at = retirement(old, overlap, new.created_at)
         _tell_rotated(session, actor, account, old, new)

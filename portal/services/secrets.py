@@ -39,10 +39,13 @@ def checksum(text: str) -> str:
     return base62(crc32(text.encode("ascii")), CHECKSUM_LENGTH)
 
 
-def make_secret(prefix: str, label: str | None = None) -> str:
-    """Make a new secret of 256 random bits; ``label`` is ``live`` or ``test``, to be seen in it."""
+def make_secret(prefix: str, label: str | None = None, bits: bytes | None = None) -> str:
+    """Make a new secret of 256 random bits; ``label`` is ``live`` or ``test``, to be seen in it.
+
+    ``bits`` are the 32 random bytes to make it of, where the same secret has to be made again.
+    """
     start = f"{prefix}_{label}_" if label else f"{prefix}_"
-    text = start + base62(secrets.randbits(SECRET_BITS), BODY_LENGTH)
+    text = start + base62(int.from_bytes(bits or secrets.token_bytes(SECRET_BITS // 8)), BODY_LENGTH)
     return text + checksum(text)
 
 

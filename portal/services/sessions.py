@@ -8,6 +8,7 @@ and 30 days.
 from __future__ import annotations
 
 import secrets as random
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,12 +18,13 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, SessionKind, SignedSession, Status
+from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import audit, passwords, waiting
+from portal.services import audit, passwords, sent_forms, waiting
 from portal.services.actor import Actor
 from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
 from portal.services.secrets import uuid7
+from portal.services.sent_forms import Form
 from portal.services.tokens import hash_token
 from portal.services.transaction import lock_account, transaction
 
@@ -78,8 +80,10 @@ def refuse_shut(account: Account) -> None:
 
 def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
     """Start a session in the caller's transaction; return it with its new token."""
+    now, form = clock.utcnow(), actor.form
     token = random.token_urlsafe(32)
-    now = clock.utcnow()
+    if form is not None:
+        token = _token_of(form, sent_forms.spend(session, form, actor.request_id or ""))
     life = OPERATOR_LIFE if account.role.is_operator else OWNER_LIFE
     signed = SignedSession(
         id=uuid7(),
@@ -96,6 +100,20 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
     account.last_seen_at = now
     audit.record(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
     return signed, token
+
+
+def resume_again(form: Form, sent: SentForm) -> tuple[SignedSession, str] | None:
+    """The session that this form has begun a moment ago, with its token, if it may go on.
+
+    For a browser that has lost the answer; see :mod:`portal.services.sent_forms`.
+    """
+    token = _token_of(form, sent)
+    signed = resume(token)
+    return (signed, token) if signed else None
+
+
+def _token_of(form: Form, sent: SentForm) -> str:
+    return urlsafe_b64encode(sent_forms.derive(form, sent, "session")).decode().rstrip("=")
 
 
 def resume(token: str) -> SignedSession | None:

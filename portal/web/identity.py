@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 
-from flask import Blueprint, abort, flash, redirect, request, session, url_for
+from flask import Blueprint, abort, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import UserMixin, current_user, login_user
 
+from portal import clock
 from portal.extensions import login_manager
 from portal.http import client_address, request_id
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
 from portal.services import sessions
 from portal.services.actor import Actor
+from portal.services.sent_forms import ANSWERED_AGAIN
+
+CSRF = "csrf_token"
+"""Where Flask-WTF keeps what the tokens of a browser's forms rest on."""
+_BEFORE = "before"
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
@@ -67,13 +75,33 @@ def load_user(token: str) -> SignedIn | None:
 
 
 def begin(signed: SignedSession, token: str) -> None:
-    """Put a new session into the browser's cookie; nothing of the old cookie is kept.
+    """Put a new session into the browser's cookie; nothing of the old cookie is kept but its mark.
 
     The cookie outlives the browser, as long as a session can last; the server says when it ends.
     """
-    session.clear()
+    leave()
     session.permanent = True
     login_user(SignedIn(signed, token))
+
+
+def leave() -> None:
+    """Let the browser's cookie forget its session; its mark is kept, for forms that are sent twice."""
+    before = browser_marks()[0], clock.now_ms()
+    session.clear()
+    session[_BEFORE] = before
+
+
+def browser_marks() -> list[str]:
+    """What tells this browser from others: by its cookie, and by the one that it had a moment ago.
+
+    A mark is a digest of what the CSRF tokens of the browser's forms rest on. Nothing is allowed
+    by the old one; a form that was sent with it is known by it.
+    """
+    now, was = session.get(CSRF, ""), session.get(_BEFORE)
+    marks = [sha256(str(now).encode()).hexdigest()]
+    if was and clock.now_ms() - was[1] < ANSWERED_AGAIN / timedelta(milliseconds=1):
+        marks.append(was[0])
+    return marks
 
 
 def actor() -> Actor:
@@ -86,6 +114,7 @@ def actor() -> Actor:
         address=client_address(),
         user_agent=request.user_agent.string,
         request_id=request_id(),
+        form=g.get("form"),
     )
 
 
@@ -96,6 +125,7 @@ def link_holder() -> Actor:
         address=client_address(),
         user_agent=request.user_agent.string,
         request_id=request_id(),
+        form=g.get("form"),
     )
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -105,8 +105,8 @@ def reason(_scene: Scene) -> dict[str, Any]:
     return {"reason": "because"}
 
 
-def nonce(_scene: Scene) -> dict[str, Any]:
-    return {"nonce": str(uuid4())}
+def bits(_scene: Scene) -> dict[str, Any]:
+    return {"once": token_urlsafe(32)}
 
 
 def credentials(scene: Scene) -> dict[str, Any]:
@@ -149,9 +149,9 @@ PAGES = [
     Act("security.end_session", {A.SESSION_ENDED}, Scene.session),
     Act("security.end_others", {A.SESSIONS_ENDED}, lambda _: "/account/security/sessions/end-others"),
     Act("keys.create", {A.KEY_CREATED}, lambda _: "/account/keys/new",
-        lambda s: {"name": "ci", "level": "1", "expires": "30", **nonce(s)}),
+        lambda s: {"name": "ci", "level": "1", "expires": "30", **bits(s)}),
     Act("keys.rotate_now", {A.KEY_CREATED, A.KEY_ROTATED, A.KEY_REVOKED},
-        lambda s: f"/account/keys/{s.made.id}/rotate", nonce),
+        lambda s: f"/account/keys/{s.made.id}/rotate", bits),
     Act("keys.revoke_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/{s.made.id}/revoke"),
     Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.made.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.extensions import Base
 from portal.services import keys, rotation
 from portal.services.conditions import Conditions
+from portal.services.sent_forms import Form
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -304,7 +305,10 @@ def test_nothing_is_written_over(
 ) -> None:
     with app.app_context():
         key, _ = keys.create_key(
-            cast.alice.actor, name="ci", level=4, life=timedelta(days=30), nonce=UUID(int=7)
+            replace(cast.alice.actor, form=Form.of("", "", "x" * 43, [])),
+            name="ci",
+            level=4,
+            life=timedelta(days=30),
         )
         rotation.rotate_key(cast.alice.actor, key.id)
     before = database.rows()

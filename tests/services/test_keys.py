@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -17,6 +17,7 @@ from portal.services import audit, key_lists, keys, profile, rotation
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyMade, ConsentLacking, Forbidden, InvalidInput, NotFound
 from portal.services.key_lists import KeyStatus
+from portal.services.sent_forms import Form
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -117,12 +118,12 @@ def test_an_expired_or_revoked_key_makes_no_key(
             make(as_key(cast, dead.id, 4), level=1)
 
 
-def test_one_form_makes_one_key(make: Callable[..., tuple[ApiKey, str]]) -> None:
-    nonce = uuid4()
-    key, _ = make(nonce=nonce)
+def test_one_form_makes_one_key(make: Callable[..., tuple[ApiKey, str]], cast: Cast) -> None:
+    actor = replace(cast.alice.actor, form=Form.of("", "", "x" * 43, []))
+    key, _ = make(actor)
 
     with pytest.raises(AlreadyMade) as refused:
-        make(nonce=nonce)
+        make(actor)
 
     assert refused.value.key_id == key.id
 

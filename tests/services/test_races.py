@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -21,6 +22,7 @@ from portal.services import keys, leaks, operators, profile, rotation, signup
 from portal.services.actor import Actor
 from portal.services.errors import RuleError
 from portal.services.leaks import Leak, Reporter
+from portal.services.sent_forms import Form
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
 from tests.support.databases import ROOT, Database
@@ -97,12 +99,13 @@ def test_a_leak_that_is_reported_by_many_at_once_is_told_once(
 
 
 def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Database) -> None:
-    nonce = uuid4()
+    sent = Form.of("", "", "x" * 43, [])
 
-    def make() -> object:
-        return keys.create_key(cast.alice.actor, name="once", level=1, life=timedelta(days=1), nonce=nonce)
+    def make(number: int) -> object:
+        actor = replace(cast.alice.actor, form=sent, request_id=str(number))
+        return keys.create_key(actor, name="once", level=1, life=timedelta(days=1))
 
-    results = together(app, *[make] * 6)
+    results = together(app, *[partial(make, number) for number in range(6)])
 
     assert database.execute("SELECT count(*) FROM api_keys") == [(1,)]
     assert [isinstance(result, tuple) for result in results].count(True) == 1

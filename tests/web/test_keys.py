@@ -98,25 +98,29 @@ def test_the_secret_is_nowhere_else(alice: PageChecker, database: Database) -> N
     assert all(secret not in str(cookie) for cookie in alice._cookies.values())
 
 
-def test_a_reload_and_a_double_submit_make_no_second_key(alice: PageChecker, database: Database) -> None:
+def test_a_reload_makes_no_second_key_and_shows_no_secret(
+    alice: PageChecker, database: Database, clock: Clock
+) -> None:
     form = find_form(alice.page("/account/keys/new"))
     data = {**form_values(form), "name": "once", "level": "1"}
     with alice.expecting_secret():
         first = alice.post("/account/keys/new", data=data)
     key, _ = key_and_secret(first)
 
+    clock.forward(seconds=11)
+
     again = alice.post("/account/keys/new", data=data)
 
     assert again.status_code == 303
     assert again.headers["Location"] == f"/account/keys/{key}"
     shown = alice.page(again.headers["Location"])
-    assert "shown once" in text_of(shown)
+    assert "This form has created this key already, and its secret was shown once" in text_of(shown)
     assert database.execute("SELECT count(*) FROM api_keys") == [(1,)]
 
 
-@pytest.mark.parametrize("nonce", ["", "nonsense"])
-def test_a_form_without_its_number_makes_nothing(alice: PageChecker, database: Database, nonce: str) -> None:
-    response = alice.submit("/account/keys/new", {"name": "x", "level": "1", "nonce": nonce})
+@pytest.mark.parametrize("bits", ["", "nonsense"])
+def test_a_form_without_its_bits_makes_nothing(alice: PageChecker, database: Database, bits: str) -> None:
+    response = alice.submit("/account/keys/new", {"name": "x", "level": "1", "once": bits})
 
     assert response.status_code == 422
     assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
@@ -353,7 +357,13 @@ def test_a_use_from_nobody_knows_where_is_told_so(
 
 @pytest.mark.parametrize(("overlap", "works_on"), [("0", False), ("604800", True)])
 def test_rotating_shows_a_new_secret_once(
-    app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey, overlap: str, works_on: bool
+    app: Flask,
+    alice: PageChecker,
+    cast: Cast,
+    clock: Clock,
+    make_key: MakeKey,
+    overlap: str,
+    works_on: bool,
 ) -> None:
     old = make_key(cast.alice, name="Importer", level=3)
     form = find_form(alice.page(f"/account/keys/{old.id}/rotate"))
@@ -369,6 +379,7 @@ def test_rotating_shows_a_new_secret_once(
     decide = app.extensions["verifier"].decide
     assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
     assert decide(old.id, old.secret).outcome == ("good" if works_on else "apikeyRevoked")
+    clock.forward(seconds=11)
     again = alice.post(str(form["action"]), data=data)
     assert again.headers["Location"] == f"/account/keys/{key}"
     detail = alice.page(f"/account/keys/{old.id}")
@@ -462,7 +473,7 @@ def test_a_strangers_key_looks_like_a_missing_one(
     missing = client.get(f"/account/keys/{made.id[:-4]}0000{page}")
 
     assert hers.status_code == missing.status_code == 404
-    strip = re.compile(r'[0-9a-f]{16}|(name="csrf_token"[^>]*value|nonce)="[^"]+"')
+    strip = re.compile(r'[0-9a-f]{16}|(name="(?:csrf_token|once)"[^>]*value|nonce)="[^"]+"')
     assert strip.sub("", hers.text) == strip.sub("", missing.text)
 
 

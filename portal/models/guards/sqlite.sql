@@ -61,6 +61,12 @@ CHECK (length(token_hash) = 32)
 -- constraint ck_pepper_checks_check_value
 CHECK (length(check_value) = 32)
 
+-- constraint ck_sent_forms_id
+CHECK (length(id) = 32)
+
+-- constraint ck_sent_forms_salt
+CHECK (length(salt) = 32)
+
 -- constraint ck_sessions_browser_has_token
 CHECK (kind = 'jwt' OR length(token_hash) = 32)
 
@@ -147,6 +153,9 @@ PRIMARY KEY (pepper_id)
 
 -- constraint pk_promise_proofs
 PRIMARY KEY (promise)
+
+-- constraint pk_sent_forms
+PRIMARY KEY (id)
 
 -- constraint pk_sessions
 PRIMARY KEY (id)

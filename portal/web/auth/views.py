@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -29,7 +29,7 @@ from portal.web.auth.forms import (
     SignUpForm,
 )
 from portal.web.forms import Form, shown, text
-from portal.web.identity import actor, begin, link_holder
+from portal.web.identity import actor, begin, leave, link_holder
 
 BOTH = ("GET", "POST")
 
@@ -240,11 +240,6 @@ def enter(signed: SignedSession, token: str) -> None:
     if current_user.is_authenticated:
         sessions.end_session(actor(), current_user.session_id)
     begin(signed, token)
-
-
-def leave() -> None:
-    """Let the browser's cookie forget its session."""
-    session.clear()
 
 
 def _check_in(form: SignInForm) -> tuple[SignedSession, str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from uuid import UUID, uuid4
 
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, Field, HiddenField, RadioField, StringField
+from wtforms import BooleanField, DateField, Field, RadioField, StringField
 from wtforms.validators import Optional
 
 from portal import clock
@@ -39,26 +38,7 @@ PROPOSED = 24 * 60 * 60
 OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
-class NonceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A form that makes one key, however often it is sent."""
-
-    nonce = HiddenField()
-
-    @property
-    def nonce_value(self) -> UUID | None:
-        """The form's own number; None when it was tampered with."""
-        try:
-            return UUID(self.nonce.data or "")
-        except ValueError:
-            return None
-
-    def renew(self) -> None:
-        """Give a form that is shown its number."""
-        if self.nonce_value is None:
-            self.nonce.data = str(uuid4())
-
-
-class NewKeyForm(ConditionFields, NonceForm):
+class NewKeyForm(ConditionFields, FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """Name, level, end and conditions of a new key."""
 
     name = StringField(
@@ -137,7 +117,7 @@ class NewKeyForm(ConditionFields, NonceForm):
         return min(end - now, self.longest)
 
 
-class RotateForm(NonceForm):
+class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """How long the old key shall work beside its successor."""
 
     overlap = RadioField(_l("How long shall the old secret work?"), coerce=int, default=0, choices=[])

@@ -20,6 +20,7 @@ from portal.services import (
     call_limits,
     caps,
     excess,
+    issuing,
     key_lists,
     keys,
     limits,
@@ -36,6 +37,7 @@ from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
 from portal.web.keys.rows import row, rows
+from portal.web.once import answered_again, is_known_form
 from portal.web.usage_limits.standing import standing
 from portal.words import CREATED_THROUGH
 
@@ -76,6 +78,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/new")
 @limited(lambda: limits.may_issue_key(_account_id()))
+@answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def create() -> ResponseReturnValue:
     """Make the key and show its secret.
 
@@ -84,11 +87,11 @@ def create() -> ResponseReturnValue:
     """
     form = NewKeyForm(me().role)
     is_whole = form.validate()
-    life, conditions, nonce = form.life(), form.read_conditions(), form.nonce_value
+    life, conditions = form.life(), form.read_conditions()
     level = form.chosen_level
     if level is None:
         form.level.errors = [_("Choose a level, the lowest that does the job.")]
-    if not is_whole or life is None or conditions is None or nonce is None or level is None:
+    if not is_whole or life is None or conditions is None or level is None or not is_known_form():
         return _show_new(form), 422
     try:
         key, secret = keys.create_key(
@@ -98,7 +101,6 @@ def create() -> ResponseReturnValue:
             life=life,
             conditions=conditions,
             kind=form.chosen_kind,
-            nonce=nonce,
         )
     except InvalidInput as error:
         form.refuse(error)
@@ -172,14 +174,14 @@ def rotate(key_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/<uuid:key_id>/rotate")
 @limited(lambda: limits.may_issue_key(_account_id()))
+@answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def rotate_now(key_id: UUID) -> ResponseReturnValue:
     """Make the successor and show its secret; see :func:`create`."""
     form = RotateForm()
-    nonce = form.nonce_value
-    if nonce is None:
+    if not is_known_form():
         return _show_rotate(key_id, form), 422
     try:
-        key, secret = rotation.rotate_key(actor(), key_id, overlap=form.chosen(), nonce=nonce)
+        key, secret = rotation.rotate_key(actor(), key_id, overlap=form.chosen())
     except InvalidInput as error:
         form.refuse(error)
         return _show_rotate(key_id, form), 422
@@ -198,7 +200,6 @@ def _created_through(key: ApiKey) -> str | None:
 
 
 def _show_new(form: NewKeyForm) -> str:
-    form.renew()
     return render_template(
         "keys/new.html",
         form=form,
@@ -208,7 +209,6 @@ def _show_new(form: NewKeyForm) -> str:
 
 
 def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
-    form.renew()
     key = key_lists.get_key(me().id, key_id)
     successor = key_lists.find_successor(key)
     if successor is not None:
