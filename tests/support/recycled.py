@@ -30,11 +30,12 @@ UNION ALL SELECT concat_ws(' ', oid, relname, relkind, relhastriggers, relrowsec
 UNION ALL SELECT concat_ws(' ', attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attisdropped)
     FROM pg_attribute WHERE attrelid IN {OURS}
 UNION ALL SELECT concat_ws(' ', adrelid, adnum, pg_get_expr(adbin, adrelid)) FROM pg_attrdef
+UNION ALL SELECT r::text FROM pg_rewrite r WHERE ev_class IN {OURS}
 UNION ALL SELECT setconfig::text FROM pg_db_role_setting
 UNION ALL SELECT version_num FROM alembic_version
 ORDER BY 1
 """
-"""Everything but the rows: tables, columns, defaults, indexes, constraints, triggers, functions."""
+"""Everything but the rows: tables, columns, defaults, indexes, constraints, triggers, rules, functions."""
 
 Shape = list[tuple[str]]
 
