@@ -13,6 +13,10 @@ from unicodedata import normalize
 
 from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, counter, give_back
 
+UNKNOWN = "unknown"
+WIDER = ((6, 56, 2, None), (6, 48, 3, None), (4, 24, 5, 3))
+"""Version, prefix, how many times the tries of one source, and spare tries of each source."""
+
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -82,6 +86,7 @@ def may_sign_up(address: str, email: str) -> Answer:
         [
             counter(SIGN_UP_OWN, _folded(email), origin),
             counter(SIGN_UP_SOURCE, origin),
+            *wider(SIGN_UP_SOURCE, address),
             counter(SIGN_UP_ALL),
         ]
     )
@@ -94,6 +99,7 @@ def may_reset(address: str, email: str) -> Answer:
         [
             counter(RESET_OWN, _folded(email), origin),
             counter(RESET_SOURCE, origin),
+            *wider(RESET_SOURCE, address),
             counter(RESET_ALL),
         ]
     )
@@ -155,7 +161,7 @@ def may_ask_for_address(address: str, account_id: int, recipient: str) -> Answer
 
 def may_confirm(address: str) -> Answer:
     """Count the use of a mailed link."""
-    return ask([counter(CONFIRM_SOURCE, source(address)), counter(CONFIRM_ALL)])
+    return ask(_source_counters(CONFIRM_SOURCE, address, counter(CONFIRM_ALL)))
 
 
 def may_issue_key(account_id: int) -> Answer:
@@ -165,12 +171,12 @@ def may_issue_key(account_id: int) -> Answer:
 
 def may_report_leaks(address: str) -> Answer:
     """Count a report of leaked secrets, whatever it finds."""
-    return ask([counter(LEAK_SOURCE, source(address)), counter(LEAK_ALL)])
+    return ask(_source_counters(LEAK_SOURCE, address, counter(LEAK_ALL)))
 
 
 def failed_signature(address: str) -> Answer:
     """Count a report whose signature is not GitHub's; a good one passes from a slow source too."""
-    return ask_failed(counter(SIGNATURE_SOURCE, source(address)))
+    return ask_failed(*_source_counters(SIGNATURE_SOURCE, address))
 
 
 def failed_key_check(address: str) -> Answer:
@@ -178,7 +184,7 @@ def failed_key_check(address: str) -> Answer:
 
     Ask only after a failure: a good secret passes from a slow source too.
     """
-    return ask_failed(counter(KEY_CHECK_SOURCE, source(address)), counter(KEY_CHECK_ALL))
+    return ask_failed(*_source_counters(KEY_CHECK_SOURCE, address, counter(KEY_CHECK_ALL)))
 
 
 def source(address: str) -> str:
@@ -186,7 +192,7 @@ def source(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
     if parsed.ipv4_mapped:
@@ -194,18 +200,52 @@ def source(address: str) -> str:
     return str(ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
+def wider(limit: Limit, address: str, *subject: object) -> list[Counter]:
+    """The counters of the networks around a source, for a limit that counts by source.
+
+    Who has a /48 has 65,536 sources, so all of it shares a few times the tries of one. A /24 of
+    IPv4 is often many people, so there each source keeps its spare tries.
+    """
+    origin = ipaddress.ip_network(source(address)) if source(address) != UNKNOWN else None
+    found = []
+    for version, prefix, times, spares in WIDER:
+        if origin is not None and origin.version == version:
+            around = Limit(f"{limit.name}, /{prefix}", limit.amount * times, limit.seconds, spares)
+            found.append(counter(around, *subject, origin.supernet(new_prefix=prefix)))
+    return found
+
+
 def _sign_in_counters(address: str, username: str) -> list[Counter]:
-    origin, name = source(address), _folded(username)
+    origin, name = source(address), _login(username)
     return [
         counter(SIGN_IN_OWN, name, origin),
         counter(SIGN_IN_SOURCE, origin),
+        *wider(SIGN_IN_SOURCE, address),
         counter(SIGN_IN_NAME, name),
         counter(SIGN_IN_ALL),
     ]
 
 
 def _proof_counters(address: str, account_id: int) -> list[Counter]:
-    return [counter(PROVE_OWN, account_id, source(address)), counter(PROVE_ACCOUNT, account_id)]
+    return [
+        counter(PROVE_OWN, account_id, source(address)),
+        *wider(PROVE_OWN, address, account_id),
+        counter(PROVE_ACCOUNT, account_id),
+    ]
+
+
+def _source_counters(limit: Limit, address: str, *others: Counter) -> list[Counter]:
+    return [counter(limit, source(address)), *wider(limit, address), *others]
+
+
+def _login(username: str) -> str:
+    """One way to write what somebody signs in with: 1, 01 and 001 are one number.
+
+    The name, the address and the number of an account have counters of their own: were they
+    to share one, a stranger could try which of them belong together.
+    """
+    text = _folded(username)
+    return str(int(text)) if text.isascii() and text.isdecimal() and len(text) < 100 else text
 
 
 def _folded(text_: str) -> str:

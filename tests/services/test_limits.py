@@ -161,6 +161,67 @@ def test_one_name_is_one_however_it_is_written(context: Clock) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ways", "another"),
+    [
+        (("1", "01", "001", " 1 ", "１", "0" * 50 + "1"), "11"),
+        (("alice", "ALICE", " Alice", "ａｌｉｃｅ", "ALİCE".replace("İ", "I")), "alicé"),
+        (("alice@example.org", "Alice@EXAMPLE.org ", "alice＠example.org"), "alice+1@example.org"),
+    ],
+)
+def test_one_login_is_one_however_it_is_written(context: Clock, ways: tuple[str, ...], another: str) -> None:
+    for number in range(limits.SIGN_IN_OWN.amount):
+        assert limits.may_sign_in(HERE, ways[number % len(ways)])
+
+    assert not any(limits.may_sign_in(HERE, way) for way in ways)
+    assert limits.may_sign_in(HERE, another)
+
+
+BY_SOURCE: list[tuple[Limit, Callable[[str, int], Answer]]] = [
+    (limits.SIGN_IN_SOURCE, lambda here, n: limits.may_sign_in(here, f"name{n}")),
+    (limits.PROVE_OWN, lambda here, _: limits.may_prove(here, 1)),
+    (limits.SIGN_UP_SOURCE, lambda here, n: limits.may_sign_up(here, f"{n}@example.org")),
+    (limits.RESET_SOURCE, lambda here, n: limits.may_reset(here, f"{n}@example.org")),
+    (limits.CONFIRM_SOURCE, lambda here, _: limits.may_confirm(here)),
+    (limits.LEAK_SOURCE, lambda here, _: limits.may_report_leaks(here)),
+    (limits.SIGNATURE_SOURCE, lambda here, _: limits.failed_signature(here)),
+    (limits.KEY_CHECK_SOURCE, lambda here, _: limits.failed_key_check(here)),
+]
+
+
+@pytest.mark.parametrize(("limit", "ask"), BY_SOURCE, ids=[limit.name for limit, _ in BY_SOURCE])
+@pytest.mark.parametrize(
+    ("place", "times", "outside"),
+    [
+        ("2001:db8:1:{:x}::1", 3, "2001:db8:2::1"),
+        ("2001:db8:1:12{:02x}::1", 2, "2001:db8:1:1300::1"),
+    ],
+    ids=["/48", "/56"],
+)
+def test_a_network_shares_a_few_times_what_one_source_may(
+    context: Clock, limit: Limit, ask: Callable[[str, int], Answer], place: str, times: int, outside: str
+) -> None:
+    step = 0x100 if times == 3 else 1
+    most = limit.amount * times
+    places = [place.format(number * step % (0x10000 if times == 3 else 0x100)) for number in range(most + 1)]
+
+    answers = [bool(ask(here, number)) for number, here in enumerate(places)]
+
+    assert answers == [True] * most + [False]
+    assert ask(outside, most + 2)
+
+
+def test_under_attack_from_a_24_each_address_has_its_spare_tries(context: Clock) -> None:
+    def from_(number: int, name: str) -> bool:
+        return bool(limits.may_sign_in(f"198.51.100.{number % 250}", name))
+
+    for number in range(limits.SIGN_IN_SOURCE.amount * 5):
+        assert from_(number, f"name{number}")
+
+    assert [from_(251, "alice") for _ in range(4)] == [True, True, True, False]
+    assert limits.may_sign_in("198.51.101.1", "alice")
+
+
+@pytest.mark.parametrize(
     ("address", "source"),
     [
         ("192.0.2.7", "192.0.2.7"),
@@ -221,7 +282,7 @@ def test_expired_counters_can_be_forgotten(context: Clock, database: Database) -
     assert counting.forget_expired() == 0
     context.forward(seconds=limits.CONFIRM_SOURCE.seconds)
 
-    assert counting.forget_expired() == 2
+    assert counting.forget_expired() == 3
     assert database.rows()["limit_counters"] == []
 
 
