@@ -14,9 +14,10 @@ from flask_login import UserMixin, current_user, login_user
 from portal import clock
 from portal.extensions import login_manager
 from portal.http import client_address, request_id
+from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
-from portal.services import sessions
+from portal.services import limits, sessions
 from portal.services.actor import Actor
 from portal.services.sent_forms import ANSWERED_AGAIN
 
@@ -136,7 +137,10 @@ def me() -> Account:
 
 
 def require(blueprint: Blueprint, *, level: int = 0, consent: bool = True) -> None:
-    """Close every page of a blueprint to strangers, to lower levels, and without consent."""
+    """Close every page of a blueprint to strangers, to lower levels, and without consent.
+
+    What is posted there counts as a change of the account.
+    """
     blueprint.before_request(partial(_check, level, consent))
 
 
@@ -149,4 +153,6 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
     if consent and me().consent == Consent.NONE:
         flash(_("Your consent is needed before you can go on."), "warning")
         return redirect(url_for("consent.index"))
+    if request.method == "POST":
+        refuse_when_limited(limits.may_change(current_user.account_id, current_user.session_id))
     return None
