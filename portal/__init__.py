@@ -20,7 +20,7 @@ from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.github_signatures import SigningKeys
-from portal.services.sessions import OWNER_LIFE
+from portal.services.session_life import OWNER_LIFE
 from portal.services.usage import UsageCollector
 from portal.services.verification import Verifier
 from portal.web import once

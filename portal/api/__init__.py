@@ -16,6 +16,7 @@ from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.extensions import csrf
+from portal.services.errors import NotAdmitted
 
 PREFIX = "/api"
 
@@ -41,6 +42,7 @@ def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[R
     blueprint = Blueprint(blueprint_name(door), __name__, url_prefix=PREFIX)
     blueprint.before_request(admit)
     blueprint.after_request(auth.tell_limits)
+    blueprint.register_error_handler(NotAdmitted, auth.show_not_admitted)
     csrf.exempt(blueprint)
     for route in routes:
         if route.door is door:

@@ -1,12 +1,13 @@
 """Who asks: a key with its secret (RFC 7617) or a JWT (RFC 6750), never the browser's cookie.
 
 A blueprint's authentication is the one function that stands before all of its views. Whoever
-holds the secret is told why it is refused; to everybody else all refusals look alike.
+holds the secret is told why it is refused; to everybody else all refusals look alike. A body
+may take its time, so whoever was let in by the head is asked again when it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from werkzeug.exceptions import NotAcceptable
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
 from portal.api.authorize import is_open, terms_of_request
 from portal.api.errors import failure
-from portal.api.route import route_of
+from portal.api.route import Route, route_of
+from portal.extensions import db
 from portal.http import client_address, request_id
 from portal.http.credentials import BEARER, challenge_for, read_bearer, read_credentials
 from portal.http.limited import refuse_when_limited
@@ -24,7 +26,7 @@ from portal.models import ActorKind, Consent, SignedSession
 from portal.services import jwt, limits
 from portal.services.actor import Actor
 from portal.services.doorkeeper import Admission, Doorkeeper
-from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted
 from portal.services.key_facts import KeyFacts
 from portal.services.verification import Outcome
 
@@ -66,11 +68,15 @@ def admit_anybody() -> Response | None:
 def admit_key() -> Response | None:
     """Stand before what a key opens: let good ones in, if their level reaches; count them."""
     asked = request._get_current_object()  # type: ignore[attr-defined]  # spares looks through the proxy
-    if asked.method == "OPTIONS":
-        return _options()
-    refuse_unfit()
     route = route_of(asked.endpoint)
-    return _let_in(admit(level=route.level, introspects=route.introspects), TOLD_WITH)
+    if asked.method == "OPTIONS":
+        return _answer_options(lambda: _let_in(admit(introspects=route.introspects), TOLD_WITH))
+    refuse_unfit()
+    refusal = _let_in(admit(level=route.level, introspects=route.introspects), TOLD_WITH)
+    if refusal is None and route.body is not None:
+        request.get_data()
+        return _let_in(_admit_again(route), TOLD_WITH)
+    return refusal
 
 
 def admit_visitor() -> Response | None:
@@ -98,6 +104,15 @@ def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) ->
     return admission
 
 
+def _admit_again(route: Route) -> Admission:
+    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
+    shown = read_credentials(request.environ["HTTP_AUTHORIZATION"])
+    assert shown is not None
+    return keeper.admit_again(
+        shown, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
+    )
+
+
 def tell_limits(response: Response) -> Response:
     """Tell in each answer what is left of the caller's limits."""
     response.headers.extend(g.get("limit_headers", ()))
@@ -107,8 +122,19 @@ def tell_limits(response: Response) -> Response:
 def admit_jwt() -> Response | None:
     """Stand before what a JWT opens: let good ones in, if level and consent suffice."""
     if request.method == "OPTIONS":
-        return _options()
+        return _answer_options(_let_jwt_in)
     refuse_unfit()
+    route = route_of(request.endpoint)
+    refusal = _let_jwt_in(route)
+    if refusal is None and route.body is not None:
+        db.session.rollback()  # a body may take its time, and connections are few
+        request.get_data()
+        return _let_jwt_in(route)
+    return refusal
+
+
+def _let_jwt_in(route: Route | None = None) -> Response | None:
+    """Let a good JWT in, where it reaches what the route asks for, if one is named."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     token = read_bearer(header)
     signed = jwt.read(token) if token else None
@@ -116,10 +142,9 @@ def admit_jwt() -> Response | None:
         challenge = f'{BEARER}, error="invalid_token"' if header else BEARER
         return _refuse(401, Outcome.UNKNOWN, challenge)
     account = signed.account
-    route = route_of(request.endpoint)
-    if account.role.level < route.level:
+    if route and account.role.level < route.level:
         raise Forbidden
-    if account.consent == Consent.NONE and not route.without_consent:
+    if route and account.consent == Consent.NONE and not route.without_consent:
         raise ConsentLacking
     g.caller = Caller(account.id, account.role.level, signed=signed)
     return None
@@ -147,6 +172,13 @@ def actor() -> Actor:
         user_agent=request.user_agent.string,
         request_id=request_id(),
     )
+
+
+def show_not_admitted(error: NotAdmitted) -> Response:
+    """Tell somebody whose right ended after they were let in what the door would say."""
+    if caller().signed is not None:
+        return _refuse(401, error.code, f'{BEARER}, error="invalid_token"')
+    return _refuse(401, error.code, challenge_for(request.environ.get("HTTP_AUTHORIZATION", "")))
 
 
 def refuse_unfit() -> None:
@@ -184,6 +216,12 @@ def _refuse(status: int, code: str, challenge: str) -> Response:
     if status == 401:
         response.headers["WWW-Authenticate"] = challenge
     return response
+
+
+def _answer_options(admit: Callable[[], Response | None]) -> Response:
+    """Name the methods to whoever shows nothing, as browsers ask; refuse what has ended."""
+    refusal = admit() if request.environ.get("HTTP_AUTHORIZATION") else None
+    return refusal or _options()
 
 
 def _options() -> Response:

@@ -21,6 +21,7 @@ from portal.services.errors import (
     Forbidden,
     InvalidInput,
     LastAdmin,
+    NotAdmitted,
     NotFound,
     RuleError,
     SignInFailed,
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 STATUSES: dict[type[RuleError], int] = {
     InvalidInput: 400,
     SignInFailed: 401,
+    NotAdmitted: 401,
     Forbidden: 403,
     AccountBlocked: 403,
     AccountLocked: 403,

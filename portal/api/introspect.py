@@ -115,7 +115,7 @@ def revoke() -> ResponseReturnValue:
     key = keeper.find_key(_token(_form().get("token")))
     if key is not None:
         if key.account_id == caller().account_id:
-            keys.revoke_key(actor(), UUID(key.id))
+            keys.revoke_key(actor(), UUID(key.id), holds_secret=True)
         else:
             with suppress(NotFound):  # the account was removed, and its keys with it
                 operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from portal import clock
 from portal.models import Action, ApiKey, AuditEvent, Consent, MailKind, OutboxMail, Reason
 from portal.permissions import Role
-from portal.selfcheck.stage import DAY, GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
+from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
 from portal.services import keys, operators, profile, recovery, removal, rotation, secrets
 
 ROUNDS = 3
@@ -95,7 +95,7 @@ def locked(stage: Stage) -> None:
     _hold_ends(
         stage,
         lambda who: recovery.lock(who.actor, who.password),
-        lambda who: recovery.unlock(who.actor, stage.link(who, "/unlock/")),
+        lambda who: recovery.unlock(NOBODY, stage.link(who, "/unlock/")),
     )
 
 

@@ -81,6 +81,7 @@ def together(stage: Stage) -> None:
     for name, act in list(acts.items()):
         if name == "a removal":
             stage.act(lambda: operators.unblock(OPERATOR, owner.account_id, why="a self-check"))
+            stage.act(lambda: owner.actor)  # the block has ended their session
         for failing in count(1):
             hold(failing < MOST_STATEMENTS, f"{name} can't be made to fail")
             before = _everything(stage)

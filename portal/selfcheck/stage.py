@@ -11,16 +11,16 @@ from email import message_from_bytes, policy
 from itertools import count
 from threading import Barrier
 from typing import Any, TypeVar, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask.testing import FlaskClient
-from sqlalchemy import Executable, Table, select, text
+from sqlalchemy import Executable, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
-from portal import jobs
+from portal import clock, jobs
 from portal.clock import Hands
-from portal.models import ActorKind, ApiKey
+from portal.models import ActorKind, ApiKey, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
 from portal.services import keys, signup
@@ -30,7 +30,10 @@ from portal.services.errors import RuleError
 T = TypeVar("T")
 
 KEYS = cast(Table, ApiKey.__table__)
-OPERATOR = Actor.command_line()
+SEATS = cast(Table, SignedSession.__table__)
+SEATED = timedelta(minutes=30)
+"""How long somebody sits at one session."""
+OPERATOR, NOBODY = Actor.command_line(), Actor(ActorKind.ANONYMOUS)
 DAY = timedelta(days=1)
 GOOD = "good"
 UNKNOWN, EXPIRED, REVOKED = "authenticationFailed", "apikeyExpired", "apikeyRevoked"
@@ -54,7 +57,12 @@ class Person:
     account_id: int
     email: str
     password: str = field(repr=False)
-    actor: Actor
+    sit_down: Callable[[int], Actor]
+
+    @property
+    def actor(self) -> Actor:
+        """This person, signed in at a browser; to be asked for outside of a transaction."""
+        return self.sit_down(self.account_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,22 @@ class Stage:
         number, password = next(self._numbers), secrets.token_urlsafe(18)
         email = f"person-{number}@example.org"
         made = self.act(lambda: signup.create_account(OPERATOR, email, role=role, password=password).id)
-        return Person(made, email, password, Actor(ActorKind.BROWSER, account_id=made, address=self.address))
+        self._sit_down(made)
+        return Person(made, email, password, self._sit_down)
+
+    def _sit_down(self, account_id: int) -> Actor:
+        """Somebody with a session that goes on, begun past the password and the record if need be."""
+        now = clock.utcnow()
+        seats = select(SEATS.c.id).where(
+            SEATS.c.account_id == account_id, SEATS.c.ended_at.is_(None), SEATS.c.last_seen_at > now - SEATED
+        )
+        found = [row[0] for row in self.rows(seats)]
+        if not found:
+            found = [uuid4()]
+            times = dict.fromkeys(("created_at", "last_seen_at"), now) | {"expires_at": now + DAY}
+            row = {"id": found[0], "kind": SessionKind.BROWSER, "token_hash": secrets.token_bytes(32)}
+            self.write(insert(SEATS).values(account_id=account_id, user_agent="", **row, **times))
+        return Actor(ActorKind.BROWSER, account_id, session_id=found[0], address=self.address)
 
     def key(self, owner: Person, *, level: int = 4, life: timedelta = DAY, **more: Any) -> Made:
         """Make a key for somebody; raises RuleError."""

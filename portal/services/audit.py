@@ -15,6 +15,7 @@ from portal.extensions import db
 from portal.models import Action, AuditEvent
 from portal.services import sent_forms
 from portal.services.actor import Actor
+from portal.services.transaction import require_admitted
 
 PAGE_SIZE = 50
 NOT_ACTS = frozenset(
@@ -43,7 +44,9 @@ def record(
     """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``.
 
     The form that asks for an act is spent by it; raises AlreadySent when it is spent already.
+    RuntimeError for an act of a session or a key that was not admitted in this transaction.
     """
+    require_admitted(session, actor)
     _spend_form(session, actor, action)
     session.add(
         AuditEvent(
@@ -67,6 +70,7 @@ def record_each(
     reason: str | None = None,
 ) -> None:
     """Add one act for each of many keys of an account, in one statement; ``keys`` has their details."""
+    require_admitted(session, actor)
     _spend_form(session, actor, action)
     told = _by(actor) | {"action": action, "account_id": account_id, "reason": reason}
     session.flush()  # what was done before stands before it

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 
-from portal.models import Account, Consent, Status
+from portal.models import Account, Consent
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import profile, recovery
+from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.errors import InvalidInput
 from portal.services.fields import clean_email
-from portal.services.transaction import lock_account, transaction
+from portal.services.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ def change_account(actor: Actor, changes: Changes) -> Account:
     """Change the actor's own account in one transaction, after everything was checked.
 
     The address changes when its mail is answered. Without consent nothing can be changed
-    unless consent is among the changes. Raises InvalidInput, ConsentLacking, Forbidden, Slowed.
+    unless consent is among the changes. Raises InvalidInput, Slowed, and what
+    :func:`portal.services.acting.admit` raises.
     """
     wanted = profile.clean_wishes(username=changes.username, bio=changes.bio, language=changes.language)
     if changes.consent is not None and changes.consent not in tuple(Consent):
@@ -44,11 +47,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
         profile.refuse_too_many_addresses(actor, email)
     try:
         with transaction() as session:
-            account = lock_account(session, actor.account_id or 0)
-            if account is None or account.status != Status.ACTIVE:
-                raise Forbidden
-            if account.consent == Consent.NONE and changes.consent is None:
-                raise ConsentLacking
+            account = admit(session, actor, level=WRITE_ACCOUNT, consent=changes.consent is None)
             profile.update_in(session, actor, account, wanted)
             session.flush()
             if prepared is not None:

@@ -90,11 +90,7 @@ class Doorkeeper:
         key = decision.key
         if key is None:
             return STRANGER
-        outcome = decision.outcome
-        if outcome is Outcome.GOOD and not _reaches(decision, key, level, introspects):
-            outcome = Outcome.LEVEL
-        if outcome is Outcome.GOOD and not is_open:
-            outcome = Outcome.METHOD
+        outcome = _outcome_at(decision, key, level, introspects, is_open)
         now = clock.now_ms()
         allowance = UNLIMITED
         if outcome is Outcome.GOOD and not key.is_service:
@@ -103,14 +99,34 @@ class Doorkeeper:
         if outcome is Outcome.GOOD:
             self._usage.note_call(key.id, address or "", now)
         else:
-            self._usage.note_refusal(key.id, now, outcome.value)
-            if outcome is Outcome.REVOKED and key.retires_at is not None:
-                self._tell_of_reuse(key.id, address)
+            self._refuse(key, outcome, address, now)
         return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
+
+    def admit_again(
+        self, shown: Credentials, address: str | None, *, level: int = 0, introspects: bool = False
+    ) -> Admission:
+        """Check once more a caller who was let in, as things are now; it takes no call, and counts none.
+
+        A refusal counts as at :meth:`admit`.
+        """
+        decision = self._decide(shown, address)
+        key = decision.key
+        if key is None:
+            return STRANGER
+        outcome = _outcome_at(decision, key, level, introspects, is_open=True)
+        if outcome is not Outcome.GOOD:
+            self._refuse(key, outcome, address, clock.now_ms())
+        return Admission(outcome, decision.level, key)
 
     def find_key(self, shown: Credentials) -> KeyFacts | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
         return self._decide(shown, None).key
+
+    def _refuse(self, key: KeyFacts, outcome: Outcome, address: str | None, now: int) -> None:
+        """Count a refusal, and tell of a rotated-out secret."""
+        self._usage.note_refusal(key.id, now, outcome.value)
+        if outcome is Outcome.REVOKED and key.retires_at is not None:
+            self._tell_of_reuse(key.id, address)
 
     def _tell_of_reuse(self, key_id: str, address: str | None) -> None:
         """A refusal stays one, whether or not it can be written down."""
@@ -123,6 +139,15 @@ class Doorkeeper:
         if shown.key_id is None:
             return self._verifier.decide_secret(shown.secret, address)
         return self._verifier.decide(shown.key_id, shown.secret, address)
+
+
+def _outcome_at(decision: Decision, key: KeyFacts, level: int, introspects: bool, is_open: bool) -> Outcome:
+    """What a door that asks for this makes of the decision."""
+    if decision.outcome is not Outcome.GOOD:
+        return decision.outcome
+    if not _reaches(decision, key, level, introspects):
+        return Outcome.LEVEL
+    return Outcome.GOOD if is_open else Outcome.METHOD
 
 
 def _reaches(decision: Decision, key: KeyFacts, level: int, introspects: bool) -> bool:

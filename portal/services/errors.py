@@ -34,6 +34,12 @@ class Forbidden(RuleError):
     code = "insufficientAccessLevel"
 
 
+class NotAdmitted(RuleError):
+    """The right of who acts has ended since they were let in; ``code`` is what the door says then."""
+
+    code = "authenticationFailed"
+
+
 class ConsentLacking(RuleError):
     """The owner has not agreed, or no longer agrees, that data is processed."""
 

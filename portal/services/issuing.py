@@ -14,25 +14,23 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import db, settings
-from portal.models import Account, ApiKey, Environment, KeyKind, SentForm, Status
+from portal.extensions import settings
+from portal.models import Account, ApiKey, Environment, KeyKind, SentForm
 from portal.models.key import NAME_LENGTH
-from portal.permissions import ADMINISTER, HIGHEST_LEVEL
+from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
 from portal.services import caps, conditions, peppers, secrets, sent_forms
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import (
-    AccountBlocked,
-    AccountLocked,
     AlreadyMade,
-    ConsentLacking,
     Forbidden,
     InvalidInput,
     NotFound,
 )
 from portal.services.key_lists import owned
 from portal.services.sent_forms import Form
-from portal.services.transaction import lock_account
+from portal.services.transaction import transaction
 
 NO_ACCESS = 0
 """The level that a service key is kept with; at the doors it has none."""
@@ -58,27 +56,6 @@ class Bounds:
     maker: ApiKey | None = None
 
 
-def lock_owner(session: Session, actor: Actor) -> Account:
-    """The actor's account, held, and in good standing; raises what :func:`require_good_standing` does."""
-    account = lock_account(session, account_id_of(actor))
-    if account is None:
-        raise NotFound
-    require_good_standing(account)
-    return account
-
-
-def require_good_standing(account: Account) -> None:
-    """Raise AccountBlocked, AccountLocked, Forbidden or ConsentLacking when keys may not live."""
-    if account.status == Status.BLOCKED:
-        raise AccountBlocked
-    if account.status == Status.LOCKED:
-        raise AccountLocked
-    if account.status != Status.ACTIVE:
-        raise Forbidden
-    if not account.may_own_keys:
-        raise ConsentLacking
-
-
 def refuse_second(session: Session, actor: Actor, account: Account) -> None:
     """Raise AlreadyMade when the actor's form has made its key, however long ago."""
     made = _made_by(session, actor.form, account) if actor.form else None
@@ -92,20 +69,22 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
     Nothing keeps the secret: it is made again of the form's bits, in the same session only, while
     :mod:`portal.services.sent_forms` knows the form. The first answer may have been lost, as by
     a double click. Raises AlreadyMade when it is too late, when the session is another, and when
-    the key ended meanwhile; NotFound when there is no such key; else as :func:`lock_owner`.
+    the key ended meanwhile; NotFound when there is no such key; else as
+    :func:`portal.services.acting.admit`.
     """
     sent = sent_forms.find([actor.form]) if actor.form else None
-    account = db.session.get(Account, account_id_of(actor))
-    if account is None or sent is None:
+    if sent is None:
         raise NotFound
-    require_good_standing(account)
-    key = _made_by(db.session(), sent[0], account)
-    if key is None:
-        raise NotFound
-    secret = _secret(actor, sent[1], key.environment)
-    same = hmac.compare_digest(secrets.digest(settings.peppers.get(key.pepper_id, b""), secret), key.digest)
-    if not same or not key.is_live(clock.utcnow()):
-        raise AlreadyMade(key.id)
+    form, row = sent
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        key = _made_by(session, form, account)
+        if key is None:
+            raise NotFound
+        secret = _secret(actor, row, key.environment)
+        digest = secrets.digest(settings.peppers.get(key.pepper_id, b""), secret)
+        if not hmac.compare_digest(digest, key.digest) or not key.is_live(clock.utcnow()):
+            raise AlreadyMade(key.id)
     return key, secret
 
 
@@ -223,10 +202,3 @@ def _bound_to(asked: Conditions, account: Account, maker: ApiKey | None, *, is_s
     if maker is not None:
         conditions.refuse_looser(asked, maker)
     return asked
-
-
-def account_id_of(actor: Actor) -> int:
-    """The actor's account; raises Forbidden when there is none."""
-    if actor.account_id is None:
-        raise Forbidden
-    return actor.account_id

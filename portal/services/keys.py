@@ -18,13 +18,16 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, lines, outbox
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.conditions import NONE, Conditions
 from portal.services.errors import NotFound
-from portal.services.issuing import Wanted, account_id_of, issue, lock_owner, refuse_second
+from portal.services.issuing import Wanted, issue, refuse_second
 from portal.services.key_lists import owned
-from portal.services.transaction import lock_account, transaction
+from portal.services.transaction import transaction
+from portal.services.verification import NO_LEVEL
 
 MOST_NAMED = 20
 """Keys that one mail names; of the others it tells how many."""
@@ -43,11 +46,11 @@ def create_key(
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
     to, or to more. A service key has level 0. A form makes one key: a second use raises
-    AlreadyMade. Raises InvalidInput, TooManyKeys, ConsentLacking, AccountBlocked,
-    AccountLocked, and Forbidden for a service key that no admin asks for.
+    AlreadyMade. Raises InvalidInput, TooManyKeys, Forbidden for a service key that no admin
+    asks for, and what :func:`portal.services.acting.admit` raises.
     """
     with transaction() as session:
-        account = lock_owner(session, actor)
+        account = admit(session, actor, level=WRITE_ACCOUNT)
         refuse_second(session, actor, account)
         wanted = Wanted(name.strip(), level, life, conditions, kind)
         key, secret = issue(session, actor, account, wanted)
@@ -55,15 +58,20 @@ def create_key(
     return key, secret
 
 
-def revoke_key(actor: Actor, key_id: UUID, *, reason: Reason = Reason.OWNER) -> ApiKey:
+def revoke_key(
+    actor: Actor, key_id: UUID, *, reason: Reason = Reason.OWNER, holds_secret: bool = False
+) -> ApiKey:
     """Revoke a key of the actor's account for good; a second time changes nothing.
 
-    Raises NotFound for a key that is not there, or not the actor's.
+    A key needs the level to write to the account, unless its holder shows the secret of the
+    key that shall end; none at all to revoke itself. Raises NotFound for a key that is not
+    there, or not the actor's, and what :func:`portal.services.acting.admit` raises.
     """
+    needed = NO_LEVEL if key_id == actor.key_id else 0 if holds_secret else WRITE_ACCOUNT
     with transaction() as session:
-        account = lock_account(session, account_id_of(actor))
-        key = session.scalars(owned(account_id_of(actor), key_id)).one_or_none()
-        if key is None or account is None:
+        account = admit(session, actor, level=needed)
+        key = session.scalars(owned(account.id, key_id)).one_or_none()
+        if key is None:
             raise NotFound
         stamp_retired(session, account.id)
         if key.revoked_at is None:
@@ -89,11 +97,11 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
     """Revoke a key of the actor's account with everything that it created; returns how many ended.
 
     One that has ended stays as it is, and what it created ends. Raises NotFound for a key that
-    is not there, or not the actor's.
+    is not there, or not the actor's, and what :func:`portal.services.acting.admit` raises.
     """
     with transaction() as session:
-        account = lock_account(session, account_id_of(actor))
-        if account is None or session.scalars(owned(account.id, key_id)).one_or_none() is None:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        if session.scalars(owned(account.id, key_id)).one_or_none() is None:
             raise NotFound
         meant = or_(ApiKey.id == key_id, lines.created_with_any(key_id))
         ended = revoke_each(session, actor, account.id, meant, Reason.OWNER, line=str(key_id))

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
 from portal.services import audit
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import NotFound
-from portal.services.operators import require_level
 from portal.services.transaction import transaction
 
 PAGE_SIZE = 25
@@ -47,19 +48,19 @@ def search_accounts(
     The look is recorded with the numbers of the accounts that it showed, and not with what was
     typed: that may be the address of somebody who is forgotten later. Raises Forbidden.
     """
-    _require(actor)
     condition = and_(
         Account.removed_at.is_(None),
         _like(query),
         Account.role == role if role else true(),
         Account.status == status if status is not None else true(),
     )
-    total = db.session.scalar(select(func.count()).select_from(Account).where(condition)) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(1, page), pages)
-    of_page = select(Account.id).where(condition).order_by(Account.id.desc())
-    shown = db.session.scalars(of_page.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)).all()
     with transaction() as session:
+        _admit(session, actor)
+        total = session.scalar(select(func.count()).select_from(Account).where(condition)) or 0
+        pages = max(1, -(-total // PAGE_SIZE))
+        number = min(max(1, page), pages)
+        of_page = select(Account.id).where(condition).order_by(Account.id.desc())
+        shown = session.scalars(of_page.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)).all()
         audit.record(session, actor, Action.ACCOUNTS_SEARCHED, found=total, page=number, accounts=list(shown))
     items = db.session.scalars(select(Account).where(Account.id.in_(shown)).order_by(Account.id.desc())).all()
     return AccountPage(items, number, pages, total)
@@ -67,8 +68,8 @@ def search_accounts(
 
 def read_account(actor: Actor, account_id: int) -> Account:
     """One account, for an operator. The look is recorded. Raises NotFound."""
-    _require(actor)
     with transaction() as session:
+        _admit(session, actor)
         account = session.get(Account, account_id)
         if account is None:
             raise NotFound
@@ -78,24 +79,22 @@ def read_account(actor: Actor, account_id: int) -> Account:
 
 def note_record_read(actor: Actor, account_id: int | None = None) -> None:
     """Record that an operator looks at the record, of all or of one account. Raises Forbidden."""
-    _require(actor)
     with transaction() as session:
+        _admit(session, actor)
         audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
 
 
 def note_usage_read(actor: Actor, span: str) -> None:
     """Record that an operator looks at the use of all keys. Raises Forbidden."""
-    _require(actor)
     with transaction() as session:
+        _admit(session, actor)
         audit.record(session, actor, Action.USAGE_READ, span=span)
 
 
-def _require(actor: Actor) -> None:
-    """Raise Forbidden for whoever is less than support."""
-    if actor.kind is ActorKind.COMMAND_LINE:
-        return
-    me = db.session.get(Account, actor.account_id) if actor.account_id else None
-    require_level(actor, me, SUPPORT)
+def _admit(session: Session, actor: Actor) -> None:
+    """Raise Forbidden for whoever is less than support, NotAdmitted for whose session has ended."""
+    if actor.kind is not ActorKind.COMMAND_LINE:
+        admit(session, actor, level=SUPPORT)
 
 
 def _like(query: str) -> ColumnElement[bool]:

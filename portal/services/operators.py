@@ -16,6 +16,7 @@ from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services import audit, keys, limits, outbox, sessions
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, Slowed
 from portal.services.transaction import transaction
@@ -147,7 +148,7 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
 
 def refuse_last_admin(session: Session, account_id: int) -> None:
     """Raise LastAdmin when no other admin would be left; hold all admins meanwhile."""
-    rows = _lock_with_admins(session, account_id)
+    rows = hold_admins(session, account_id)
     admins = [row.id for row in rows if row.role is Role.ADMIN and row.status == Status.ACTIVE]
     if admins == [account_id]:
         raise LastAdmin
@@ -159,10 +160,10 @@ def may_act_on(actor_role: Role, target: Account, *, actor_id: int, level: int) 
 
 
 def _lock_target(session: Session, actor: Actor, account_id: int, level: int) -> Account:
-    found = {row.id: row for row in _lock_with_admins(session, account_id, actor.account_id)}
+    found = {row.id: row for row in hold_admins(session, account_id, actor.account_id)}
     target = found.get(account_id)
     if actor.kind is not ActorKind.COMMAND_LINE:
-        me = require_level(actor, found.get(actor.account_id or 0), level)
+        me = admit(session, actor, level=level)
         if target and not may_act_on(me.role, target, actor_id=me.id, level=level):
             raise Forbidden
     if target is None or target.removed_at is not None:
@@ -189,7 +190,7 @@ def _before_block(session: Session, account: Account) -> Status:
     return Status.ACTIVE
 
 
-def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:
+def hold_admins(session: Session, *ids: int | None) -> Sequence[Account]:
     """Lock these accounts and all admins, in the order of their numbers, one process at a time.
 
     The order alone is not enough: who is an admin changes, and may do so between two calls.
@@ -203,15 +204,6 @@ def _lock_with_admins(session: Session, *ids: int | None) -> Sequence[Account]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-
-
-def require_level(actor: Actor, me: Account | None, level: int) -> Account:
-    """The actor's account, when it and the key that asks, if one does, reach the level."""
-    if me is None or me.status != Status.ACTIVE or me.role.level < level:
-        raise Forbidden
-    if actor.kind is ActorKind.KEY and (actor.key_level is None or actor.key_level < level):
-        raise Forbidden
-    return me
 
 
 def _reason(why: str, *, required: bool = True) -> str | None:

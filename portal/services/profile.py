@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, keys, limits, outbox, recovery, tokens, waiting
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, Slowed, TokenInvalid
 from portal.services.fields import clean_bio, clean_email, clean_language, clean_username
@@ -37,7 +39,7 @@ def update_profile(
     wanted = clean_wishes(username=username, bio=bio, language=language)
     try:
         with transaction() as session:
-            account = _locked(session, actor)
+            account = admit(session, actor, level=WRITE_ACCOUNT)
             update_in(session, actor, account, wanted)
     except IntegrityError as error:
         raise InvalidInput("usernameTaken", "username") from error
@@ -86,7 +88,7 @@ def set_consent(actor: Actor, consent: int) -> Account:
     if consent not in tuple(Consent):
         raise InvalidInput("consentRequired", "consent")
     with transaction() as session:
-        account = _locked(session, actor)
+        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
         set_consent_in(session, actor, account, Consent(consent))
     return account
 
@@ -113,7 +115,7 @@ def request_email_change(actor: Actor, email: str, *, current: str | None) -> st
     known_hash = recovery.prove_owner(actor, current)
     refuse_too_many_addresses(actor, email)
     with transaction() as session:
-        account = _locked(session, actor)
+        account = admit(session, actor, level=WRITE_ACCOUNT)
         recovery.refuse_other_password(account, known_hash)
         request_email_in(session, actor, account, email)
     return email
@@ -179,11 +181,4 @@ def confirm_email(actor: Actor, token: str) -> Account:
             audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
     except IntegrityError as error:
         raise TokenInvalid from error
-    return account
-
-
-def _locked(session: Session, actor: Actor) -> Account:
-    account = lock_account(session, actor.account_id) if actor.account_id else None
-    if account is None or account.removed_at is not None:
-        raise Forbidden
     return account

@@ -19,11 +19,13 @@ from portal.models import (
     SignedSession,
     Status,
 )
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens, waiting
+from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, NotFound, TokenInvalid
+from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.fields import clean_email
-from portal.services.operators import refuse_last_admin
+from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
 from portal.services.transaction import lock_account, transaction
 
@@ -71,10 +73,8 @@ def change_password(actor: Actor, new: str, *, current: str | None, end_others: 
     """
     prepared = prepare_change(actor, new, current=current)
     with transaction() as session:
-        locked = lock_account(session, actor.account_id or 0)
-        if locked is None:
-            raise Forbidden
-        change_password_in(session, actor, locked, prepared, end_others=end_others)
+        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
+        change_password_in(session, actor, account, prepared, end_others=end_others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,9 @@ def lock(actor: Actor, password: str) -> None:
     """
     account_id = prove_password(actor, password)
     with transaction() as session:
+        hold_admins(session, account_id)
+        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
         refuse_last_admin(session, account_id)
-        account = lock_account(session, account_id)
-        if account is None or account.status != Status.ACTIVE:
-            raise NotFound
         keys.revoke_all(session, actor, account, Reason.LOCKED)
         sessions.end_all(session, actor, account.id)
         account.status, account.updated_at = Status.LOCKED, clock.utcnow()

@@ -6,12 +6,13 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.models import Account, Action, Consent, MailKind, Reason, Status
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, keys, outbox, sessions
+from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import NotFound
-from portal.services.operators import refuse_last_admin
+from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.recovery import prove_password
-from portal.services.transaction import lock_account, transaction
+from portal.services.transaction import transaction
 
 
 def remove_account(actor: Actor, password: str) -> None:
@@ -21,12 +22,11 @@ def remove_account(actor: Actor, password: str) -> None:
     """
     account_id = prove_password(actor, password)
     with transaction() as session:
+        hold_admins(session, account_id)
+        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
         refuse_last_admin(session, account_id)
-        locked = lock_account(session, account_id)
-        if locked is None or locked.removed_at is not None:
-            raise NotFound
-        outbox.enqueue_to(session, locked, MailKind.ACCOUNT_REMOVED)
-        empty(session, actor, locked)
+        outbox.enqueue_to(session, account, MailKind.ACCOUNT_REMOVED)
+        empty(session, actor, account)
 
 
 def empty(session: Session, actor: Actor, account: Account) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
-from portal.permissions import Role
+from portal.permissions import WRITE_ACCOUNT, Role
 from portal.services import audit, caps, conditions, keys, outbox
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyRotated, InvalidInput, NotFound
-from portal.services.issuing import Wanted, issue, lock_owner, refuse_second
+from portal.services.issuing import Wanted, issue, refuse_second
 from portal.services.key_lists import find_successor, owned
 from portal.services.transaction import lock_account, transaction
 from portal.services.usage_batch import insert_into
@@ -41,7 +42,7 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
     if overlap not in OVERLAPS:
         raise InvalidInput("overlapInvalid", "overlap")
     with transaction() as session:
-        account = lock_owner(session, actor)
+        account = admit(session, actor, level=WRITE_ACCOUNT)
         refuse_second(session, actor, account)
         old = session.scalars(owned(account.id, key_id)).one_or_none()
         if old is None:

@@ -1,8 +1,8 @@
 """Sign-ins: started, resumed, listed and ended by the server.
 
 A browser holds a random token, of which the table keeps the SHA-256; a JWT names the row.
-Operators' sessions end after an hour without use and half a day in all, owners' after 14
-and 30 days.
+:mod:`portal.services.session_life` says how long they last. Whatever ends one holds its
+account, so that no act of an ended session lands afterwards.
 """
 
 from __future__ import annotations
@@ -19,33 +19,24 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.permissions import Role
-from portal.services import audit, limits, passwords, sent_forms, waiting
+from portal.services import audit, passwords, sent_forms, waiting
+from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed, Slowed
+from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
 from portal.services.secrets import uuid7
 from portal.services.sent_forms import Form
+from portal.services.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.tokens import hash_token
 from portal.services.transaction import lock_account, transaction
 
 TOUCH_EVERY = timedelta(minutes=1)
-JWT_LIFE = timedelta(hours=12)
-MOST_LIVING = 50
-"""Sessions of a kind that an account may have at a time."""
-OWNER_IDLE, OWNER_LIFE = timedelta(days=14), timedelta(days=30)
-OPERATOR_IDLE, OPERATOR_LIFE = timedelta(hours=1), timedelta(hours=12)
-
-
-def idle_time(role: Role) -> timedelta:
-    """How long a session of this role may rest before it ends."""
-    return OPERATOR_IDLE if role.is_operator else OWNER_IDLE
 
 
 def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[SignedSession, str]:
     """Check name (or address, or id) and password; start a session; return it with its token.
 
     Raises SignInFailed, the same and after the same time for an unknown name and a wrong
-    password; AccountBlocked, AccountLocked and Slowed only to somebody with the right password.
+    password; AccountBlocked and AccountLocked only to somebody with the right password.
     """
     account = find_by_login(username)
     known_hash = account.password_hash if account else None
@@ -59,9 +50,6 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
             )
         raise SignInFailed
     account_id = account.id
-    answer = limits.may_start_session(actor.address or "", account_id)
-    if not answer:
-        raise Slowed(answer.retry_after)
     fresh_hash = _fresh_hash(known_hash, password)
     with transaction() as session:
         account = lock_account(session, account_id)
@@ -84,16 +72,12 @@ def refuse_shut(account: Account) -> None:
 
 
 def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
-    """Start a session in the caller's transaction; return it with its new token.
-
-    The account is locked by the caller. Of more than :data:`MOST_LIVING` of a kind, the one that
-    was not seen for longest ends.
-    """
+    """Start a session in the caller's transaction; return it with its new token."""
     now, form = clock.utcnow(), actor.form
     token = random.token_urlsafe(32)
     if form is not None:
         token = _token_of(form, sent_forms.spend(session, form, actor.request_id or ""))
-    life = OPERATOR_LIFE if account.role.is_operator else OWNER_LIFE
+    life = JWT_LIFE if kind is SessionKind.JWT else life_time(account.role)
     signed = SignedSession(
         id=uuid7(),
         kind=kind,
@@ -101,11 +85,10 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
         account_id=account.id,
         created_at=now,
         last_seen_at=now,
-        expires_at=now + (JWT_LIFE if kind is SessionKind.JWT else life),
+        expires_at=now + life,
         address=actor.address,
         user_agent=actor.user_agent[:200],
     )
-    _make_room(session, actor, account.id, kind, now)
     session.add(signed)
     account.last_seen_at = now
     audit.record(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
@@ -124,21 +107,6 @@ def resume_again(form: Form, sent: SentForm) -> tuple[SignedSession, str] | None
 
 def _token_of(form: Form, sent: SentForm) -> str:
     return urlsafe_b64encode(sent_forms.derive(form, sent, "session")).decode().rstrip("=")
-
-
-def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKind, now: datetime) -> None:
-    """End those that were not seen for longest, so that with one more there are not too many."""
-    living = select(SignedSession.id).where(
-        SignedSession.account_id == account_id,
-        SignedSession.kind == kind,
-        SignedSession.ended_at.is_(None),
-        SignedSession.expires_at > now,
-    )
-    newest_first = living.order_by(SignedSession.last_seen_at.desc(), SignedSession.id.desc())
-    too_old = session.scalars(newest_first.offset(MOST_LIVING - 1)).all()
-    for session_id in too_old:
-        session.execute(update(SignedSession).where(SignedSession.id == session_id).values(ended_at=now))
-        audit.record(session, actor, Action.SESSION_ENDED, account_id=account_id, most=MOST_LIVING)
 
 
 def resume(token: str) -> SignedSession | None:
@@ -174,30 +142,33 @@ def list_sessions(account_id: int) -> Sequence[SignedSession]:
         )
         .order_by(SignedSession.last_seen_at.desc())
     )
-    return [row for row in rows if _may_go_on(row, now)]
+    return [row for row in rows if may_go_on(row, now)]
 
 
 def end_session(actor: Actor, session_id: UUID) -> None:
-    """End one session of the actor's account; NotFound when it has none of this id."""
+    """End one session of the actor's account.
+
+    Raises NotFound when it has none of this id, NotAdmitted when the one that asks has ended.
+    """
     with transaction() as session:
+        account = admit(session, actor, consent=False)
         signed = session.scalars(
             select(SignedSession).where(
-                SignedSession.id == session_id, SignedSession.account_id == actor.account_id
+                SignedSession.id == session_id, SignedSession.account_id == account.id
             )
         ).one_or_none()
         if signed is None:
             raise NotFound
         if signed.ended_at is None:
             signed.ended_at = clock.utcnow()
-            audit.record(session, actor, Action.SESSION_ENDED, account_id=actor.account_id)
+            audit.record(session, actor, Action.SESSION_ENDED, account_id=account.id)
 
 
 def end_other_sessions(actor: Actor) -> None:
     """End every session of the actor's account but the one that asks, and what waits for a mail."""
-    assert actor.account_id is not None
     with transaction() as session:
-        lock_account(session, actor.account_id)
-        end_all(session, actor, actor.account_id, but=actor.session_id)
+        account = admit(session, actor, consent=False)
+        end_all(session, actor, account.id, but=actor.session_id)
 
 
 def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None = None) -> None:
@@ -226,28 +197,19 @@ def find_by_login(username: str) -> Account | None:
 
 def _resumed(signed: SignedSession | None) -> SignedSession | None:
     now = clock.utcnow()
-    if signed is None or not _may_go_on(signed, now):
+    if signed is None or not may_go_on(signed, now):
         return None
     if now - signed.last_seen_at >= TOUCH_EVERY:
         _touch(signed.id, signed.account_id, now)
     return signed
 
 
-def _may_go_on(signed: SignedSession, now: datetime) -> bool:
-    return (
-        signed.ended_at is None
-        and now < signed.expires_at
-        and (signed.kind is SessionKind.JWT or now - signed.last_seen_at < idle_time(signed.account.role))
-        and now - signed.created_at < (OPERATOR_LIFE if signed.account.role.is_operator else OWNER_LIFE)
-        and signed.account.status == Status.ACTIVE
-    )
-
-
 def _touch(session_id: UUID, account_id: int, now: datetime) -> None:
+    """The account first, as everywhere, or this and what ends sessions would wait in a circle."""
     with transaction() as session:
         for query in (
-            update(SignedSession).where(SignedSession.id == session_id).values(last_seen_at=now),
             update(Account).where(Account.id == account_id).values(last_seen_at=now),
+            update(SignedSession).where(SignedSession.id == session_id).values(last_seen_at=now),
         ):
             session.execute(query)
 

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import event, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from portal.extensions import db
-from portal.models import Account
+from portal.models import Account, ActorKind
+
+if TYPE_CHECKING:
+    from portal.services.actor import Actor
 
 _WRITING = "portal_writing"
+_ADMITTED = "portal_admitted"
+_LET_IN = frozenset({ActorKind.BROWSER, ActorKind.JWT, ActorKind.KEY})
+"""Whom a door let in, by a session or a key that can have ended since."""
 
 
 @contextmanager
@@ -41,6 +48,7 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         session.info.pop(_WRITING, None)
+        session.info.pop(_ADMITTED, None)
 
 
 def lock_account(session: Session, account_id: int) -> Account | None:
@@ -51,6 +59,17 @@ def lock_account(session: Session, account_id: int) -> Account | None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def note_admitted(session: Session, actor: Actor) -> None:
+    """Keep for this transaction that the actor's right was checked in it."""
+    session.info.setdefault(_ADMITTED, set()).add(actor)
+
+
+def require_admitted(session: Session, actor: Actor) -> None:
+    """Raise RuntimeError for a session or a key whose right was not checked in this transaction."""
+    if actor.kind in _LET_IN and actor not in session.info.get(_ADMITTED, ()):
+        raise RuntimeError("who acts is admitted first, by portal.services.acting.admit")
 
 
 @event.listens_for(Session, "before_flush")

@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose, Status
+from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, outbox, tokens
+from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, TokenInvalid
+from portal.services.errors import TokenInvalid
 from portal.services.outbox import Letter
-from portal.services.transaction import lock_account, transaction
+from portal.services.transaction import transaction
 
 ENDED = "What it was for was ended before it was sent."
 
@@ -47,11 +49,9 @@ def find_email(account_id: int) -> PendingEmail | None:
 
 
 def cancel_email(actor: Actor) -> bool:
-    """Drop the actor's own pending change of address; False when there is none. Raises Forbidden."""
+    """Drop the actor's own pending change of address; False when there is none."""
     with transaction() as session:
-        account = lock_account(session, actor.account_id) if actor.account_id else None
-        if account is None or account.removed_at is not None:
-            raise Forbidden
+        account = admit(session, actor, level=WRITE_ACCOUNT)
         return drop_email(session, actor, account.id)
 
 

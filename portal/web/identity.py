@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -10,16 +11,18 @@ from flask import Blueprint, abort, flash, g, redirect, request, session, url_fo
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import UserMixin, current_user, login_user
+from werkzeug.exceptions import NotFound
 
 from portal import clock
-from portal.extensions import login_manager
+from portal.extensions import db, login_manager
 from portal.http import client_address, request_id
-from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
-from portal.services import limits, sessions
+from portal.services import sessions
 from portal.services.actor import Actor
+from portal.services.errors import RuleError
 from portal.services.sent_forms import ANSWERED_AGAIN
+from portal.web import errors
 
 CSRF = "csrf_token"
 """Where Flask-WTF keeps what the tokens of a browser's forms rest on."""
@@ -119,8 +122,11 @@ def actor() -> Actor:
     )
 
 
-def link_holder() -> Actor:
-    """Who came by a mailed link, for the rules: whoever else is signed in here has no part in it."""
+def visitor() -> Actor:
+    """Whoever is there, as nobody: for acts whose right is a password or a mailed link.
+
+    Whoever else is signed in here has no part in them.
+    """
     return Actor(
         kind=ActorKind.ANONYMOUS,
         address=client_address(),
@@ -139,9 +145,22 @@ def me() -> Account:
 def require(blueprint: Blueprint, *, level: int = 0, consent: bool = True) -> None:
     """Close every page of a blueprint to strangers, to lower levels, and without consent.
 
-    What is posted there counts as a change of the account.
+    Whom a rule refuses is asked again, for what was open to them may have closed meanwhile.
     """
-    blueprint.before_request(partial(_check, level, consent))
+    check = partial(_check, level, consent)
+    blueprint.before_request(check)
+    blueprint.register_error_handler(RuleError, partial(_ask_again, check))
+
+
+def _ask_again(check: Callable[[], ResponseReturnValue | None], error: RuleError) -> ResponseReturnValue:
+    """What the door says to them now; if it still lets them in, what the rule said."""
+    db.session.rollback()
+    g.pop("_login_user", None)
+    try:
+        refusal = check()
+    except NotFound as closed:
+        return errors.show_http(closed)
+    return errors.show_rule(error) if refusal is None else refusal
 
 
 def _check(level: int, consent: bool) -> ResponseReturnValue | None:
@@ -153,6 +172,4 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
     if consent and me().consent == Consent.NONE:
         flash(_("Your consent is needed before you can go on."), "warning")
         return redirect(url_for("consent.index"))
-    if request.method == "POST":
-        refuse_when_limited(limits.may_change(current_user.account_id, current_user.session_id))
     return None

@@ -7,14 +7,16 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal.models import SessionKind
+from portal.models import ActorKind, SessionKind
 from portal.services import jwt, sessions
+from portal.services.actor import Actor
 from portal.services.transaction import lock_account, transaction
 from tests.conftest import MakeApp
 from tests.support.cast import Person
 from tests.support.client import PageChecker
 
 Headers = dict[str, str]
+STRANGER = Actor(ActorKind.ANONYMOUS, address="127.0.0.1")
 Bearer = Callable[[Person], Headers]
 
 
@@ -27,7 +29,7 @@ def bearer(app: Flask) -> Bearer:
             with transaction() as session:
                 account = lock_account(session, person.account_id)
                 assert account
-                signed, _token = sessions.start(session, person.actor, account, SessionKind.JWT)
+                signed, _token = sessions.start(session, STRANGER, account, SessionKind.JWT)
             return {"Authorization": f"Bearer {jwt.issue(signed)}"}
 
     return sign_in

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.models import ActorKind
 from portal.services import operators, recovery
-from portal.services.actor import Actor
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox
@@ -158,7 +156,7 @@ def test_somebody_who_locked_the_account_gets_the_way_back_by_mail(
     app: Flask, client: PageChecker, cast: Cast, mailbox: Mailbox
 ) -> None:
     with app.app_context():
-        recovery.lock(Actor(ActorKind.BROWSER, account_id=cast.alice.account_id), cast.alice.password)
+        recovery.lock(cast.alice.actor, cast.alice.password)
     mailbox.last(to=cast.alice.email)
 
     response = client.post("/api/signin", json={"username": "alice", "password": cast.alice.password})

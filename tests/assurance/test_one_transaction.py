@@ -71,7 +71,7 @@ class Scene:
         app.extensions["usage"].flush()
         with app.app_context(), transaction() as session:
             account = session.get_one(signup.Account, cast.alice.account_id)
-            self.signed, _token = sessions.start(session, cast.alice.actor, account, SessionKind.BROWSER)
+            self.signed, _token = sessions.start(session, STRANGER, account, SessionKind.BROWSER)
             self.session_id = self.signed.id
         with app.app_context():
             signup.request_sign_up(STRANGER, "new@example.org", "en")

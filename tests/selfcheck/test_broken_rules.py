@@ -16,6 +16,7 @@ from portal.http import gate
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
 from portal.services import (
+    acting,
     audit,
     caps,
     doorkeeper,
@@ -227,6 +228,6 @@ def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.Monkey
     def break_it(patch: pytest.MonkeyPatch) -> None:
         for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
             without(trigger, table)(patch)
-        patch.setattr(issuing, "lock_account", unlocked)
+        patch.setattr(acting, "lock_account", unlocked)
 
     hold_told(app, monkeypatch, "race", break_it, "were left above the role")

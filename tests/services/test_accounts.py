@@ -13,7 +13,7 @@ from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
 from portal.services import operators, profile, recovery, removal, sessions, signup
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, NotFound, RuleError, TokenInvalid
+from portal.services.errors import Forbidden, InvalidInput, NotAdmitted, NotFound, RuleError, TokenInvalid
 from portal.services.transaction import lock_account, transaction
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
@@ -214,7 +214,7 @@ def test_a_removed_account_is_nobodys(app, cast):
         removal.remove_account(cast.alice.actor, cast.alice.password)
         with pytest.raises(InvalidInput, match="passwordWrong"):
             removal.remove_account(cast.alice.actor, cast.alice.password)
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotAdmitted):
             profile.update_profile(cast.alice.actor, bio="still here")
         assert profile.get_account(cast.alice.actor).email is None
 

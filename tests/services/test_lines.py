@@ -12,7 +12,7 @@ from flask import Flask
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
 from portal.services import audit, key_lists, keys, leaks, lines, rotation
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, NotFound
+from portal.services.errors import NotAdmitted, NotFound
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -103,7 +103,7 @@ def test_a_thief_who_rotates_and_creates_before_the_report_has_nothing_after_it(
         "good", "good",
     ]  # fmt: skip
     for dead in (successor, second, renewed, moved):
-        with app.app_context(), pytest.raises(Forbidden):
+        with app.app_context(), pytest.raises(NotAdmitted):
             keys.create_key(line.holder(dead), name="late", level=0, life=DAY)
     events = revocations(app)
     assert set(events) == {each.id for each in (successor, second, renewed, moved)}

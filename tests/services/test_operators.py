@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import audit, listings, looks, operators, recovery, removal, sessions
+from portal.services import audit, keys, listings, looks, operators, recovery, removal, sessions
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, RuleError
+from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotAdmitted, NotFound, RuleError
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 
@@ -81,7 +82,8 @@ class TestWhoMayAct:
             operators.set_role(cast.sue.actor, cast.alice.account_id, Role.TESTER)
 
     def test_a_key_of_an_admin_acts_only_up_to_its_level(self, context: Flask, cast: Cast) -> None:
-        weak = Actor(ActorKind.KEY, account_id=cast.ada.account_id, key_id=UUID(int=1), key_level=7)
+        made, _ = keys.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
+        weak = Actor(ActorKind.KEY, account_id=cast.ada.account_id, key_id=made.id, key_level=9)
         for act in ACTS.values():
             with pytest.raises(Forbidden):
                 act(weak, cast.alice.account_id)
@@ -91,7 +93,7 @@ class TestWhoMayAct:
     def test_a_blocked_operator_acts_no_more(self, context: Flask, cast: Cast) -> None:
         operators.block(SHELL, cast.sue.account_id, why="left us")
         for act in ACTS.values():
-            with pytest.raises(Forbidden):
+            with pytest.raises(NotAdmitted):
                 act(cast.sue.actor, cast.alice.account_id)
 
     def test_there_is_nothing_to_do_to_an_account_that_is_not_there(self, context: Flask, cast: Cast) -> None:

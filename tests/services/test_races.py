@@ -168,11 +168,12 @@ def test_two_can_not_confirm_with_one_link(
     assert [isinstance(result, tuple) for result in results].count(True) == 1
 
 
-def test_processes_lose_no_write(cast: Cast, database: Database, instance: Path) -> None:
+def test_processes_lose_no_write(app: Flask, cast: Cast, database: Database, instance: Path) -> None:
     """Four processes, one table: every key that was acknowledged is there."""
     program = """
 import sys
 from datetime import timedelta
+from uuid import UUID
 from portal import create_app
 from portal.models import ActorKind
 from portal.services import keys
@@ -180,13 +181,17 @@ from portal.services.actor import Actor
 app = create_app()
 with app.app_context():
     for number in range(25):
-        me = Actor(ActorKind.BROWSER, int(sys.argv[1]))
+        me = Actor(ActorKind.BROWSER, int(sys.argv[1]), session_id=UUID(sys.argv[2]))
         keys.create_key(me, name=f"n{number}", level=1, life=timedelta(days=1))
 """
+    with app.app_context():
+        alice = cast.alice.actor
     environment = {"PATH": "/usr/bin:/bin", **settings_for(database.url, instance)}
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(cast.alice.account_id)], cwd=ROOT, env=environment
+            [sys.executable, "-c", program, str(alice.account_id), str(alice.session_id)],
+            cwd=ROOT,
+            env=environment,
         )
         for _ in range(4)
     ]

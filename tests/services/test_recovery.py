@@ -11,7 +11,7 @@ from portal.permissions import Role
 from portal.services import operators, profile, recovery, removal, sessions, signup, tokens
 from portal.services.actor import Actor
 from portal.services.changes import Changes, change_account
-from portal.services.errors import AccountBlocked, AccountLocked, LastAdmin, RuleError, TokenInvalid
+from portal.services.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
 from portal.services.transaction import lock_account, transaction
 from tests.support.cast import make_person
 from tests.support.waiting import WAITING, wait_until
@@ -156,9 +156,10 @@ def test_of_two_admins_who_leave_at_once_one_stays(app, cast, database, way):
 
 @pytest.mark.parametrize("status", [Status.LOCKED, Status.BLOCKED])
 def test_no_key_is_made_for_an_account_that_is_shut(app, cast, make_key, status):
+    """Its sessions are over with it; its keys are revoked, which the database holds too."""
     with app.app_context():
         set_status(cast.alice, status)
-    with pytest.raises(AccountLocked if status is Status.LOCKED else AccountBlocked):
+    with pytest.raises(NotAdmitted):
         make_key(cast.alice)
 
 

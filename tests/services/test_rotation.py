@@ -13,7 +13,7 @@ from portal import clock as times
 from portal.models import Action, ActorKind, Reason
 from portal.services import audit, key_lists, keys, leaks, operators, rotation
 from portal.services.actor import Actor
-from portal.services.errors import AlreadyRotated, Forbidden, InvalidInput
+from portal.services.errors import AlreadyRotated, InvalidInput, NotAdmitted
 from portal.services.key_lists import KeyStatus
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -126,7 +126,7 @@ def test_a_key_that_rotates_itself_renews_its_secret_and_not_its_life(
         late, _ = keys.create_key(as_key(cast, own), name="late", level=1, life=DAY)
         assert late.expires_at == new.created_at + HOUR, "what it makes in its overlap ends with it"
         clock.forward(hours=1)
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotAdmitted, match="apikeyRevoked"):
             keys.create_key(as_key(cast, own), name="too late", level=1, life=DAY)
 
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from typing import cast as cast_type
 from unittest.mock import patch
+from uuid import UUID, uuid4
 
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient
-from sqlalchemy import Column, Table, func, insert, select
+from sqlalchemy import Column, Table, delete, func, insert, select
 from werkzeug.test import TestResponse
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, ActorKind, AuditEvent
+from portal.models import Account, ActorKind, AuditEvent, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.services import passwords, profile, signup
 from portal.services.actor import Actor
+from portal.services.session_life import may_go_on
 from tests.support.client import PageChecker
+
+SEAT = "the tests"
+"""What stands as the browser of a session that a test acts with through the services."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,11 @@ class Person:
 
     @property
     def actor(self) -> Actor:
-        """This person, as the services know whoever sits at a browser."""
-        return Actor(ActorKind.BROWSER, account_id=self.account_id, address="127.0.0.1")
+        """This person, as the services know whoever sits at a browser and is signed in.
+
+        To be asked for outside of a transaction: there may be a session to begin.
+        """
+        return sit_down(self.account_id)
 
     def sign_in(self, client: FlaskClient) -> TestResponse:
         """Sign the client in through the form, as a person does."""
@@ -81,8 +92,42 @@ def make_person(app: Flask, name: str, role: Role = Role.USER, password: str | N
     command_line = Actor.command_line()
     with app.app_context(), patch.object(passwords, "hash_password", _hash_once):
         account_id = signup.create_account(command_line, email, role=role, password=password).id
-        profile.update_profile(Actor(ActorKind.BROWSER, account_id=account_id), username=name)
+        profile.update_profile(sit_down(account_id), username=name)
+        _forget_seats(account_id)
     return Person(name, email, password, role, account_id)
+
+
+def sit_down(account_id: int) -> Actor:
+    """Somebody signed in at a browser that no other test client holds; the session is there, or begun.
+
+    It leaves no trace in the record.
+    """
+    seats = select(SignedSession).where(
+        SignedSession.account_id == account_id, SignedSession.user_agent == SEAT
+    )
+    now = clock.utcnow()
+    with nullcontext() if has_app_context() else _latest[-1].app_context():
+        db.session.rollback()
+        found = [each.id for each in db.session.scalars(seats) if may_go_on(each, now)]
+        db.session.rollback()
+        session_id = found[0] if found else _begin_seat(account_id)
+    return Actor(ActorKind.BROWSER, account_id=account_id, session_id=session_id, address="127.0.0.1")
+
+
+def _begin_seat(account_id: int) -> UUID:
+    now, session_id = clock.utcnow(), uuid4()
+    seat = {"id": session_id, "kind": SessionKind.BROWSER, "token_hash": secrets.token_bytes(32)}
+    times = {"created_at": now, "last_seen_at": now, "expires_at": now + timedelta(days=30)}
+    with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
+        connection.execute(
+            insert(SignedSession).values(**seat, **times, account_id=account_id, user_agent=SEAT)
+        )
+    return session_id
+
+
+def _forget_seats(account_id: int) -> None:
+    with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
+        connection.execute(delete(SignedSession).where(SignedSession.account_id == account_id))
 
 
 def make_cast(app: Flask) -> Cast:
@@ -91,6 +136,7 @@ def make_cast(app: Flask) -> Cast:
     In a database that has no account yet it is done once in a test run; after that their rows
     are copied, with the time of the copy.
     """
+    _latest[:] = [app]
     with app.app_context():
         is_empty = not db.session.scalar(select(func.count()).select_from(Account))
         if is_empty and _kept:
@@ -111,6 +157,7 @@ def make_cast(app: Flask) -> Cast:
     return cast
 
 
+_latest: list[Flask] = []
 _TABLES = (cast_type(Table, Account.__table__), cast_type(Table, AuditEvent.__table__))
 _TIMES = {"created_at", "updated_at", "consent_at", "at"}
 _kept: dict[str, list[dict[str, Any]]] = {}

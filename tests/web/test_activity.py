@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -47,8 +49,8 @@ def test_a_refused_sign_in_shows_where_it_came_from(app, alice, cast):
 
 
 def test_an_operator_is_neither_named_nor_located(app, alice, cast):
-    sue = Actor(cast.sue.actor.kind, account_id=cast.sue.account_id, address="198.51.100.3")
     with app.app_context():
+        sue = replace(cast.sue.actor, address="198.51.100.3")
         operators.block(sue, cast.alice.account_id, why="made trouble")
         operators.unblock(sue, cast.alice.account_id, why="was wrong")
     cast.alice.sign_in(alice)
@@ -79,7 +81,7 @@ def test_a_long_record_comes_in_pages(app, alice, cast):
         for number in range(120):
             audit.record(
                 session,
-                cast.alice.actor,
+                Actor(ActorKind.ANONYMOUS),
                 audit.Action.KEY_REVOKED,
                 account_id=cast.alice.account_id,
                 name=f"old {number:03}",
@@ -128,9 +130,9 @@ def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, clien
 
 def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, cast, make_key):
     made = make_key(cast.alice)
-    key = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_level=4)
-    token = Actor(ActorKind.JWT, account_id=cast.alice.account_id)
+    key = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(made.id), key_level=4)
     with app.app_context():
+        token = replace(cast.alice.actor, kind=ActorKind.JWT)
         for actor, name in ((key, "by key"), (token, "by token")):
             keys.create_key(actor, name=name, level=0, life=timedelta(days=1))
         operators.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")

@@ -6,6 +6,7 @@ elsewhere, and the policy keeps their address from other sites.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -18,7 +19,7 @@ from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, Account, MailToken, Purpose, SessionKind, SignedSession, Status
 from portal.services import limits, profile, recovery, sessions, signup, tokens, waiting
-from portal.services.errors import AccountBlocked, AccountLocked, SignInFailed, TokenInvalid
+from portal.services.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed, TokenInvalid
 from portal.web.auth.forms import (
     ConfirmForm,
     ForgotForm,
@@ -29,7 +30,7 @@ from portal.web.auth.forms import (
     SignUpForm,
 )
 from portal.web.forms import Form, shown, text
-from portal.web.identity import actor, begin, leave, link_holder
+from portal.web.identity import actor, begin, leave, visitor
 
 BOTH = ("GET", "POST")
 
@@ -47,7 +48,7 @@ def sign_up() -> ResponseReturnValue:
     form = SignUpForm(language=request.accept_languages.best_match(LANGUAGES, "en"))
     if form.validate_on_submit():
         with form.refusals():
-            email = signup.request_sign_up(actor(), text(form.email), text(form.language))
+            email = signup.request_sign_up(visitor(), text(form.email), text(form.language))
             flash(_("We have sent a mail to %(address)s.", address=email), "success")
             return redirect(url_for(".sign_up_sent"), 303)
     return shown("auth/sign_up.html", form)
@@ -69,7 +70,7 @@ def confirm(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             entered = signup.confirm(
-                link_holder(),
+                visitor(),
                 token,
                 consent=form.given,
                 password=text(form.password),
@@ -91,7 +92,7 @@ def setup(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             entered = signup.create_first_admin(
-                link_holder(),
+                visitor(),
                 token,
                 email=text(form.email),
                 password=text(form.password),
@@ -119,8 +120,7 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/signout")
 def sign_out() -> ResponseReturnValue:
     """End this session, here and on the server."""
-    if current_user.is_authenticated:
-        sessions.end_session(actor(), current_user.session_id)
+    end_own()
     leave()
     flash(_("You are signed out."), "success")
     return redirect(url_for("home.index"), 303)
@@ -133,7 +133,7 @@ def forgot() -> ResponseReturnValue:
     form = ForgotForm()
     if form.validate_on_submit():
         with form.refusals():
-            recovery.request_reset(actor(), text(form.email))
+            recovery.request_reset(visitor(), text(form.email))
             flash(
                 _("If there is an account with %(address)s, a mail is on its way.", address=text(form.email)),
                 "success",
@@ -157,7 +157,7 @@ def reset(token: str) -> ResponseReturnValue:
     form.context = [link.address]
     if form.validate_on_submit():
         with form.refusals():
-            recovery.reset_password(link_holder(), token, text(form.password))
+            recovery.reset_password(visitor(), token, text(form.password))
             flash(
                 _(
                     "The new password of %(address)s is set, and every session of that account is ended. "
@@ -177,7 +177,7 @@ def unlock(token: str) -> ResponseReturnValue:
     link = _linked(token, Purpose.UNLOCK)
     form = PressForm()
     if form.validate_on_submit():
-        recovery.unlock(link_holder(), token)
+        recovery.unlock(visitor(), token)
         flash(
             _("The account of %(address)s is open again. Sign in, and make new keys.", address=link.address),
             "success",
@@ -193,7 +193,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
     link = _linked(token, Purpose.EMAIL)
     form = PressForm()
     if form.validate_on_submit():
-        profile.confirm_email(link_holder(), token)
+        profile.confirm_email(visitor(), token)
         flash(
             _(
                 "The mail address of the account %(name)s is now %(address)s.",
@@ -216,7 +216,7 @@ def stop_email(token: str) -> ResponseReturnValue:
         raise TokenInvalid
     form = PressForm()
     if form.validate_on_submit():
-        waiting.stop_email(link_holder(), token)
+        waiting.stop_email(visitor(), token)
         flash(
             _(
                 "The change is stopped: %(address)s stays the address of the account. If you did not ask "
@@ -237,19 +237,25 @@ def show_stale(_error: TokenInvalid) -> ResponseReturnValue:
 
 def enter(signed: SignedSession, token: str) -> None:
     """Begin a new session in this browser, and end the one that it held before."""
-    if current_user.is_authenticated:
-        sessions.end_session(actor(), current_user.session_id)
+    end_own()
     begin(signed, token)
+
+
+def end_own() -> None:
+    """End the session that this browser holds, unless it has ended meanwhile."""
+    if current_user.is_authenticated:
+        with suppress(NotAdmitted):
+            sessions.end_session(actor(), current_user.session_id)
 
 
 def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
     """Check name and password; only a wrong pair goes on counting as a try."""
     username = text(form.username)
     try:
-        entered = sessions.sign_in(actor(), username, text(form.password), SessionKind.BROWSER)
+        entered = sessions.sign_in(visitor(), username, text(form.password), SessionKind.BROWSER)
     except AccountLocked as error:
         limits.signed_in(client_address(), username)
-        recovery.request_unlock(actor(), int(str(error.details["account_id"])))
+        recovery.request_unlock(visitor(), int(str(error.details["account_id"])))
         raise
     except AccountBlocked:
         limits.signed_in(client_address(), username)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.http import client_address, request_id
+from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import ActorKind
 from portal.services import leaks, limits
-from portal.services.actor import Actor
 from portal.services.errors import InvalidInput
 from portal.services.leaks import MOST_SECRETS, Leak, Reporter
 from portal.web.forms import shown, text
+from portal.web.identity import visitor
 from portal.web.leaks.forms import LeakForm
 
 blueprint = Blueprint("leaks", __name__, url_prefix="/leaks")
@@ -41,9 +40,5 @@ def _report(words: str, place: str) -> None:
     found = leaks.search(words)
     if len(found) > MOST_SECRETS:
         raise InvalidInput("secretsTooMany", "text", maximum=MOST_SECRETS)
-    leaks.report(_reporter(), [Leak(each, place) for each in found], Reporter.PAGE)
-
-
-def _reporter() -> Actor:
-    """Nobody, from an address: also of who is signed in, whose own record must not tell of a hit."""
-    return Actor(ActorKind.ANONYMOUS, address=client_address(), request_id=request_id())
+    # As nobody, also who is signed in: their own record must not tell of a hit.
+    leaks.report(visitor(), [Leak(each, place) for each in found], Reporter.PAGE)

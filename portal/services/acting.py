@@ -1,0 +1,85 @@
+"""Who acts is part of the act: whoever a door let in is asked again in the transaction that acts.
+
+Between door and act a session can end, a key be revoked, a role fall. Whatever ends a right
+holds its account while it does so, and so does :func:`admit`: either the act comes first, or
+it is not done. :func:`portal.services.audit.record` takes no act of whom this did not admit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.models import Account, ActorKind, ApiKey, Consent, KeyKind, SignedSession, Status
+from portal.permissions import effective_level
+from portal.services.actor import Actor
+from portal.services.errors import AccountBlocked, AccountLocked, ConsentLacking, Forbidden, NotAdmitted
+from portal.services.session_life import may_go_on
+from portal.services.transaction import lock_account, note_admitted
+from portal.services.verification import NO_LEVEL, Outcome
+
+
+def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = True) -> Account:
+    """Hold the actor's account, and their right to act against what is there now; return the account.
+
+    The session may not have ended, nor the key; ``level`` is what the act asks for, and
+    ``consent`` whether it needs one (a key always does). To be called first in the
+    transaction, after :func:`portal.services.operators.hold_admins` where admins are held.
+    Raises what the door would say: NotAdmitted, AccountBlocked, AccountLocked,
+    ConsentLacking, and Forbidden, also for nobody.
+    """
+    account = lock_account(session, account_id_of(actor))
+    if account is None:
+        raise NotAdmitted
+    now = clock.utcnow()
+    if actor.kind is ActorKind.KEY:
+        reached = _level_of_key(session, actor, account, now)
+    else:
+        _refuse_ended_session(session, actor, now)
+        reached = account.role.level
+    if reached < level:
+        raise Forbidden
+    if consent and account.consent == Consent.NONE:
+        raise ConsentLacking
+    note_admitted(session, actor)
+    return account
+
+
+def account_id_of(actor: Actor) -> int:
+    """The actor's account; raises Forbidden when there is none."""
+    if actor.account_id is None:
+        raise Forbidden
+    return actor.account_id
+
+
+def _refuse_ended_session(session: Session, actor: Actor, now: datetime) -> None:
+    signed = session.scalars(
+        select(SignedSession)
+        .where(SignedSession.id == actor.session_id, SignedSession.account_id == actor.account_id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if signed is None or not may_go_on(signed, now):
+        raise NotAdmitted
+
+
+def _level_of_key(session: Session, actor: Actor, account: Account, now: datetime) -> int:
+    """The level that counts of the key that asks, as it is now; in the order of the door's refusals."""
+    key = session.scalars(
+        select(ApiKey)
+        .where(ApiKey.id == actor.key_id, ApiKey.account_id == account.id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if key is None:
+        raise NotAdmitted
+    if key.is_revoked(now):
+        raise NotAdmitted(Outcome.REVOKED)
+    if key.is_expired(now):
+        raise NotAdmitted(Outcome.EXPIRED)
+    if account.status != Status.ACTIVE:
+        raise AccountLocked if account.status == Status.LOCKED else AccountBlocked
+    if account.consent == Consent.NONE:
+        raise ConsentLacking
+    return NO_LEVEL if key.kind is KeyKind.SERVICE else effective_level(key.level, account.role)
