@@ -34,6 +34,7 @@ def change() -> ResponseReturnValue:
         raise Forbidden
     if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
         raise ConsentLacking
+    refuse_when_limited(limits.may_change(me.account_id, me.signed.id if me.signed else me.key and me.key.id))
     with _proof(me.account_id, wanted):
         account = changes.change_account(actor(), wanted)
     return answer(AccountAnswer(account=account_facts(account)))

@@ -52,6 +52,10 @@ NEW_EMAIL_ALL = Limit("new address", 300, HOUR, spares=1)
 CONFIRM_SOURCE = Limit("confirm by source", 60, HOUR)
 CONFIRM_ALL = Limit("confirm", 3000, HOUR, spares=5)
 ISSUE_ACCOUNT = Limit("issue by account", 60, HOUR)
+START_OWN = Limit("session by account and source", 120, HOUR)
+START_ACCOUNT = Limit("session by account", 300, HOUR, spares=5)
+CHANGE_OWN = Limit("change by account and session", 300, HOUR)
+CHANGE_ACCOUNT = Limit("change by account", 1000, HOUR, spares=20)
 LEAK_SOURCE = Limit("leak report by source", 60, HOUR)
 LEAK_ALL = Limit("leak report", 3000, HOUR, spares=5)
 SIGNATURE_SOURCE = Limit("wrong signature by source", 60, MINUTE)
@@ -167,6 +171,22 @@ def may_confirm(address: str) -> Answer:
 def may_issue_key(account_id: int) -> Answer:
     """Count a key that an account makes."""
     return ask([counter(ISSUE_ACCOUNT, account_id)])
+
+
+def may_start_session(address: str, account_id: int) -> Answer:
+    """Count a session or a JWT that somebody with the right password starts."""
+    return ask(
+        [counter(START_OWN, account_id, source(address)), counter(START_ACCOUNT, account_id)],
+    )
+
+
+def may_change(account_id: int, by: object) -> Answer:
+    """Count a change that somebody who is signed in makes; ``by`` is the session, or the key.
+
+    Each session has its own, and spares where another has used up the account's: whoever took
+    a session can't keep the owner from taking the account back.
+    """
+    return ask([counter(CHANGE_OWN, account_id, by), counter(CHANGE_ACCOUNT, account_id)])
 
 
 def may_report_leaks(address: str) -> Answer:

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.services import audit, passwords, sent_forms, waiting
+from portal.services import audit, limits, passwords, sent_forms, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
+from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed, Slowed
 from portal.services.secrets import uuid7
 from portal.services.sent_forms import Form
 from portal.services.session_life import JWT_LIFE, life_time, may_go_on
@@ -30,13 +30,15 @@ from portal.services.tokens import hash_token
 from portal.services.transaction import lock_account, transaction
 
 TOUCH_EVERY = timedelta(minutes=1)
+MOST_LIVING = 50
+"""Sessions of a kind that an account may have at a time."""
 
 
 def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[SignedSession, str]:
     """Check name (or address, or id) and password; start a session; return it with its token.
 
     Raises SignInFailed, the same and after the same time for an unknown name and a wrong
-    password; AccountBlocked and AccountLocked only to somebody with the right password.
+    password; AccountBlocked, AccountLocked and Slowed only to somebody with the right password.
     """
     account = find_by_login(username)
     known_hash = account.password_hash if account else None
@@ -50,6 +52,9 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
             )
         raise SignInFailed
     account_id = account.id
+    answer = limits.may_start_session(actor.address or "", account_id)
+    if not answer:
+        raise Slowed(answer.retry_after)
     fresh_hash = _fresh_hash(known_hash, password)
     with transaction() as session:
         account = lock_account(session, account_id)
@@ -72,7 +77,11 @@ def refuse_shut(account: Account) -> None:
 
 
 def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
-    """Start a session in the caller's transaction; return it with its new token."""
+    """Start a session in the caller's transaction; return it with its new token.
+
+    The account is locked by the caller. Of more than :data:`MOST_LIVING` of a kind, the one that
+    was not seen for longest ends.
+    """
     now, form = clock.utcnow(), actor.form
     token = random.token_urlsafe(32)
     if form is not None:
@@ -89,6 +98,7 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
         address=actor.address,
         user_agent=actor.user_agent[:200],
     )
+    _make_room(session, actor, account.id, kind, now)
     session.add(signed)
     account.last_seen_at = now
     audit.record(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
@@ -107,6 +117,21 @@ def resume_again(form: Form, sent: SentForm) -> tuple[SignedSession, str] | None
 
 def _token_of(form: Form, sent: SentForm) -> str:
     return urlsafe_b64encode(sent_forms.derive(form, sent, "session")).decode().rstrip("=")
+
+
+def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKind, now: datetime) -> None:
+    """End those that were not seen for longest, so that with one more there are not too many."""
+    living = select(SignedSession.id).where(
+        SignedSession.account_id == account_id,
+        SignedSession.kind == kind,
+        SignedSession.ended_at.is_(None),
+        SignedSession.expires_at > now,
+    )
+    newest_first = living.order_by(SignedSession.last_seen_at.desc(), SignedSession.id.desc())
+    too_old = session.scalars(newest_first.offset(MOST_LIVING - 1)).all()
+    for session_id in too_old:
+        session.execute(update(SignedSession).where(SignedSession.id == session_id).values(ended_at=now))
+        audit.record(session, actor, Action.SESSION_ENDED, account_id=account_id, most=MOST_LIVING)
 
 
 def resume(token: str) -> SignedSession | None:

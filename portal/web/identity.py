@@ -16,9 +16,10 @@ from werkzeug.exceptions import NotFound
 from portal import clock
 from portal.extensions import db, login_manager
 from portal.http import client_address, request_id
+from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
-from portal.services import sessions
+from portal.services import limits, sessions
 from portal.services.actor import Actor
 from portal.services.errors import RuleError
 from portal.services.sent_forms import ANSWERED_AGAIN
@@ -145,10 +146,12 @@ def me() -> Account:
 def require(blueprint: Blueprint, *, level: int = 0, consent: bool = True) -> None:
     """Close every page of a blueprint to strangers, to lower levels, and without consent.
 
-    Whom a rule refuses is asked again, for what was open to them may have closed meanwhile.
+    What is posted there counts as a change of the account. Whom a rule refuses is asked again,
+    for what was open to them may have closed meanwhile.
     """
     check = partial(_check, level, consent)
     blueprint.before_request(check)
+    blueprint.before_request(_count_change)
     blueprint.register_error_handler(RuleError, partial(_ask_again, check))
 
 
@@ -173,3 +176,8 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
         flash(_("Your consent is needed before you can go on."), "warning")
         return redirect(url_for("consent.index"))
     return None
+
+
+def _count_change() -> None:
+    if request.method == "POST":
+        refuse_when_limited(limits.may_change(current_user.account_id, current_user.session_id))

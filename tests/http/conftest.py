@@ -13,7 +13,6 @@ from portal import http
 from portal.extensions import babel
 from portal.http import client_address, request_id
 from portal.http.headers import csp_nonce
-from portal.http.proxy import VISITORS_METHOD
 from tests.support.settings import settings_for
 
 Guard = Callable[..., Flask]
@@ -71,5 +70,5 @@ def add_views(app: Flask) -> None:
             "scheme": request.scheme,
             "host": request.host,
             "body": request.get_data(as_text=True),
-            "methods": " ".join(name for name in VISITORS_METHOD if name in request.environ),
+            "headers": " ".join(name for name in request.environ if name.startswith("HTTP_")),
         }
