@@ -48,6 +48,7 @@ PAGES = {
     """,
     Door.SUPPORT: """
         admin.index admin.account admin.record admin.usage admin.block admin.unblock admin.mail_link
+        admin.end_sessions
         admin.revoke_keys admin.revoke_key
     """,
     Door.ADMINS: "admin.role",

@@ -144,6 +144,22 @@ def test_a_worker_pays_for_no_cryptography() -> None:
     assert result.stdout.strip() == "False"
 
 
+def test_continuous_integration_audits_where_it_can_see_and_says_so_where_it_cannot() -> None:
+    run = read(".ci/run")
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    assert re.search(r"if .*scripts/sees_advisories.py; then\n +make audit\nelse\n +echo ", run)
+    look = subprocess.run(
+        [sys.executable, "scripts/sees_advisories.py"],
+        cwd=ROOT,
+        env={**os.environ, "HTTPS_PROXY": nowhere, "https_proxy": nowhere},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (look.returncode, look.stderr) == (1, b"")
+
+
 def test_an_audit_that_sees_nothing_fails() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     command = re.search(r"\$\(BIN\)/(pip-audit .*?)\n\n", read("Makefile"), re.DOTALL)

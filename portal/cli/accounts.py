@@ -88,6 +88,19 @@ def unblock(email: str, reason: str) -> None:
     _tell(operators.unblock(operator(), account.id, why=reason))
 
 
+@group.command("end-sessions")
+@click.argument("email")
+@reason
+@plain_errors
+def end_sessions(email: str, reason: str) -> None:
+    """End every session of an account, JWTs included; its keys go on.
+
+    EMAIL may also be the name or the number of the account.
+    """
+    account = listings.get_account(email)
+    _tell(operators.end_sessions(operator(), account.id, why=reason))
+
+
 @group.command("mail-link")
 @click.argument("email")
 @reason

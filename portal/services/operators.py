@@ -99,6 +99,18 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
     return account
 
 
+def end_sessions(actor: Actor, account_id: int, *, why: str) -> Account:
+    """End every session of an account, JWTs included, with the links and changes that wait; keys go on.
+
+    Raises InvalidInput without a reason, Forbidden, NotFound.
+    """
+    reason = _reason(why)
+    with transaction() as session:
+        account = _lock_target(session, actor, account_id, SUPPORT)
+        sessions.end_all(session, actor, account.id, why=reason)
+    return account
+
+
 def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     """Mail the owner the link that leads back in; what it does is for the owner to do.
 

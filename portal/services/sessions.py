@@ -196,7 +196,9 @@ def end_other_sessions(actor: Actor) -> None:
         end_all(session, actor, account.id, but=actor.session_id)
 
 
-def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None = None) -> None:
+def end_all(
+    session: Session, actor: Actor, account_id: int, *, but: UUID | None = None, why: str | None = None
+) -> None:
     """End the sessions of a locked account, JWTs included, in the caller's transaction.
 
     With them goes what was asked for and waits: links, mails with links, a change of address.
@@ -207,7 +209,7 @@ def end_all(session: Session, actor: Actor, account_id: int, *, but: UUID | None
     if but is not None:
         query = query.where(SignedSession.id != but)
     session.execute(query.values(ended_at=clock.utcnow()))
-    audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id)
+    audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
     waiting.end_everything(session, actor, account_id)
 
 

@@ -7,7 +7,18 @@ from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 
-from flask import Blueprint, abort, flash, g, redirect, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    after_this_request,
+    flash,
+    g,
+    redirect,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import UserMixin, current_user, login_user
@@ -94,6 +105,20 @@ def leave() -> None:
     before = browser_marks()[0], clock.now_ms()
     session.clear()
     session[_BEFORE] = before
+
+
+def sign_off() -> None:
+    """Leave, and have the browser throw away what it kept of this site (Clear-Site-Data).
+
+    Not its cookies: the answer sets the one that says that somebody has left.
+    """
+    leave()
+    after_this_request(_clear_site)
+
+
+def _clear_site(answer: Response) -> Response:
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 def browser_marks() -> list[str]:

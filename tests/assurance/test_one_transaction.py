@@ -205,6 +205,11 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
         False,
     ),
+    "end somebody's sessions": (
+        lambda it: operators.end_sessions(it.cast.sue.actor, it.cast.alice.account_id, why="stolen laptop"),
+        Action.SESSIONS_ENDED,
+        False,
+    ),
     "mail a way back": (
         lambda it: operators.mail_way_back(it.cast.sue.actor, it.cast.alice.account_id, why="asked by phone"),
         Action.ACCOUNT_LINK_MAILED,

@@ -156,6 +156,7 @@ PAGES = [
     Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.made.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
     Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),
+    Act("admin.end_sessions", {A.SESSIONS_ENDED}, lambda s: s.admin("end-sessions"), reason, "sue"),
     Act("admin.mail_link", {A.ACCOUNT_LINK_MAILED}, lambda s: s.admin("mail-link"), reason, "sue"),
     Act("admin.revoke_keys", KEYS_ENDED, lambda s: s.admin("revoke-keys"), reason, "sue"),
     Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), reason, "sue"),
@@ -168,7 +169,8 @@ PAGES = [
     *(
         Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")
         for name, act in (
-            ("block", "block"), ("mail_link", "mail-link"), ("revoke_keys", "revoke-keys"), ("role", "role")
+            ("block", "block"), ("end_sessions", "end-sessions"), ("mail_link", "mail-link"),
+            ("revoke_keys", "revoke-keys"), ("role", "role")
         )
     ),
     Act("admin.unblock", {A.ACCOUNT_READ}, Scene.blocked, who="sue", method="GET"),

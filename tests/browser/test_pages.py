@@ -148,6 +148,7 @@ def addresses(server: Server, made: dict[str, str], owner: Person, long: Person)
             ("admin-none", "/admin/accounts?query=zzz"),
             ("admin-long", f"/admin/accounts/{long.account_id}"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),
+            ("admin-end-sessions", f"{account}/end-sessions"),
             ("admin-mail-link", f"{account}/mail-link"),
             ("admin-revoke-keys", f"{account}/revoke-keys"),
             ("admin-revoke-key", f"{account}/keys/{nightly}/revoke"),

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from portal.models import Action
 from portal.permissions import Role
-from portal.services import operators
+from portal.services import audit, operators
 from portal.services.actor import Actor
+from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person
 from tests.support.client import PageChecker
 
@@ -43,6 +45,40 @@ def test_a_block_ends_session_and_jwt_and_unblocking_does_not_bring_them_back(
         operators.unblock(SHELL, cast.alice.account_id, why="a mistake")
     assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
     assert alice.get("/account/keys").status_code == 302
+
+
+@pytest.mark.parametrize("way", ["page", "command line"])
+def test_an_operator_ends_somebodys_sessions_and_nothing_else(
+    app: Flask, cast: Cast, client: PageChecker, alice: PageChecker, make_key: MakeKey, way: str
+) -> None:
+    key, jwt = make_key(cast.alice), token(client, cast.alice)
+    if way == "page":
+        cast.sue.sign_in(client)
+        path = f"/admin/accounts/{cast.alice.account_id}/end-sessions"
+        assert client.submit(path, {"reason": " "}).status_code == 422
+        assert client.submit(path, {"reason": "a stolen laptop"}).status_code == 303
+    else:
+        words = ["account", "end-sessions", cast.alice.email, "--reason", "a stolen laptop"]
+        assert app.test_cli_runner().invoke(args=words).exit_code == 0
+
+    assert alice.get("/account/keys").status_code == 302
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
+    assert client.get("/api/whoami/key", auth=(key.id, key.secret)).status_code == 200
+    with app.app_context():
+        (event,) = audit.list_events(account_id=cast.alice.account_id, action=Action.SESSIONS_ENDED)
+        assert event.reason == "a stolen laptop"
+    cast.alice.sign_in(alice)
+    assert "End sessions" not in alice.get("/account/activity").text
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "sue"])
+def test_only_who_stands_above_ends_the_sessions_of_others(
+    cast: Cast, new_client: Callable[[], PageChecker], who: str
+) -> None:
+    browser = new_client()
+    getattr(cast, who).sign_in(browser)
+
+    assert browser.get(f"/admin/accounts/{cast.ada.account_id}/end-sessions").status_code in {403, 404}
 
 
 def test_a_fall_acts_on_the_open_session_and_jwt(

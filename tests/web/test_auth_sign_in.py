@@ -83,6 +83,7 @@ def test_signing_out_ends_the_session_on_the_server(client, new_client, cast):
     stolen = client.get_cookie("session").value
     answer = client.submit("/account/keys", form="/signout")
     assert (answer.status_code, answer.location) == (303, "/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "You are signed out" in client.page("/").text
     thief = new_client()
     thief.set_cookie("session", stolen)

@@ -128,6 +128,18 @@ def unblock(account_id: int) -> ResponseReturnValue:
     return _show("admin/unblock.html", form, found)
 
 
+@blueprint.route(f"{ACCOUNT}/end-sessions", methods=BOTH)
+def end_sessions(account_id: int) -> ResponseReturnValue:
+    """End every session of the account; its keys go on."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            operators.end_sessions(actor(), account_id, why=text(form.reason))
+            flash(_("Every session of the account is ended."), "success")
+            return _back(account_id)
+    return _show("admin/end_sessions.html", form, _target(account_id, SUPPORT))
+
+
 @blueprint.route(f"{ACCOUNT}/mail-link", methods=BOTH)
 def mail_link(account_id: int) -> ResponseReturnValue:
     """Mail the owner the link that leads back in."""

@@ -30,7 +30,7 @@ from portal.web.auth.forms import (
     SignUpForm,
 )
 from portal.web.forms import Form, shown, text
-from portal.web.identity import actor, begin, leave, visitor
+from portal.web.identity import actor, begin, sign_off, visitor
 
 BOTH = ("GET", "POST")
 
@@ -121,7 +121,7 @@ def sign_in() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """End this session, here and on the server."""
     end_own()
-    leave()
+    sign_off()
     flash(_("You are signed out."), "success")
     return redirect(url_for("home.index"), 303)
 

@@ -15,7 +15,7 @@ from portal.services import key_lists, limits, recovery, removal, sessions
 from portal.services.errors import LastAdmin
 from portal.services.key_lists import KeyStatus
 from portal.web.forms import shown, text
-from portal.web.identity import actor, leave, me, require
+from portal.web.identity import actor, me, require, sign_off
 from portal.web.security.agents import describe
 from portal.web.security.forms import ChangePasswordForm, ProofForm
 from portal.web.security.proof import account_id, proof
@@ -51,7 +51,7 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
     """End one session; one's own is a sign-out."""
     sessions.end_session(actor(), session_id)
     if session_id == current_user.session_id:
-        leave()
+        sign_off()
         flash(_("You are signed out."), "success")
         return redirect(url_for("home.index"), 303)
     flash(_("The session is ended."), "success")
@@ -74,7 +74,7 @@ def lock() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals(LastAdmin), proof():
             recovery.lock(actor(), text(form.current_password))
-            leave()
+            sign_off()
             flash(_("Your account is locked. The mail that we have sent says how to open it."), "success")
             return redirect(url_for("home.index"), 303)
     return shown("security/lock.html", form, account=me(), live=_live_keys())
@@ -88,7 +88,7 @@ def remove() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals(LastAdmin), proof():
             removal.remove_account(actor(), text(form.current_password))
-            leave()
+            sign_off()
             flash(_("Your account is removed, and every key of it is revoked."), "success")
             return redirect(url_for("home.index"), 303)
     return shown("security/remove.html", form, account=me(), live=_live_keys())
