@@ -54,6 +54,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         PERMANENT_SESSION_LIFETIME=OWNER_LIFE,
         SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=8 * 60 * 60,
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a Referer; the gate looks at what a browser tells
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "portal" / "translations"),
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}

@@ -69,6 +69,8 @@ class Gate:
         self._application = application
         self._readers = Readers()
         self._own = urlsplit(settings.base_url).netloc
+        is_sure = settings.is_public  # on this machine a proxy may add or take TLS
+        self._schemes = {urlsplit(settings.base_url).scheme} if is_sure else {"http", "https"}
         self._is_own = kept_if_short(256, LONGEST_AUTHORITY)(lambda text: is_own_authority(text, settings))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -101,17 +103,27 @@ class Gate:
         return _refuse_headers(environ) or (None if method in _SAFE else self._refuse_site(environ))
 
     def _refuse_site(self, environ: WSGIEnvironment) -> HTTPException | None:
-        """Refuse what another site has sent: a browser says so in Sec-Fetch-Site or in Origin."""
+        """Refuse what another site has sent, as Sec-Fetch-Site, Origin or Referer tell.
+
+        Each that is there has to be ours. None has to be there: a browser or its user may keep
+        them to themselves, and the token of the form is what guards it.
+        """
         site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
         foreign = site not in _OWN_SITE
         if origin == "null":
             foreign = foreign or site is None
         elif origin is not None:
-            scheme, _colon, authority = origin.partition("://")
-            foreign = foreign or scheme not in {"http", "https"} or not self._is_own(authority)
+            foreign = foreign or not self._is_own_origin(origin)
+        if referrer := environ.get("HTTP_REFERER"):
+            foreign = foreign or not self._is_own_origin("/".join(referrer.split("/", 3)[:3]))
         if not foreign:
             return None
         return Forbidden(_("Another site has sent this. Nothing was done. Open the page here and try again."))
+
+    def _is_own_origin(self, origin: str) -> bool:
+        """Whether a scheme and an authority are those of this portal."""
+        scheme, _colon, authority = origin.partition("://")
+        return scheme in self._schemes and self._is_own(authority)
 
 
 def is_own_authority(authority: str, settings: Settings) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.conftest import MakeKey
-from tests.support.cast import Cast
+from tests.conftest import MakeApp, MakeKey
+from tests.support.cast import Cast, make_cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.crawl import Stop, stops
@@ -73,3 +73,33 @@ def test_every_form_without_its_token_is_refused_and_does_nothing(
     after = database.rows()
     changed = {name for name in before if before[name] != after[name]} - COUNTED
     assert changed <= ({"sessions", "accounts"} if kind == "expired" else set()), "but for the last sight"
+
+
+SAID = {
+    "nothing": {},
+    "the site": {"Sec-Fetch-Site": "same-origin"},
+    "the origin": {"Origin": "https://keys.example"},
+    "the page": {"Referer": "https://keys.example/signin"},
+}
+
+
+@pytest.mark.sqlite_only(reason="what a browser says of a page has nothing to do with the database")
+@pytest.mark.parametrize("told", SAID)
+def test_a_browser_that_keeps_to_itself_where_it_comes_from_can_post_on_https(
+    make_app: MakeApp, told: str
+) -> None:
+    """The token is the guard; what else a browser tells must be true, and it may tell nothing."""
+    app = make_app(PORTAL_BASE_URL="https://keys.example")
+    cast, client = make_cast(app), app.test_client()
+    assert isinstance(client, PageChecker)
+    client.environ_base |= {f"HTTP_{k.upper().replace('-', '_')}": v for k, v in SAID[told].items()}
+
+    assert cast.alice.sign_in(client).location == "/account/keys"
+    assert client.submit("/account/profile", {"bio": "Sews at night."}, form="/account/profile").location
+
+    for foreign in ({"Referer": "https://evil.example/"}, {"Origin": "https://evil.example"}):
+        refused = client.post(
+            "/signout", data={"csrf_token": token_of(client, "/account/profile")}, headers=foreign
+        )
+        assert refused.status_code == 403
+    assert client.post("/signout", data={}).status_code == 400, "without its token nothing is done"
