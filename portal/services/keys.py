@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, true, update
+from sqlalchemy import and_, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -103,8 +103,9 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
         account = admit(session, actor, level=WRITE_ACCOUNT)
         if session.scalars(owned(account.id, key_id)).one_or_none() is None:
             raise NotFound
-        meant = or_(ApiKey.id == key_id, lines.created_with_any(key_id))
-        ended = revoke_each(session, actor, account.id, meant, Reason.OWNER, line=str(key_id))
+        told: dict[UUID, dict[str, Any]] = {key_id: {}}
+        told |= {each: {"line": str(key_id)} for each in lines.made_with(session, account.id, key_id)}
+        ended = revoke_these(session, actor, account.id, Reason.OWNER, told)
         if ended:
             outbox.enqueue_to(
                 session,
@@ -156,13 +157,11 @@ def revoke_each(
     *,
     why: str | None = None,
     told: Mapping[UUID, dict[str, Any]] = MappingProxyType({}),
-    **details: Any,
 ) -> dict[UUID, str]:
     """Revoke the keys of an account that are meant, each with its own line in the record.
 
     It takes a few statements, however many they are. The account is locked by the caller.
-    ``details`` go into every line, those of ``told`` into that of their key instead. Returns
-    the names by key, the oldest first.
+    ``told`` has more for the lines of some keys. Returns the names by key, the oldest first.
     """
     stamp_retired(session, account_id)
     condition = and_(ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), meant)
@@ -174,10 +173,20 @@ def revoke_each(
         .execution_options(synchronize_session=False)
     )
     lines_told = {
-        key_id: {"cause": reason.value, "name": name, **told.get(key_id, details)} for key_id, name in found
+        key_id: {"cause": reason.value, "name": name, **told.get(key_id, {})} for key_id, name in found
     }
     audit.record_each(session, actor, Action.KEY_REVOKED, lines_told, account_id=account_id, reason=why)
     return dict(found)
+
+
+def revoke_these(
+    session: Session, actor: Actor, account_id: int, reason: Reason, told: Mapping[UUID, dict[str, Any]]
+) -> dict[UUID, str]:
+    """Revoke these keys as :func:`revoke_each` does, however many; ``told`` has the details of each."""
+    ended: dict[UUID, str] = {}
+    for some in lines.portions(sorted(told)):
+        ended |= revoke_each(session, actor, account_id, ApiKey.id.in_(some), reason, told=told)
+    return ended
 
 
 def stamp_retired(session: Session, account_id: int) -> int:

@@ -20,7 +20,7 @@ from portal.extensions import db, settings
 from portal.models import Account, ApiKey, MailKind, Reason
 from portal.services import lines, outbox, secrets
 from portal.services.actor import Actor
-from portal.services.keys import MOST_NAMED, revoke_each
+from portal.services.keys import MOST_NAMED, revoke_these
 from portal.services.transaction import lock_account, transaction
 
 MOST_SECRETS = 1000
@@ -132,20 +132,13 @@ def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], r
         account = lock_account(session, account_id)
         if account is None:
             return
-        known = {"reporter": reporter.value}
-        told = {key_id: {"found_at": places, **known} for key_id, places in found_at.items()}
-        ended: dict[UUID, str] = {}
-        for key_id in sorted(found_at):
-            ended |= revoke_each(
-                session,
-                actor,
-                account_id,
-                lines.in_line_of([key_id]),
-                Reason.LEAKED,
-                told=told,
-                line=str(key_id),
-                **known,
-            )
+        told: dict[UUID, dict[str, object]] = {
+            key_id: {"line": str(found), "reporter": reporter.value}
+            for key_id, found in lines.line_of(session, found_at).items()
+        }
+        for key_id, places in found_at.items():
+            told[key_id] = {"found_at": places, "reporter": reporter.value}
+        ended = revoke_these(session, actor, account_id, Reason.LEAKED, told)
         if ended:
             _tell(session, account, found_at, ended, reporter)
 

@@ -231,8 +231,7 @@ def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask
             made.append((str(child.id), its_secret))
 
     report = partial(leaks.report, Actor(ActorKind.ANONYMOUS), [Leak(secret)], Reporter.API)
-    refused = [each for each in together(app, create, create, report) if isinstance(each, RuleError)]
+    together(app, create, create, report)
 
     decide = app.extensions["verifier"].decide
-    assert len(refused) == 2, "both thieves were stopped"
     assert {decide(*pair).outcome for pair in [(str(stolen), secret), *made]} == {"apikeyRevoked"}
