@@ -43,7 +43,7 @@ def main() -> int:
 
 def _wishes() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("--only", default="", help="a subject (sessions) or a pattern (*/*expiry*)")
+    parser.add_argument("--only", default="", help="subjects (sessions jwt) or patterns (*/*expiry*)")
     parser.add_argument("--tenth", default="", help="0 to 9, or today: the tenth of this day")
     parser.add_argument("--selfcheck", action="store_true", help="let selfcheck notice too")
     return parser.parse_args()

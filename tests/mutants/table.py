@@ -55,9 +55,9 @@ def load_table() -> list[Mutant]:
 
 
 def choose(mutants: Sequence[Mutant], *, only: str = "", tenth: int | None = None) -> list[Mutant]:
-    """Those of a subject or a pattern (``sessions``, ``*/*expiry*``), or every tenth from one on."""
+    """Those of subjects or patterns (``sessions */*expiry*``), or every tenth from one on."""
     chosen = list(mutants) if tenth is None else list(mutants)[tenth % 10 :: 10]
-    patterns = {only, f"{only}/*"}
+    patterns = [pattern for word in only.split() for pattern in (word, f"{word}/*")]
     return [each for each in chosen if not only or any(fnmatchcase(each.id, one) for one in patterns)]
 
 

@@ -62,10 +62,11 @@ def test_a_link_that_went_to_another_address_resets_nothing(app, cast):
         assert sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
 
 
-def test_a_new_password_ends_the_links_of_resets(app, cast):
+@pytest.mark.parametrize("end_others", [True, False])
+def test_a_new_password_ends_the_links_of_resets(app, cast, end_others):
     with app.app_context():
         link = mint(cast.alice, Purpose.RESET)
-        recovery.change_password(cast.alice.actor, NEW, current=cast.alice.password)
+        recovery.change_password(cast.alice.actor, NEW, current=cast.alice.password, end_others=end_others)
         assert tokens.find(link, Purpose.RESET) is None
 
 
