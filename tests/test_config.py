@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 import pytest
 
 from config import load_settings
-from config_values import ConfigurationError
+from config_values import ConfigurationError, keep_secret, random_text
+from tests.support.settings import settings_for
 
 USELESS = {
     "BASE_URL": (
@@ -112,3 +114,21 @@ def refused(home: Path, **changes: str) -> str:
     with pytest.raises(ConfigurationError) as refusal:
         load_settings({"PORTAL_INSTANCE_PATH": str(home / "instance"), **changes})
     return str(refusal.value)
+
+
+def test_no_secret_is_in_a_repr(tmp_path: Path) -> None:
+    settings = load_settings({**settings_for("postgresql+psycopg://me:hush@db/x", tmp_path),
+                              "PORTAL_MAIL_URL": "smtp://me:whisper@mail"})  # fmt: skip
+
+    for secret in (settings.secret_key, *settings.peppers.values(), "hush", "whisper"):
+        assert str(secret) not in repr(settings)
+
+
+def test_a_secret_that_is_kept_is_read_by_nobody_else(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+
+    first = keep_secret(kept, random_text)
+
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert keep_secret(kept, random_text) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
