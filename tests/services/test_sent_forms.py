@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import combinations
 
+import pytest
 from flask import Flask
 
 from portal import clock
-from portal.models import SentForm
-from portal.services import sent_forms
+from portal.models import ActorKind, SentForm, SessionKind
+from portal.services import issuing, keys, sent_forms, sessions
+from portal.services.actor import Actor
+from portal.services.errors import AlreadyMade
 from portal.services.sent_forms import Form
+from tests.support.cast import Cast
+
+STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 
 CONTENT = [("name", "ci"), ("level", "1")]
 
@@ -46,3 +54,17 @@ def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask) -> None:
         assert sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session") == made[0]
     assert len(set(made)) == len(made)
     assert {len(each) for each in made} == {32}
+
+
+def test_another_session_of_the_account_does_not_get_the_secret(app: Flask, cast: Cast) -> None:
+    with app.app_context():
+        first, other = (
+            sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)[0].id for _ in "ab"
+        )
+        form = Form.of("alice", "/account/keys/new", "bits", CONTENT)
+        actor = replace(cast.alice.actor, session_id=first, request_id="one", form=form)
+        key, secret = keys.create_key(actor, name="ci", level=1, life=timedelta(days=1))
+
+        assert issuing.issue_again(replace(actor, request_id="two")) == (key, secret)
+        with pytest.raises(AlreadyMade):
+            issuing.issue_again(replace(actor, request_id="two", session_id=other))
