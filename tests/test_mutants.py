@@ -16,8 +16,8 @@ from tests.support.databases import KINDS, ROOT
 LEAST = 150
 TABLE = load_table()
 SUBJECTS = {
-    "basic", "doors", "forms", "gate", "guards", "jwt", "keys", "leaks", "limits", "links", "outbox", "proxy",
-    "record", "revocation", "rotation", "sessions", "settings", "transactions", "verification",
+    "basic", "doors", "gate", "guards", "jwt", "keys", "leaks", "limits", "links", "outbox", "proxy",
+    "record", "revocation", "rotation", "sessions", "settings", "transactions", "twice", "verification",
 }  # fmt: skip
 NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+(?:::\w+)?))?")
 
