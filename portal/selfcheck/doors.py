@@ -76,6 +76,8 @@ def bound(stage: Stage) -> None:
         (early, HOME, NOT_YET),
     ):
         _hold_alike(stage, asking, made, address, expected)
+    answer = stage.call("POST", "/api/introspect", asking, address=HOME, data={"token": within.secret})
+    hold(not answer.get_json()["active"], "the address of the service that asks was taken for the visitor's")
     stage.clock.forward(hours=1)
     _hold_alike(stage, asking, early, HOME, GOOD)
     _hold_alike(stage, asking, resting, HOME, EXPIRED)
@@ -141,6 +143,9 @@ def service_keys(stage: Stage) -> None:
     ):
         told = code(stage.call(method, path, made))
         hold(told == LEVEL, f"{method} {path} answered a service key with {told}")
+    for path in ("/api/introspect", "/api/introspect/batch"):
+        told = code(stage.call("POST", path, other, data={"token": other.secret}))
+        hold(told == LEVEL, f"{path} answered a key that is for no service with {told}")
 
 
 def excess(stage: Stage) -> None:

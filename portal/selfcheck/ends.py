@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from portal import clock
 from portal.models import Action, ApiKey, AuditEvent, Consent, MailKind, OutboxMail, Reason
 from portal.permissions import Role
+from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
 from portal.services import keys, operators, profile, recovery, removal, rotation, secrets
 
@@ -21,26 +22,54 @@ ABOVE = """
 
 
 def at_once(stage: Stage) -> None:
-    """Revoke through one worker what another has just accepted, in each way that there is."""
-    owner = stage.person()
+    """Revoke what two server processes and two workers have just accepted, in each way that there is."""
+    owner, one, other = stage.person(), stage.person(Role.SUPPORT), stage.person(Role.SUPPORT)
     admin = stage.key(stage.person(Role.ADMIN), level=9)
-    ways: dict[str, Callable[[Made], object]] = {
-        "a DELETE": lambda made: stage.call("DELETE", f"/api/apikeys/{made.id}/key", made),
-        "a revocation by RFC 7009": lambda made: stage.call(
-            "POST", "/api/revoke", admin, data={"token": made.secret}
-        ),
-        "a click of its owner": lambda made: stage.act(lambda: keys.revoke_key(owner.actor, made.uuid)),
-        "an operator": lambda made: stage.act(lambda: operators.revoke_one(OPERATOR, made.uuid, why="-")),
-        "a rotation": lambda made: stage.act(lambda: rotation.rotate_key(owner.actor, made.uuid)),
-        "a report of a leak": lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
-    }
-    for name, revoke in ways.items():
-        made = stage.key(owner)
-        told = {stage.check(made, worker=worker) for worker in (0, 1)}
-        hold(told == {GOOD}, f"a new key was answered with {told}")
-        revoke(made)
-        told = {stage.check(made, worker=worker) for worker in (0, 1)}
-        hold(told == {REVOKED}, f"after {name} a key was answered with {told}")
+    with serving(stage.scratch.settings) as servers:
+        first = servers[0]
+        ways: dict[str, tuple[Person, Callable[[Made], object]]] = {
+            "a DELETE": (owner, lambda made: first.call("DELETE", f"/api/apikeys/{made.id}/key", made)),
+            "a revocation by RFC 7009": (
+                owner,
+                lambda made: first.call("POST", "/api/revoke", admin, form={"token": made.secret}),
+            ),
+            "a report of a leak": (
+                owner,
+                lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
+            ),
+            "a click of its owner": (
+                owner,
+                lambda made: stage.act(lambda: keys.revoke_key(owner.actor, made.uuid)),
+            ),
+            "an operator": (
+                owner,
+                lambda made: stage.act(lambda: operators.revoke_one(OPERATOR, made.uuid, why="-")),
+            ),
+            "a rotation": (
+                owner,
+                lambda made: stage.act(lambda: rotation.rotate_key(owner.actor, made.uuid)),
+            ),
+            "a role that fell": (
+                one,
+                lambda _: stage.act(lambda: operators.set_role(OPERATOR, one.account_id, Role.USER)),
+            ),
+            "a block": (
+                other,
+                lambda _: stage.act(lambda: operators.block(OPERATOR, other.account_id, why="-")),
+            ),
+        }
+        for name, (whose, revoke) in ways.items():
+            made = stage.key(whose)
+            told = _everywhere(stage, servers, made)
+            hold(told == {GOOD}, f"a new key was answered with {told}")
+            revoke(made)
+            told = _everywhere(stage, servers, made)
+            hold(told == {REVOKED}, f"after {name} a key was answered with {told}")
+
+
+def _everywhere(stage: Stage, servers: list[Server], made: Made) -> set[str]:
+    """What each worker and each server process says of a key."""
+    return {server.check(made) for server in servers} | {stage.check(made, worker=each) for each in (0, 1)}
 
 
 def for_good(stage: Stage) -> None:
@@ -68,6 +97,7 @@ def role_falls(stage: Stage) -> None:
         stage,
         lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
         lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+        past="role = 'user'",
     )
 
 
@@ -87,6 +117,7 @@ def blocked(stage: Stage) -> None:
         stage,
         lambda who: operators.block(OPERATOR, who.account_id, why="a self-check"),
         lambda who: operators.unblock(OPERATOR, who.account_id, why="a self-check"),
+        past="status = -2",
     )
 
 
@@ -96,6 +127,7 @@ def locked(stage: Stage) -> None:
         stage,
         lambda who: recovery.lock(who.actor, who.password),
         lambda who: recovery.unlock(NOBODY, stage.link(who, "/unlock/")),
+        past="status = -1",
     )
 
 
@@ -105,12 +137,17 @@ def consent_withdrawn(stage: Stage) -> None:
         stage,
         lambda who: profile.set_consent(who.actor, Consent.NONE),
         lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+        past="consent = 0",
     )
 
 
 def removed(stage: Stage) -> None:
     """Remove an account."""
-    _hold_ends(stage, lambda who: removal.remove_account(who.actor, who.password))
+    _hold_ends(
+        stage,
+        lambda who: removal.remove_account(who.actor, who.password),
+        past="status = 0, removed_at = 1, email = NULL, lemail = NULL",
+    )
 
 
 def excessive(stage: Stage) -> None:
@@ -145,6 +182,9 @@ def rotated(stage: Stage) -> None:
     stage.clock.forward(hours=24)
     told = (stage.check(old), stage.check(new))
     hold(told == (REVOKED, GOOD), f"after the overlap the two keys were answered with {told}")
+    for later in ("NULL", "retires_at + 1000", "expires_at"):
+        moved = f"UPDATE api_keys SET retires_at = {later} WHERE retires_at > 0"  # noqa: S608  # ours
+        hold(stage.is_refused(moved), f"the database let a retirement be moved to {later}")
     near = stage.key(owner, life=timedelta(hours=2))
     _rotate(stage, owner, near, timedelta(days=7))
     stage.clock.forward(hours=2)
@@ -168,6 +208,7 @@ def leaked(stage: Stage) -> None:
     hold(len(set(told)) == 1, "the answer tells whether a reported secret was one of ours")
     hold(stage.check(made, worker=1) == REVOKED, "a key whose secret was reported still works")
     hold(stage.check(other) == GOOD, "a key that was not reported was revoked too")
+    _hold_line_ends(stage)
     for what, query in (
         (
             "records",
@@ -186,6 +227,20 @@ def leaked(stage: Stage) -> None:
         hold(found == 1, f"a leak that was reported twice left {found} {what}")
 
 
+def _hold_line_ends(stage: Stage) -> None:
+    """Hold that a report ends what came of a key before it: its successor, and what was created with it."""
+    owner = stage.person()
+    stolen = stage.key(owner, life=2 * DAY)
+    wanted = {"name": "self-check", "level": 1, "expiresIn": 3600}
+    told = stage.call("POST", "/api/apikeys/key", stolen, json=wanted).get_json()["apikey"]
+    created = Made(told["key"], told["secret"])
+    successor = _rotate(stage, owner, stolen, timedelta(0))
+    stage.call("POST", "/api/leaks", json={"secrets": [stolen.secret]})
+    for name, made in (("a successor", successor), ("a key that was created with it", created)):
+        seen = stage.check(made, worker=1)
+        hold(seen == REVOKED, f"{name} of a secret that was reported was answered with {seen}")
+
+
 def _rotate(stage: Stage, owner: Person, old: Made, overlap: timedelta) -> Made:
     def rotate() -> Made:
         key, secret = rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)
@@ -195,13 +250,23 @@ def _rotate(stage: Stage, owner: Person, old: Made, overlap: timedelta) -> Made:
 
 
 def _hold_ends(
-    stage: Stage, cause: Callable[[Person], object], undo: Callable[[Person], object] | None = None
+    stage: Stage,
+    cause: Callable[[Person], object],
+    undo: Callable[[Person], object] | None = None,
+    *,
+    past: str = "",
 ) -> None:
-    """Hold that a cause revokes all keys of an account, of no other, and that undoing it revives none."""
+    """Hold that a cause revokes all keys of an account, of no other, and that undoing it revives none.
+
+    ``past`` brings the cause about by SQL alone, which leaves the keys as they are.
+    """
     owner, other = stage.person(Role.SUPPORT), stage.person()
     hers, others = [stage.key(owner, level=level) for level in (0, 8)], stage.key(other)
     for made in (*hers, others):
         hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
+    if past:
+        alone = f"UPDATE accounts SET {past} WHERE id = :id"  # noqa: S608  # ours
+        hold(stage.is_refused(alone, id=owner.account_id), f"the database took {past} beside living keys")
     stage.act(lambda: cause(owner))
     _hold_revoked(stage, hers, "afterwards")
     hold(stage.check(others, worker=1) == GOOD, "a key of another account was revoked too")

@@ -239,6 +239,8 @@ def _hold_nowhere(stage: Stage, *secrets_: str) -> None:
         for row in stage.rows(select(table)):
             cells = b"\n".join(_bytes(cell) for cell in row)
             hold(not any(each in cells for each in wanted), f"a secret stands in the table {table.name}")
+    # To close a file of SQLite lets go of all locks that the process has on it, so nobody has one.
+    stage.scratch.close()
     for path in stage.scratch.folder.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         hold(not any(each in content for each in wanted), f"a secret stands in the file {path.name}")

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from portal.models import Account, ApiKey, Status
 from portal.selfcheck.forms import fields_of
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, REVOKED, UNKNOWN, Made, Stage, hold
-from portal.services import keys, secrets
+from portal.services import keys, limits, secrets
 
 CHANGING = {"Date", "X-Request-Id", "RateLimit", "Retry-After"}
 MORE_THAN_ENOUGH = 70
@@ -37,6 +37,9 @@ def look_alike(stage: Stage) -> None:
     hold(UNKNOWN in first, f"an unknown key was answered with {first[:60]}")
     for name, words in told.items():
         hold(words == first, f"a wrong secret of {name} is answered in another way than an unknown key")
+    told_nobody = stage.call("GET", "/api/whoami/key")
+    hold(told_nobody.status_code == 401, f"who shows no key was answered with {told_nobody.status_code}")
+    hold("WWW-Authenticate" in told_nobody.headers, "who shows no key is not told how to show one")
     for made, expected in ((living, GOOD), (revoked, REVOKED), (expired, EXPIRED)):
         seen = stage.check(made)
         hold(seen == expected, f"a holder of the secret was told {seen} instead of {expected}")
@@ -54,6 +57,9 @@ def harmless(stage: Stage) -> None:
     hold(429 in statuses, "a source of failed sign-ins was not slowed")
     seen = stage.check(made)
     hold(seen == GOOD, f"a good secret from a slowed source was answered with {seen}")
+    for number in range(2 * limits.SIGN_IN_NAME.amount):
+        far = f"203.0.{number // 250}.{number % 250 + 1}"
+        stage.act(lambda far=far: limits.may_sign_in(far, owner.email))  # type: ignore[misc]
     stage.address = stage.address.replace("198.18.", "198.19.")
     stage.jwt(owner)
     status = stage.rows(select(Account.status).where(Account.id == owner.account_id))[0][0]
