@@ -76,7 +76,7 @@ def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
     server: Server, visit: OpenWindow, make_app: MakeApp, width: int, scheme: str, javascript: bool
 ) -> None:
     app = make_app()
-    make_person(app, "ada", Role.ADMIN)
+    make_person(app, f"ada{width}{scheme}", Role.ADMIN)
     ola = visit(width=width, scheme=scheme, javascript=javascript)
     page, address = ola.page, f"ola.{width}.{scheme}@example.org"
 
