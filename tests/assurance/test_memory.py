@@ -120,6 +120,7 @@ def service(make_app: MakeApp) -> tuple[Flask, str]:
 
 
 @pytest.mark.sqlite_only(reason="no database keeps what is kept in memory")
+@pytest.mark.timeout(600)  # what is traced is slow, and slower with coverage
 def test_what_strangers_send_is_not_kept(service: tuple[Flask, str]) -> None:
     app, credentials = service
 
