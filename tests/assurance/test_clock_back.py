@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 
 from portal import clock as times
 from portal.extensions import db
-from portal.models import Purpose, SessionKind
+from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import jwt, keys, moments, rotation, sessions, tokens
+from portal.services.actor import Actor
 from portal.services.transaction import transaction
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast, MadeKey
@@ -21,6 +22,7 @@ from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.rows import forge
 
+NOBODY = Actor(ActorKind.ANONYMOUS)
 DOORS: dict[str, Callable[[FlaskClient, MadeKey, MadeKey], bool]] = {
     "whoami": lambda client, key, _: client.get("/api/whoami/key", headers=key.headers).status_code == 200,
     "whoami, the long way": lambda client, key, _: (
@@ -90,9 +92,9 @@ def test_sessions_and_mailed_links_that_ended_stay_ended(
 ) -> None:
     who = cast.alice
     with app.app_context():
-        signed, _ = sessions.sign_in(who.actor, who.email, who.password, SessionKind.JWT)
+        signed, _ = sessions.sign_in(NOBODY, who.email, who.password, SessionKind.JWT)
         token = jwt.issue(signed)
-        _, cookie = sessions.sign_in(who.actor, who.email, who.password, SessionKind.BROWSER)
+        _, cookie = sessions.sign_in(NOBODY, who.email, who.password, SessionKind.BROWSER)
         with transaction() as session:
             link = tokens.mint(session, Purpose.UNLOCK, account_id=who.account_id, address=who.email)
     clock.forward(days=31)

@@ -10,6 +10,7 @@ from portal import clock as times
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent
 from portal.services import audit
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.secrets import uuid7
 from portal.services.transaction import transaction
@@ -53,8 +54,10 @@ def test_the_record_tells_who_what_when_from_where_and_why(app: Flask, cast: Cas
 
 def test_an_account_sees_what_it_did_and_what_was_done_to_it(app: Flask, cast: Cast) -> None:
     with app.app_context():
+        sue = cast.sue.actor
         with transaction() as session:
-            audit.record(session, cast.sue.actor, Action.ACCOUNT_READ, account_id=cast.alice.account_id)
+            admit(session, sue)
+            audit.record(session, sue, Action.ACCOUNT_READ, account_id=cast.alice.account_id)
         seen = {
             person.name: [each.action for each in audit.list_events(account_id=person.account_id, limit=1)]
             for person in (cast.alice, cast.sue, cast.bob)
