@@ -134,6 +134,7 @@ SENTENCES: dict[str, str] = {
     ),
     "tooManyRequests": N_("Too many tries or calls. Wait as long as Retry-After says, then try again."),
     "badRequest": N_("The request can't be understood. Check how it is written."),
+    "requestTimeout": N_("The request took too long to arrive. Nothing was done. Send it again."),
     "busy": N_("The portal is busy. Try again in a moment."),
     "unavailable": N_("The portal can't reach its database. Try again in a moment."),
     "internalError": N_("Something went wrong on our side. It was written down; try again."),

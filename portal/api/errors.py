@@ -53,6 +53,7 @@ CODES = {
     404: "notFound",
     405: "methodNotAllowed",
     406: "notAcceptable",
+    408: "requestTimeout",
     413: "bodyTooLarge",
     415: "unsupportedMediaType",
     429: "tooManyRequests",

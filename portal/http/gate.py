@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
     NotFound,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
+    RequestTimeout,
     RequestURITooLarge,
     ServiceUnavailable,
 )
@@ -27,7 +28,7 @@ from werkzeug.exceptions import (
 from config import Settings
 from portal.http.bodies import Body, Readers
 from portal.http.kept import kept_if_short
-from portal.http.proxy import UNCLEAR
+from portal.http.proxy import PEER, UNCLEAR
 from portal.http.request import API
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Gate:
             return BadRequest(_("The method of the request is not known."))
         refusal = _refuse_target(path, environ.get("QUERY_STRING", ""))
         if refusal is None and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
-            environ["wsgi.input"] = Body(environ["wsgi.input"], self._readers)
+            ends = environ.get("REMOTE_ADDR", ""), environ.get(PEER, "")
+            environ["wsgi.input"] = Body(environ["wsgi.input"], self._readers, *ends)
             refusal = _refuse_body(environ, LARGER_BODIES.get(path, LARGEST_BODY))
         if refusal or path.startswith(API):
             return refusal
@@ -158,8 +160,8 @@ def _refuse_body(environ: WSGIEnvironment, largest: int) -> HTTPException | None
     if encoding is not None:
         try:
             length = _read_chunked(environ, largest)
-        except ServiceUnavailable as busy:
-            return busy
+        except (RequestTimeout, ServiceUnavailable) as refusal:
+            return refusal
     if len(length or "") > _LONGEST_NUMBER or int(length or 0) > largest:
         return RequestEntityTooLarge(_("That is more than the portal takes in one request. Send less."))
     return None

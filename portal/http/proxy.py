@@ -63,6 +63,9 @@ _UNBELIEVED = frozenset(
 )
 """What nothing below looks at. Of Upgrade, which only hops speak, Flask would make another route."""
 
+PEER = "portal.peer"
+"""Where in a request the other end of its connection stands: the client, or the proxy before it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -93,7 +96,7 @@ class TrustedProxies:
             client = peer if told is None else self._walk(peer, told)
             if told is None or not client:
                 self._complaint.make(peer, "is not there" if told is None else "names no address")
-        environ["REMOTE_ADDR"] = client or peer
+        environ["REMOTE_ADDR"], environ[PEER] = client or peer, peer
         environ["wsgi.url_scheme"] = self._scheme
         if peer and not client:
             environ[UNCLEAR] = True

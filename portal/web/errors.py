@@ -93,6 +93,7 @@ def _words(error: HTTPException) -> tuple[str, str]:
         403: (_("That can't be done"), on_page(Forbidden())),
         404: (_("Nothing here"), _not_found()),
         405: (_("That can't be done here"), _("Go back and use the buttons of the page.")),
+        408: (_("That took too long"), sentence("requestTimeout")),
         413: (_("That is too much"), sentence("bodyTooLarge")),
         429: (_("Too many tries"), _("Wait a little, then try again.")),
         503: (_("Back in a moment"), sentence("busy")),
