@@ -24,8 +24,10 @@ SENTENCES: dict[str, str] = {
         "This name won't do. Use 2 to 40 letters, digits, dots, underscores or hyphens, "
         "with one letter at least."
     ),
+    "usernameReserved": N_("This name reads like an office of the portal. Choose another one."),
     "usernameTaken": N_("Somebody has this name already. Choose another one."),
     "bioTooLong": N_("This is too long. Shorten it to %(maximum)s characters."),
+    "bioNotPrintable": N_("This holds %(character)s, a character that can't be shown here. Remove it."),
     "passwordMissing": N_("The password is missing. Give your password."),
     "passwordWrong": N_("This is not your current password. Try again, or reset it."),
     "passwordTooShort": N_(
@@ -48,7 +50,7 @@ SENTENCES: dict[str, str] = {
     # keys
     "nameMissing": N_("The name is missing. Say what will use the key."),
     "nameTooLong": N_("This name is too long. Shorten it to %(maximum)s characters."),
-    "nameNotPrintable": N_("The name holds a character that can't be shown. Remove it."),
+    "nameNotPrintable": N_("The name holds %(character)s, a character that can't be shown here. Remove it."),
     "levelMissing": N_("The level is missing. Give a number from 0 to 9."),
     "levelNotNumeric": N_("The level is not a number. Give a number from 0 to 9."),
     "invalidLevel": N_("There is no such level. Give a whole number from 0 to 9."),
@@ -79,7 +81,7 @@ SENTENCES: dict[str, str] = {
     "maxIdleInvalid": N_("This rest won't do. Give whole seconds from 3600 to 31536000, or none."),
     "environmentInvalid": N_("There is no such environment. Give live or test, or none."),
     "noteTooLong": N_("This note is too long. Shorten it to %(maximum)s characters."),
-    "noteNotPrintable": N_("The note holds a character that can't be shown. Remove it."),
+    "noteNotPrintable": N_("The note holds %(character)s, a character that can't be shown here. Remove it."),
     "conditionsExceedKey": N_(
         "A key makes none that is bound to less than itself. Keep within its networks, rest and calls."
     ),
@@ -95,6 +97,9 @@ SENTENCES: dict[str, str] = {
     # operators
     "reasonMissing": N_("The reason is missing. Say why; the record keeps it."),
     "reasonTooLong": N_("The reason is too long. Shorten it to %(maximum)s characters."),
+    "reasonNotPrintable": N_(
+        "The reason holds %(character)s, a character that can't be shown here. Remove it."
+    ),
     "unblockFirst": N_("This account is blocked. Unblock it first."),
     "roleInvalid": N_("There is no such role."),
     "lastAdmin": N_("This is the last admin. Make another one first."),

@@ -67,8 +67,10 @@ ROTATION = ("tooManyKeys", "keyLevelExceedsRoleLevel", "notBeforeInvalid", "cond
 PROFILE = (
     "usernameMissing",
     "usernameInvalid",
+    "usernameReserved",
     "usernameTaken",
     "bioTooLong",
+    "bioNotPrintable",
     *SIGN_UP[2:],
     "consentRequired",
 )

@@ -11,6 +11,7 @@ from portal.cli.whoever import operator
 from portal.models import Account, Status
 from portal.permissions import Role
 from portal.services import listings, operators, signup
+from portal.services.lookalikes import shown_address
 
 UNSAID = "No reason was given, on the command line."
 """What the record keeps when nobody says why."""
@@ -135,7 +136,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
 
 def _facts(account: Account) -> tuple[object, ...]:
     status = Status(account.status).name.lower()
-    return account.id, account.email, account.username, account.role.value, status
+    return account.id, shown_address(account.email or ""), account.username, account.role.value, status
 
 
 def _tell(account: Account) -> None:

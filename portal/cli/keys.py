@@ -14,6 +14,7 @@ from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, Reason
 from portal.services import listings, lost_pepper, operators, peppers
+from portal.services.lookalikes import shown_address
 
 group = PlainGroup("key", help="List and revoke keys.")
 
@@ -33,7 +34,7 @@ def list_keys(email: str | None) -> None:
         use = key.usage
         row(
             key.id,
-            key.account.email,
+            shown_address(key.account.email or ""),
             key.name,
             key.level,
             _state(key, now),
@@ -65,7 +66,7 @@ def revoke_all(email: str, reason: str) -> None:
     Tells the address and how many there were. EMAIL may also be the name or the number.
     """
     account = listings.get_account(email)
-    address = account.email
+    address = shown_address(account.email or "")
     row(address, operators.revoke_excessive(operator(), account.id, why=reason))
 
 

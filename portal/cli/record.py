@@ -9,7 +9,7 @@ import click
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Action
-from portal.services import listings
+from portal.services import free_text, listings
 
 group = PlainGroup("record", help="List what was done.")
 
@@ -38,5 +38,5 @@ def list_record(email: str | None, action: str | None) -> None:
             act.key_id,
             act.address,
             act.reason and " ".join(act.reason.split()),
-            json.dumps(act.details, ensure_ascii=False, sort_keys=True),
+            free_text.escaped_json(json.dumps(act.details, ensure_ascii=False, sort_keys=True)),
         )

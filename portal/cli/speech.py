@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.clock import iso
 from portal.messages import sentence
+from portal.services import free_text
 from portal.services.errors import RuleError
 
 P = ParamSpec("P")
@@ -39,7 +40,7 @@ def _one_line() -> Iterator[None]:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "flask"
         said = " ".join(error.format_message().split())
-        raise WrongWords(f"{said} See '{command} --help'.") from error
+        raise WrongWords(f"{free_text.escaped(said)} See '{command} --help'.") from error
 
 
 class PlainCommand(click.Command):
@@ -70,13 +71,13 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             try:
                 return command(*args, **kwargs)
             except RuleError as error:
-                raise click.ClickException(sentence(error.code, error.details)) from error
+                raise click.ClickException(free_text.escaped(sentence(error.code, error.details))) from error
             except (OSError, UnicodeEncodeError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise  # whoever read has read enough, and click ends quietly
-                raise click.ClickException(f"It can't be written: {error}.") from error
+                raise click.ClickException(free_text.escaped(f"It can't be written: {error}.")) from error
             except DBAPIError as error:
-                raise click.ClickException(_database_says(error)) from error
+                raise click.ClickException(free_text.escaped(_database_says(error))) from error
 
     return run
 
@@ -91,8 +92,12 @@ def _refuse_no_text(values: Iterable[object]) -> None:
 
 
 def row(*cells: object) -> None:
-    """Write one line of a list: cells with a tab between them, ``-`` for what there is not."""
-    click.echo("\t".join("-" if cell is None or cell == "" else str(cell) for cell in cells))
+    """Write one line of a list: cells with a tab between them, ``-`` for what there is not.
+
+    What would act on a terminal is written as an escape, whatever old rows hold.
+    """
+    told = ("-" if cell is None or cell == "" else str(cell) for cell in cells)
+    click.echo("\t".join(map(free_text.escaped, told)))
 
 
 def when(moment: datetime | None) -> str | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from portal.models import ApiKey, Environment
 from portal.models.key import LONGEST_LIFE_MS, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import Role
-from portal.services import call_limits, networks
+from portal.services import call_limits, free_text, networks
 from portal.services.errors import InvalidInput
 
 LONGEST_IDLE = LONGEST_LIFE_MS // 1000
@@ -43,8 +43,7 @@ def check(asked: Conditions, role: Role) -> None:
         raise InvalidInput("maxIdleInvalid", "max_idle")
     if len(asked.note) > NOTE_LENGTH:
         raise InvalidInput("noteTooLong", "note", maximum=NOTE_LENGTH)
-    if not asked.note.replace("\n", "").replace("\t", "").isprintable():
-        raise InvalidInput("noteNotPrintable", "note")
+    free_text.check(asked.note, "noteNotPrintable", "note", lines=True)
     call_limits.check_asked(role, asked.calls_per_minute, asked.calls_per_day)
 
 

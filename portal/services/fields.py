@@ -6,6 +6,7 @@ import re
 import secrets
 
 from portal.models import LANGUAGES, Consent
+from portal.services import free_text
 from portal.services.errors import InvalidInput
 
 CONSENT_VERSION = "2026-11"
@@ -53,9 +54,10 @@ def clean_language(text: str) -> str:
 
 
 def clean_bio(text: str) -> str:
-    """Free text of up to 2000 characters."""
+    """Free text of up to 2000 characters that can be shown; InvalidInput otherwise."""
     if len(text) > BIO_LENGTH:
         raise InvalidInput("bioTooLong", "bio", maximum=BIO_LENGTH)
+    free_text.check(text, "bioNotPrintable", "bio", lines=True)
     return text
 
 

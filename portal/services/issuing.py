@@ -18,7 +18,7 @@ from portal.extensions import settings
 from portal.models import Account, ApiKey, Environment, KeyKind, SentForm
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
-from portal.services import caps, conditions, peppers, secrets, sent_forms
+from portal.services import caps, conditions, free_text, peppers, secrets, sent_forms
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
@@ -117,17 +117,18 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     return Bounds(min(account.role.level, maker.level), until, maker)
 
 
-def check_wanted(wanted: Wanted, highest: int, longest: timedelta) -> None:
+def check_wanted(wanted: Wanted, highest: int, longest: timedelta, *, is_successor: bool = False) -> None:
     """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
 
-    ``highest`` is the highest level that may be given, ``longest`` the longest life.
+    ``highest`` is the highest level that may be given, ``longest`` the longest life. A successor
+    has the name that it was given, also one from before a rule.
     """
     if not wanted.name:
         raise InvalidInput("nameMissing", "name")
     if len(wanted.name) > NAME_LENGTH:
         raise InvalidInput("nameTooLong", "name", maximum=NAME_LENGTH)
-    if not wanted.name.isprintable():
-        raise InvalidInput("nameNotPrintable", "name")
+    if not is_successor:
+        free_text.check(wanted.name, "nameNotPrintable", "name")
     if not 0 <= wanted.level <= HIGHEST_LEVEL:
         raise InvalidInput("invalidLevel", "level")
     if wanted.life <= timedelta(0):
@@ -160,7 +161,7 @@ def issue(
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
-    check_wanted(wanted, bounds.level, caps.longest_life(account.role))
+    check_wanted(wanted, bounds.level, caps.longest_life(account.role), is_successor=replaces is not None)
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)

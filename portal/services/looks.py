@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
-from portal.services import audit
+from portal.services import audit, free_text
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import NotFound
@@ -98,7 +98,7 @@ def _admit(session: Session, actor: Actor) -> None:
 
 
 def _like(query: str) -> ColumnElement[bool]:
-    words = query.strip()
+    words = free_text.plain(query).strip()
     if not words:
         return true()
     conditions = [

@@ -9,11 +9,16 @@ from portal.extensions import db
 from portal.models import ApiKey, MailKind, Reason
 from portal.services import key_states, keys, outbox
 from portal.services.actor import Actor
+from portal.services.operators import clean_reason
 from portal.services.transaction import lock_account, transaction
 
 
 def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
-    """Revoke every live key that needs a pepper, and tell the owners; return how many there were."""
+    """Revoke every live key that needs a pepper, and tell the owners; return how many there were.
+
+    Raises InvalidInput without a reason that can be shown.
+    """
+    reason = clean_reason(why)
     meant = and_(key_states.live(clock.utcnow()), ApiKey.pepper_id == pepper_id)
     owners = db.session.scalars(select(ApiKey.account_id).where(meant).distinct()).all()
     revoked = 0
@@ -22,7 +27,7 @@ def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
             account = lock_account(session, account_id)
             if account is None:
                 continue
-            ended = keys.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=why)
+            ended = keys.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=reason)
             revoked += len(ended)
             if ended:
                 outbox.enqueue_to(

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import audit, keys, limits, outbox, sessions
+from portal.services import audit, free_text, keys, limits, outbox, sessions
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, Slowed
@@ -33,7 +33,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
     When its level falls, all of its keys are revoked; when it rises, the sessions that were
     begun with fewer rights end. Raises InvalidInput, Forbidden, LastAdmin, NotFound.
     """
-    reason = _reason(why, required=False)
+    reason = clean_reason(why, required=False)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, ADMINISTER)
         if role.level < account.role.level:
@@ -63,7 +63,7 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
 
     Raises InvalidInput without a reason, Forbidden, LastAdmin, NotFound.
     """
-    reason = _reason(why)
+    reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         refuse_last_admin(session, account.id)
@@ -89,7 +89,7 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
     One that waited to be confirmed, or that its owner had locked, does so again. Raises
     InvalidInput without a reason, Forbidden, NotFound.
     """
-    reason = _reason(why)
+    reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         if account.status == Status.BLOCKED:
@@ -104,7 +104,7 @@ def end_sessions(actor: Actor, account_id: int, *, why: str) -> Account:
 
     Raises InvalidInput without a reason, Forbidden, NotFound.
     """
-    reason = _reason(why)
+    reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         sessions.end_all(session, actor, account.id, why=reason)
@@ -118,7 +118,7 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     a new password, and opens the account where its owner had locked it. Raises InvalidInput
     without a reason and for a blocked account, Forbidden, NotFound, Slowed.
     """
-    reason = _reason(why)
+    reason = clean_reason(why)
     answer = limits.may_mail_way_back(actor.account_id or actor.kind.value, account_id)
     if not answer:
         raise Slowed(answer.retry_after)
@@ -137,7 +137,7 @@ def revoke_excessive(actor: Actor, account_id: int, *, why: str) -> int:
 
     Raises InvalidInput without a reason, Forbidden, NotFound.
     """
-    reason = _reason(why)
+    reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         return keys.revoke_all(session, actor, account, Reason.EXCESSIVE, why=reason)
@@ -145,7 +145,7 @@ def revoke_excessive(actor: Actor, account_id: int, *, why: str) -> int:
 
 def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
     """Revoke somebody's key. Raises InvalidInput without a reason, Forbidden, NotFound."""
-    reason = _reason(why)
+    reason = clean_reason(why)
     with transaction() as session:
         key = session.get(ApiKey, key_id)
         if key is None:
@@ -218,10 +218,12 @@ def hold_admins(session: Session, *ids: int | None) -> Sequence[Account]:
     ).all()
 
 
-def _reason(why: str, *, required: bool = True) -> str | None:
+def clean_reason(why: str, *, required: bool = True) -> str | None:
+    """Why something is done, as the record keeps it; raises InvalidInput."""
     text = why.strip()
     if required and not text:
         raise InvalidInput("reasonMissing", "reason")
     if len(text) > REASON_LENGTH:
         raise InvalidInput("reasonTooLong", "reason", maximum=REASON_LENGTH)
+    free_text.check(text, "reasonNotPrintable", "reason", lines=True)
     return text or None

@@ -10,7 +10,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import audit, keys, limits, outbox, recovery, tokens, waiting
+from portal.services import audit, keys, limits, lookalikes, outbox, recovery, tokens, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, Slowed, TokenInvalid
@@ -64,9 +64,12 @@ def clean_wishes(
 def update_in(session: Session, actor: Actor, account: Account, wanted: dict[str, str]) -> None:
     """Change a locked account in the caller's transaction.
 
-    Its end raises IntegrityError when somebody has the name.
+    Its end raises IntegrityError when somebody has the name. Raises InvalidInput for a new name
+    that reads like an office of the portal.
     """
     changed = [name for name, value in wanted.items() if getattr(account, name) != value]
+    if "username" in changed and lookalikes.is_reserved(wanted["username"]):
+        raise InvalidInput("usernameReserved", "username")
     for name in changed:
         setattr(account, name, wanted[name])
     if changed:

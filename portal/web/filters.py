@@ -9,6 +9,8 @@ from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 
 from portal import clock
+from portal.services import free_text
+from portal.services.lookalikes import shown_address
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -60,9 +62,18 @@ def asset(path: str) -> str:
     return url_for("static", filename=path)
 
 
+def shown(value: object) -> object:
+    """What a page writes: text without characters that act, whatever old rows hold."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return type(value)(free_text.escaped(value, lines=True))
+
+
 def init_app(app: Flask) -> None:
     """Offer the filters and globals to the templates of an application."""
     for each in (ago, day, exact):
         app.add_template_filter(each)
+    app.add_template_filter(shown_address, "address")
+    app.jinja_env.finalize = shown
     app.add_template_global(asset)
     app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})

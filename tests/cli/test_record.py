@@ -7,8 +7,10 @@ import json
 import pytest
 from flask import Flask
 
-from portal.models import Action
-from portal.services import listings
+from portal.models import Account, Action
+from portal.services import audit, listings
+from portal.services.actor import Actor
+from portal.services.transaction import transaction
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -55,3 +57,20 @@ def test_a_long_record_comes_whole(
         make_key(cast.alice)
 
     assert len(acts(app, "--action", Action.KEY_CREATED.value)) == 5
+
+
+def test_nothing_in_old_rows_acts_on_a_terminal(app: Flask, cast: Cast) -> None:
+    acting = "a\x1b]0;owned\x07\x9b2J\u202eb"
+    with app.app_context(), transaction() as session:
+        told = {"account_id": cast.alice.account_id, "reason": acting}
+        audit.record(session, Actor.command_line(), Action.KEY_CREATED, **told, name=acting)
+        account = session.get_one(Account, cast.alice.account_id)
+        account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"
+
+    act = acts(app, "--action", Action.KEY_CREATED.value)[0]
+
+    assert act[9] == r"a\x1b]0;owned\x07\x9b2J\u202eb"
+    assert json.loads(act[10])["name"] == acting
+    assert "".join(act).isprintable()
+    assert "admin@xn--exmple-4nf.org" in run(app, "account", "list").stdout
+    assert r"\x1b[2J" in refused(run(app, "account", "list", "\x1b[2J"), code=2)

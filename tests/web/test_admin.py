@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, looks, operators, removal
+from portal.services import audit, free_text, looks, operators, removal
 from portal.services.actor import Actor
+from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 from tests.support.client import PageChecker
@@ -325,6 +326,25 @@ class TestTheRecord:
         text = " ".join(row.get_text(" ").split())
         for word in ("bobby", "sue", "in the browser", "127.0.0.1", "Reason: spam & <b>worse</b>"):
             assert word in text, word
+
+    def test_what_old_rows_hold_is_shown_and_does_not_act(
+        self, app: Flask, cast: Cast, sue: PageChecker
+    ) -> None:
+        acting = "a\x1b[2J\x9b\u202eb"
+        with app.app_context(), transaction() as session:
+            told = {"account_id": cast.bob.account_id, "reason": acting}
+            audit.record(session, cast.sue.actor, Action.ACCOUNT_BLOCKED, **told, host=acting)
+            account = session.get_one(Account, cast.bob.account_id)
+            account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"
+
+        for where in ("/admin/record", path(cast.bob), path(cast.bob, "block"), "/admin/accounts"):
+            text = sue.page(where).get_text()
+            assert free_text.escaped(text, lines=True) == text, where
+            assert "xn--exmple-4nf" in text or where == "/admin/record"
+            assert re.search(rf"\b{cast.bob.account_id}\b", text), where
+        record = sue.page("/admin/record").get_text(" ")
+        assert record.count(r"a\x1b[2J\x9b\u202eb") == 2
+        assert f"number {cast.bob.account_id}" in record
 
     def test_it_can_be_narrowed(self, cast: Cast, sue: PageChecker) -> None:
         sue.submit(path(cast.bob, "block"), {"reason": "spam"})
