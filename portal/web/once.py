@@ -76,7 +76,7 @@ def _answer_again() -> ResponseReturnValue | None:
 
 def _sent_forms() -> Iterator[Form]:
     """The form of this request, as sent by this browser, and as sent before its cookie was changed."""
-    if request.method != "POST" or request.path.startswith(API):
+    if request.method != "POST" or request.endpoint is None or request.path.startswith(API):
         return
     bits = request.form.get(FIELD, "")
     if BITS.fullmatch(bits):

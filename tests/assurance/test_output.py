@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.models import ActorKind
 from portal.services import keys, operators, profile, rotation
-from portal.services.actor import Actor
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.crawl import stops
@@ -56,15 +55,13 @@ def printable(payload: str) -> str:
 def fill(app: Flask, cast: Cast) -> str:
     """Write the payloads into everything that a person can name; return the number of a key."""
     agent = " ".join(PAYLOADS)
-    browser = Actor(
-        ActorKind.BROWSER, account_id=cast.alice.account_id, address="192.0.2.9", user_agent=agent
-    )
     with app.app_context():
-        profile.update_profile(browser, bio=agent)
+        browser = replace(cast.alice.actor, address="192.0.2.9", user_agent=agent)
+        profile.update_profile(browser, bio=printable(agent))
         for payload in PAYLOADS:
             made, _secret = keys.create_key(browser, name=printable(payload), level=1, life=timedelta(days=1))
             gone, _secret = rotation.rotate_key(browser, made.id)
-            operators.revoke_one(cast.sue.actor, gone.id, why=payload)
+            operators.revoke_one(cast.sue.actor, gone.id, why=printable(payload))
         made, _secret = keys.create_key(browser, name=printable(agent)[:100], level=1, life=timedelta(days=1))
         return str(made.id)
 
@@ -107,6 +104,7 @@ def test_mails_show_it_as_text(app: Flask, cast: Cast, mailbox: Mailbox) -> None
             assert len(mail.message.items()) == len(set(mail.message.keys())), "no header was made of it"
 
 
+@pytest.mark.usefixtures("cast")
 @pytest.mark.sqlite_only(reason="what was typed comes back without a look at the database")
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_forms_give_it_back_as_text(client: PageChecker, payload: str) -> None:
