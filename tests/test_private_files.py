@@ -40,6 +40,7 @@ def expected(found: dict[str, int], folder: Path) -> dict[str, int]:
     return {name: 0o700 if (folder.parent / name).is_dir() else 0o600 for name in found}
 
 
+@pytest.mark.timeout(300)  # three starts of the command line
 def test_what_a_new_installation_writes_is_private_whatever_the_umask_is(tmp_path: Path) -> None:
     home = tmp_path / "instance"
     environment = {**os.environ, "PORTAL_INSTANCE_PATH": str(home)}

@@ -30,7 +30,7 @@ READ_BY_OPERATORS = {
     "record:read-by-operator",
     "usage:read-by-operator",
 }
-COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses", "call_windows"}
+COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses", "call_windows", "last_moments"}
 
 
 def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:
@@ -50,7 +50,7 @@ def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:
 
 
 def session_of(database: Database, account_id: int) -> UUID:
-    [(found,)] = database.execute(
+    (found,), *_others = database.execute(
         "SELECT id FROM sessions WHERE account_id = :account AND kind = 'browser'", account=account_id
     )
     return UUID(str(found))

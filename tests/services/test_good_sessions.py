@@ -34,7 +34,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sign_in(app: Flask, who: Person, address: str, kind: SessionKind = SessionKind.JWT) -> None:
     with app.app_context():
-        actor = Actor(who.actor.kind, address=address)
+        actor = Actor(ActorKind.ANONYMOUS, address=address)
         sessions.sign_in(actor, who.email, who.password, kind)
 
 

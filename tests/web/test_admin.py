@@ -162,8 +162,8 @@ class TestTheAccount:
             links = client.page(path(whom)).select(f"a[href^='{prefix}']")
             return {str(link["href"]).removeprefix(prefix) for link in links}
 
-        assert acts(sue, cast.alice) == {"block"}
-        assert acts(ada, cast.alice) == {"block", "role"}
+        assert acts(sue, cast.alice) == {"block", "end-sessions", "mail-link"}
+        assert acts(ada, cast.alice) == {"block", "end-sessions", "mail-link", "role"}
         assert acts(sue, cast.ada) == set()
         assert acts(sue, cast.sue) == set()
         assert acts(ada, cast.ada) == set()
