@@ -156,7 +156,7 @@ def may_ask_for_address(address: str, account_id: int, recipient: str) -> Answer
             counter(NEW_EMAIL_PAIR, account_id, to),
             counter(NEW_EMAIL_ACCOUNT, account_id),
             counter(NEW_EMAIL_ACCOUNT_DAY, account_id),
-            counter(NEW_EMAIL_SOURCE, source(address)),
+            *_source_counters(NEW_EMAIL_SOURCE, address),
             counter(NEW_EMAIL_RECIPIENT, to),
             counter(NEW_EMAIL_ALL),
         ]
