@@ -33,10 +33,23 @@ FLAGS = [
 
 def launch(playwright: Playwright) -> Browser:
     """Start the Chromium of this machine."""
+    return playwright.chromium.launch(executable_path=path_of_chromium(), args=FLAGS)
+
+
+def launch_with_memory(browser: Browser) -> Browser:
+    """Start one more that brings pages back out of its memory, as those of people do."""
+    left_out = ["--disable-back-forward-cache"]  # Playwright's own habit
+    return browser.browser_type.launch(
+        executable_path=path_of_chromium(), args=FLAGS, ignore_default_args=left_out
+    )
+
+
+def path_of_chromium() -> str:
+    """Where the Chromium of this machine is."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
     assert path, "there is no Chromium on this machine: scripts/setup.sh test installs it"
-    return playwright.chromium.launch(executable_path=path, args=FLAGS)
+    return path
 
 
 @dataclass
