@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import sleep
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -37,6 +37,7 @@ from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
 from portal.services.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
+from portal.services.sent_forms import Form
 from portal.services.sqlite_reader import SqliteReader
 from portal.services.verification import Outcome
 from tests.cli.test_selfcheck import run, schemas, state
@@ -153,7 +154,10 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "expiry": (lenient(Outcome.EXPIRED), "at the second of its expiry a key was answered with good"),
     "longest-life": (instead((issuing, "check_wanted", nothing)), ""),
     "capped": (instead((caps, "refuse_one_more", nothing)), "14 at one moment made 14 keys where 10 may be"),
-    "one-key": (instead((keys, "refuse_second", nothing)), ""),
+    "one-key": (
+        instead((keys, "refuse_second", nothing), (Form, "number_for", lambda *_: uuid4())),
+        "a double click lost the secret, or showed another one",
+    ),
     "at-once": (
         instead((SqliteReader, "find", never_reading_again)),
         "after a DELETE a key was answered with",
