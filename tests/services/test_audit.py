@@ -13,7 +13,7 @@ from portal.services import audit
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.secrets import uuid7
-from portal.services.transaction import transaction
+from portal.services.transaction import note_admitted, transaction
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 
@@ -32,6 +32,7 @@ def test_the_record_tells_who_what_when_from_where_and_why(app: Flask, cast: Cas
     told = {"account_id": cast.alice.account_id, "reason": "spam"}
     with app.app_context():
         with transaction() as session:
+            note_admitted(session, actor)
             audit.record(session, actor, Action.KEY_REVOKED, key_id=on, **told, name="ci")
             audit.record_each(session, actor, Action.KEY_REVOKED, {on: {"name": "ci"}}, **told)
         lines = lines_of(on)
