@@ -4,7 +4,7 @@ A browser that sends a form again before it was answered (a double click) throws
 answer away. So each form of a page carries 256 random bits, and what it asks for is done in one
 transaction with a row that spends it: :func:`portal.services.audit.record` sees to that. For ten
 seconds the same form, with the same content, from the same browser, gets the same answer.
-``docs/decisions/0019-sent-twice.md`` says why it is as it is.
+``docs/decisions/0022-sent-twice.md`` says why it is as it is.
 """
 
 from __future__ import annotations
