@@ -1,9 +1,10 @@
-"""docs/assurance.md and the suite hold each other."""
+"""docs/assurance.md, docs/asvs.md and the suite hold each other."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 
 import pytest
@@ -21,6 +22,14 @@ ROWS = {
 }
 
 NUMBERS = list(ROWS)
+
+STANDARD = ROOT / "docs" / "asvs.md"
+REQUIREMENT = re.compile(r"^\| V(\d+)\.(\d+)\.(\d+) \| ([12]) \| (.+?) \| (.+?) \| (.+) \|$")
+STATES = ("met", "not applicable", "open")
+
+REQUIREMENTS = [
+    row.groups() for line in STANDARD.read_text("utf-8").splitlines() if (row := REQUIREMENT.match(line))
+]
 
 
 @cache
@@ -64,3 +73,39 @@ def test_what_is_in_the_folder_of_assurance_proves_a_row() -> None:
     files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "assurance").glob("test_*.py")}
 
     assert files - listed == set()
+
+
+def test_the_requirements_of_the_standard_are_unique_and_in_order() -> None:
+    ids = [tuple(map(int, row[:3])) for row in REQUIREMENTS]
+    lines = [line for line in STANDARD.read_text("utf-8").splitlines() if line.startswith("| V")]
+
+    assert ids == sorted(set(ids))
+    assert {chapter for chapter, _section, _number in ids} == set(range(1, 18))
+    assert len(lines) == len(ids), "a row that is written otherwise is not held"
+
+
+@pytest.mark.parametrize("row", REQUIREMENTS, ids=lambda row: "V" + ".".join(row[:3]))
+def test_every_requirement_has_one_state_and_what_it_rests_on(row: tuple[str, ...]) -> None:
+    *_id, _level, asked, state, what = row
+    proofs = NAME.findall(what)
+
+    assert asked.endswith(".")
+    assert " | " not in what
+    assert state in STATES
+    assert what.endswith(".") or proofs
+    assert bool(proofs) == (state == "met"), "tests prove what is met, and nothing else"
+    assert what.count("::test_") == len(proofs), "a proof is written so that it is not found"
+    assert [f"{path}::{name}" for path, name in proofs if name not in names_in(path)] == []
+
+
+def test_the_counts_of_the_standard_are_those_of_its_rows() -> None:
+    counted = Counter((level, state) for *_id, level, _asked, state, _what in REQUIREMENTS)
+    told = {
+        (level, state): int(figure)
+        for level, *figures in re.findall(
+            r"^\| level ([12]) \| (\d+) \| (\d+) \| (\d+) \|", PAGE.read_text("utf-8"), re.MULTILINE
+        )
+        for state, figure in zip(STATES, figures, strict=True)
+    }
+
+    assert told == dict(counted)
