@@ -45,6 +45,8 @@ TOLD_WITH = {
     Outcome.CONSENT_LACKING: 451,
 }
 TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403, Outcome.METHOD: 403}
+KEPT_OUT = frozenset({Outcome.NOT_YET, Outcome.ADDRESS, Outcome.LEVEL, Outcome.THROTTLED})
+"""What keeps out a key that lives, and yet not from ending itself."""
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
 
 
@@ -72,11 +74,14 @@ def admit_key() -> Response | None:
     if asked.method == "OPTIONS":
         return _answer_options(lambda: _let_in(admit(introspects=route.introspects), TOLD_WITH))
     refuse_unfit()
-    refusal = _let_in(admit(level=route.level, introspects=route.introspects), TOLD_WITH)
-    if refusal is None and route.body is not None:
+    admission = admit(level=route.level, introspects=route.introspects)
+    if route.body is not None and (admission.is_good or _may_ask_for_own_end(route, admission)):
         request.get_data()
-        return _let_in(_admit_again(route), TOLD_WITH)
-    return refusal
+        again = _admit_again(route)
+        admission = again if admission.is_good or again.outcome is not Outcome.GOOD else admission
+    if _may_ask_for_own_end(route, admission) and _asks_for_own_end(route, admission):
+        admission = admission._replace(outcome=Outcome.GOOD)
+    return _let_in(admission, TOLD_WITH)
 
 
 def admit_visitor() -> Response | None:
@@ -111,6 +116,22 @@ def _admit_again(route: Route) -> Admission:
     return keeper.admit_again(
         shown, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
     )
+
+
+def _may_ask_for_own_end(route: Route, admission: Admission) -> bool:
+    """Whether a key that is kept out here, and lives, may come in to end itself."""
+    return route.ends_itself and admission.outcome in KEPT_OUT
+
+
+def _asks_for_own_end(route: Route, admission: Admission) -> bool:
+    """Whether a key asks for its own end: it is named in the URL, or its secret is the token."""
+    key, shown = admission.key, read_credentials(request.environ["HTTP_AUTHORIZATION"])
+    if key is None or shown is None:
+        return False
+    if route.body is None:
+        named: str = (request.view_args or {})["key"]
+        return named.lower() == key.id
+    return request.form.getlist("token") in ([shown.secret], [f"{key.id}:{shown.secret}"])
 
 
 def tell_limits(response: Response) -> Response:

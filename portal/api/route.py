@@ -42,6 +42,8 @@ class Route:
     without_consent: bool = False
     introspects: bool = False
     """Whether service keys may come, and else keys of the level for reading others' data."""
+    ends_itself: bool = False
+    """Whether a key may come in to end itself, whatever keeps it out otherwise."""
     is_form: bool = False
     """Whether the body is a form, as the RFCs on tokens have it, and not JSON."""
 

@@ -161,6 +161,7 @@ def _routes_of(door: Door) -> tuple[Route, ...]:
             apikeys.remove,
             N_("Revoke a key; any key may revoke itself"),
             status=204,
+            ends_itself=door is Door.KEY,
             errors=("notFound",),
         ),
     )
@@ -286,6 +287,7 @@ ROUTES: tuple[Route, ...] = (
         Door.KEY,
         introspect.revoke,
         N_("Revoke a token (RFC 7009)"),
+        ends_itself=True,
         answer=Success,
         body=Token,
         is_form=True,

@@ -257,7 +257,7 @@ def test_a_service_key_introspects_and_does_nothing_else(
         ("GET", "/api/whoami/key"),
         ("GET", "/api/authorize"),
         ("GET", "/api/apikeys/key"),
-        ("DELETE", f"/api/apikeys/{service.id}/key"),
+        ("DELETE", f"/api/apikeys/{made.id}/key"),
         ("POST", "/api/revoke"),
     ):
         answer = client.open(path, method=method, headers=service.headers)
