@@ -16,7 +16,7 @@ from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.extensions import csrf
-from portal.services.errors import NotAdmitted
+from portal.services.errors import RuleError
 
 PREFIX = "/api"
 
@@ -42,7 +42,8 @@ def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[R
     blueprint = Blueprint(blueprint_name(door), __name__, url_prefix=PREFIX)
     blueprint.before_request(admit)
     blueprint.after_request(auth.tell_limits)
-    blueprint.register_error_handler(NotAdmitted, auth.show_not_admitted)
+    if door in {Door.JWT, Door.KEY}:
+        blueprint.register_error_handler(RuleError, auth.ask_again)
     csrf.exempt(blueprint)
     for route in routes:
         if route.door is door:

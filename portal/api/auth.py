@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
 from portal.api.authorize import is_open, terms_of_request
-from portal.api.errors import failure
+from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
 from portal.extensions import db
 from portal.http import client_address, request_id
@@ -26,7 +26,7 @@ from portal.models import ActorKind, Consent, SignedSession
 from portal.services import jwt, limits
 from portal.services.actor import Actor
 from portal.services.doorkeeper import Admission, Doorkeeper
-from portal.services.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted
+from portal.services.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.key_facts import KeyFacts
 from portal.services.verification import Outcome
 
@@ -195,8 +195,31 @@ def actor() -> Actor:
     )
 
 
-def show_not_admitted(error: NotAdmitted) -> Response:
-    """Tell somebody whose right ended after they were let in what the door would say."""
+def ask_again(error: RuleError) -> Response:
+    """Tell what a rule said; or what the door says now, if it does not let in any more who was let in."""
+    db.session.rollback()
+    try:
+        refusal = _door_now()
+    except RuleError as closed:
+        return show_rule(closed)
+    if refusal is not None:
+        return refusal
+    return _show_not_admitted(error) if isinstance(error, NotAdmitted) else show_rule(error)
+
+
+def _door_now() -> Response | None:
+    """What the door says to who was let in; None when it still lets them in, or never did."""
+    known: Caller | None = g.get("caller")
+    route = route_of(request.endpoint)
+    if known is None:
+        return None
+    if known.signed is not None:
+        return _let_jwt_in(route)
+    again = _admit_again(route)
+    return None if _may_ask_for_own_end(route, again) else _let_in(again, TOLD_WITH)
+
+
+def _show_not_admitted(error: NotAdmitted) -> Response:
     if caller().signed is not None:
         return _refuse(401, error.code, f'{BEARER}, error="invalid_token"')
     return _refuse(401, error.code, challenge_for(request.environ.get("HTTP_AUTHORIZATION", "")))
