@@ -97,14 +97,14 @@ def app(make_app: MakeApp) -> Flask:
     """The application with an admin, without limits and CSRF tokens, which have tests of their own."""
     app = make_app(PORTAL_LIMITS_ENABLED="false")
     app.config["WTF_CSRF_ENABLED"] = False
-    make_person(app, "root", Role.ADMIN)
+    make_person(app, "rosa", Role.ADMIN)
     return app
 
 
 @pytest.fixture
 def owner(app: Flask) -> Person:
     """Somebody for operators to look at."""
-    return make_person(app, "owner")
+    return make_person(app, "olga")
 
 
 def of_the_api(app: Flask) -> Iterator[tuple[str, Stop]]:
@@ -205,7 +205,7 @@ def refusal(answer: TestResponse) -> str:
 def test_the_api_with_a_key_of_each_level(
     app: Flask, client: PageChecker, make_key: MakeKey, level: int
 ) -> None:
-    admin = make_person(app, "admin", Role.ADMIN)
+    admin = make_person(app, "adina", Role.ADMIN)
     made, other = make_key(admin, level=level), make_key(admin)
     for name, stop in of_the_api(app):
         path = stop.path.replace(str(NOBODYS_KEY), other.id)
@@ -248,7 +248,7 @@ def test_the_api_never_listens_to_a_cookie(app: Flask, client: PageChecker, role
 def test_the_figures_open_from_level_6_on(
     app: Flask, client: PageChecker, make_key: MakeKey, level: int
 ) -> None:
-    made = make_key(make_person(app, "admin", Role.ADMIN), level=level)
+    made = make_key(make_person(app, "adina", Role.ADMIN), level=level)
     assert client.get("/metrics", headers=made.headers).status_code == (200 if level >= 6 else 403)
 
 
