@@ -57,6 +57,8 @@ def clean_bio(text: str) -> str:
     """Free text of up to 2000 characters that can be shown; InvalidInput otherwise."""
     if len(text) > BIO_LENGTH:
         raise InvalidInput("bioTooLong", "bio", maximum=BIO_LENGTH)
+    if not text.strip():
+        return ""
     free_text.check(text, "bioNotPrintable", "bio", lines=True)
     return text
 

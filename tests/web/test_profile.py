@@ -53,6 +53,11 @@ def test_what_is_wrong_is_told_beside_the_field_and_kept(alice):
     assert alice.page("/account/profile").select_one("#username")["value"] == "alice"
 
 
+def test_a_text_of_nothing_but_white_space_is_none(alice):
+    assert alice.submit("/account/profile", {"bio": " \r\n\t"}).status_code == 303
+    assert alice.page("/account/profile").select_one("#bio").text.strip() == ""
+
+
 def test_markup_in_the_text_stays_text(alice):
     alice.submit("/account/profile", {"bio": "</textarea><script>alert(1)</script>"})
     page = alice.page("/account/profile")
