@@ -14,8 +14,7 @@ from flask import Flask
 
 from portal.models import Consent, Status
 from portal.services import operators, profile, recovery, removal, signup
-from portal.services.actor import Actor
-from tests.support.cast import Cast
+from tests.support.cast import Cast, sit_down
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import ROOT, Database
@@ -101,14 +100,14 @@ class Scene:
         """Carol locks her account."""
         self.begin()
         with self.app.app_context():
-            recovery.lock(Actor(self.cast.bob.actor.kind, self.account_id), FORGOTTEN)
+            recovery.lock(sit_down(self.account_id), FORGOTTEN)
         self.link = self.mailbox.last(to=CAROL).path("/unlock/")
 
     def withdraw(self) -> None:
         """Carol withdraws consent."""
         self.begin()
         with self.app.app_context():
-            profile.set_consent(Actor(self.cast.bob.actor.kind, self.account_id), Consent.NONE)
+            profile.set_consent(sit_down(self.account_id), Consent.NONE)
 
     def ask_for_reset(self) -> str:
         """Ask for a link and wait for it."""
@@ -213,7 +212,7 @@ def blocked_from(before: Callable[[Scene], None]) -> Callable[[Scene], None]:
 def removed(scene: Scene) -> None:
     scene.begin()
     with scene.app.app_context():
-        removal.remove_account(Actor(scene.cast.bob.actor.kind, scene.account_id), FORGOTTEN)
+        removal.remove_account(sit_down(scene.account_id), FORGOTTEN)
 
 
 def withdrawn(scene: Scene) -> None:

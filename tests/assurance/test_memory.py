@@ -34,6 +34,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/api/introspect.py:_written",
     "portal/api/openapi.py:document",
     "portal/api/whoami.py:_written",
+    "portal/http/bodies.py:",
     "portal/http/gate.py:Gate.__init__",
     "portal/http/headers.py:_digest",
     "portal/http/kept.py:kept_if_short.decorate",
