@@ -13,6 +13,7 @@ import pytest
 
 from portal.http.proxy import _UNBELIEVED
 from tests.gateways.conftest import SECRET, Portal, Portals
+from tests.support.cast import make_person
 from tests.support.client import find_form, form_values
 from tests.support.databases import ROOT
 from tests.support.fronts import HOST
@@ -70,8 +71,8 @@ class Asker:
         service = forge(portal.app, portal.cast.sue, level=8, calls_per_minute=100_000)
         asking = {**base, "Authorization": service.headers["Authorization"], "Content-Type": JSON}
         with Wire(self._port, headers={**base, "Referer": f"{OWN}/"}) as wire:
-            alice = portal.cast.alice
-            wire.submit("/signin", {"username": alice.email, "password": alice.password})
+            emma = make_person(portal.app, "emma")  # what others do to the cast ends nothing of hers
+            wire.submit("/signin", {"username": emma.email, "password": emma.password})
             form = find_form(wire.get("/account/profile").page, None)
             fields = urlencode(form_values(form)).encode()
             signed = {**base, "Cookie": "; ".join(f"{n}={v}" for n, v in wire.cookies.items())}
