@@ -100,7 +100,7 @@ def test_a_mail_server_that_was_away_gets_the_mail_later(
     app: Flask, clock: Clock, database: Database
 ) -> None:
     receiver, port = Receiver(), free_port()
-    transport = SmtpTransport("127.0.0.1", port, "localhost")
+    transport = SmtpTransport("127.0.0.1", port, "localhost", clear_text=True)
     enqueue(app)
 
     assert jobs.run_once(app, transport) == 0
@@ -129,7 +129,7 @@ def test_a_mail_that_was_taken_but_not_answered_comes_again_under_the_same_id(
     receiver = Forgetful()
     enqueue(app)
     with mail_server(receiver) as port:
-        transport = SmtpTransport("127.0.0.1", port, "localhost")
+        transport = SmtpTransport("127.0.0.1", port, "localhost", clear_text=True)
         assert jobs.run_once(app, transport) == 0
         clock.forward(minutes=2)
         assert jobs.run_once(app, transport) == 1
@@ -305,7 +305,7 @@ def test_a_mail_is_not_lost_when_its_process_is_killed_in_the_middle(
 
     receiver = Receiver()
     with mail_server(receiver) as port:
-        transport = SmtpTransport("127.0.0.1", port, "localhost")
+        transport = SmtpTransport("127.0.0.1", port, "localhost", clear_text=True)
         assert jobs.run_once(app, transport) == 0, "the lease still holds"
         ten_minutes = int(outbox.LEASE.total_seconds() * 1000)
         database.execute(f"UPDATE outbox SET leased_until = leased_until - {ten_minutes}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -139,10 +140,12 @@ def service_keys(stage: Stage) -> None:
         ("POST", "/api/apikeys/key"),
         ("GET", "/api/account/key"),
         ("POST", "/api/revoke"),
-        ("DELETE", f"/api/apikeys/{made.id}/key"),
+        ("DELETE", f"/api/apikeys/{other.id}/key"),
     ):
         told = code(stage.call(method, path, made))
         hold(told == LEVEL, f"{method} {path} answered a service key with {told}")
+    gone = stage.call("DELETE", f"/api/apikeys/{made.id}/key", made).status_code
+    hold(gone == HTTPStatus.NO_CONTENT, f"a service key that removed itself was answered with {gone}")
     for path in ("/api/introspect", "/api/introspect/batch"):
         told = code(stage.call("POST", path, other, data={"token": other.secret}))
         hold(told == LEVEL, f"{path} answered a key that is for no service with {told}")

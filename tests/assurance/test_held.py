@@ -40,6 +40,7 @@ __all__ = ["app", "scene"]  # fixtures
 
 SHELL = Actor.command_line()
 COUNTED = {
+    "last_moments",
     "call_windows", "job_leases", "key_addresses", "key_refusals", "key_usage", "key_usage_hours",
     "limit_counters", "outbox",
 }  # fmt: skip

@@ -25,11 +25,13 @@ from portal.services import (
     excess,
     keys,
     leaks,
+    moments,
     operators,
     passwords,
     profile,
     recovery,
     removal,
+    retention,
     rotation,
     sessions,
     signup,
@@ -75,6 +77,11 @@ class Scene:
             account = session.get_one(signup.Account, cast.alice.account_id)
             self.signed, _token = sessions.start(session, STRANGER, account, SessionKind.BROWSER)
             self.session_id = self.signed.id
+        with app.app_context(), transaction() as session:
+            long_ago = clock.utcnow() - timedelta(days=500)
+            session.add(
+                AuditEvent(id=0, at=long_ago, action=Action.SESSION_STARTED, actor_kind=ActorKind.SYSTEM)
+            )
         with app.app_context():
             signup.request_sign_up(STRANGER, "new@example.org", "en")
             with transaction() as session:
@@ -278,6 +285,12 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.SESSION_ENDED,
         False,
     ),
+    "end old acts": (lambda it: retention.end_old_acts(400), Action.RECORD_ENDED, False),
+    "put the clock back": (
+        lambda it: moments.put_back(Actor.command_line(), why="ran ahead"),
+        Action.CLOCK_PUT_BACK,
+        False,
+    ),
     "climb the ladder of excess": (climb, Action.EXCESS_REVOKED, True),
     "end all sessions": (
         lambda it: sessions.end_other_sessions(it.cast.alice.actor),
@@ -380,6 +393,7 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.RECORD_READ: "tests/assurance/test_crawl.py",
         Action.USAGE_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
+        Action.CONSENT_ENTERED: "with the account that is created",
         Action.EXCESS_WARNED: "with the climb",
         Action.EXCESS_THROTTLED: "with the climb",
     }

@@ -14,6 +14,7 @@ from portal.extensions import db
 from portal.models import Account, Action, ApiKey, Reason, Status
 from portal.permissions import Role
 from portal.services import audit, free_text, looks, operators, removal
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
@@ -333,6 +334,7 @@ class TestTheRecord:
         acting = "a\x1b[2J\x9b\u202eb"
         with app.app_context(), transaction() as session:
             told = {"account_id": cast.bob.account_id, "reason": acting}
+            admit(session, cast.sue.actor)
             audit.record(session, cast.sue.actor, Action.ACCOUNT_BLOCKED, **told, host=acting)
             account = session.get_one(Account, cast.bob.account_id)
             account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"

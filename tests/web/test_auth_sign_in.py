@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.http import parse_cookie
 
+from portal.services import free_text
 from portal.web.auth.target import safe_target
 from tests.support.pages import parse
 
@@ -29,7 +30,7 @@ def test_a_wrong_pair_is_refused_and_tells_nothing(client, cast, name):
     page = parse(answer)
     assert answer.status_code == 422
     assert "Name or password is wrong" in page.select_one("#errors").text
-    assert page.select_one("#username")["value"] == name
+    assert page.select_one("#username")["value"] == free_text.escaped(name)
     assert WRONG not in answer.text
 
 
@@ -50,7 +51,7 @@ def test_what_is_missing_is_told_beside_its_field(client, username, password, se
     assert sentence in parse(answer).select_one(".error").text
 
 
-def test_an_account_that_is_not_confirmed_cannot_be_entered(client, mailbox):
+def test_an_account_that_is_not_confirmed_cannot_be_entered(client, cast, mailbox):
     client.submit("/signup", {"email": "carol@example.org"})
     mailbox.all()
     assert sign_in(client, "carol@example.org", "").status_code == 422
