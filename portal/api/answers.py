@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from portal.http.kept import kept_if_short
 
 JSON = "application/json"
+JSON_TYPE = f"{JSON}; charset=utf-8"
+"""As answers have it: clients of the FreeSewing backend look for the whole of it."""
 FORM = "application/x-www-form-urlencoded"
 KEPT_ANSWERS = 4096
 """Answers to good keys that a worker keeps written, of each kind."""
@@ -20,7 +22,7 @@ PLAIN_ACCEPTS = frozenset({None, "", "*/*", JSON, "application/json, text/plain,
 
 def answer(body: BaseModel, status: int = 200) -> Response:
     """Make a JSON answer of a model."""
-    return Response(body.model_dump_json(by_alias=True).encode(), status, content_type=JSON)
+    return Response(body.model_dump_json(by_alias=True).encode(), status, content_type=JSON_TYPE)
 
 
 def no_content() -> Response:

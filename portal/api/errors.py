@@ -9,6 +9,7 @@ from flask import Response, jsonify
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from portal.api.answers import JSON_TYPE
 from portal.http import request_id
 from portal.http.limited import too_many
 from portal.messages import sentence
@@ -67,6 +68,7 @@ def failure(status: int, code: str, details: dict[str, Any] | None = None) -> Re
     """Make the answer of an error."""
     response = jsonify(result="error", error=code, message=sentence(code, details), requestId=request_id())
     response.status_code = status
+    response.content_type = JSON_TYPE
     return response
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
-from portal.api.answers import JSON, PLAIN_ACCEPTS
+from portal.api.answers import JSON_TYPE, PLAIN_ACCEPTS
 from portal.api.auth import ADMISSION
 from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
@@ -78,7 +78,7 @@ class FastLane:
         if admission is None or admission.key is None:
             return None
         body = key_body(admission.key, admission.level)
-        headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), *admission.headers]
+        headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *admission.headers]
         return Answer("200 OK", headers, (body,))
 
     def _authorize(self, environ: WSGIEnvironment) -> Answer | None:
@@ -97,7 +97,7 @@ class FastLane:
             return None
         told = self._keeper.admit(asked.token, asked.address)
         body = told_of(told)
-        headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), *headers_of(told)]
+        headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
 
     @property

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from portal.api import body
-from portal.api.answers import FORM, JSON, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
+from portal.api.answers import FORM, JSON_TYPE, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
 from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
 from portal.http.proxy import canonical_address
@@ -48,7 +48,7 @@ def introspect() -> ResponseReturnValue:
     """
     form = _form()
     told = _admit(Question(_token(form.get("token")), _address(form.get("address"))))
-    return Response(told_of(told), headers=headers_of(told), content_type=JSON)
+    return Response(told_of(told), headers=headers_of(told), content_type=JSON_TYPE)
 
 
 def told_of(admission: Admission) -> bytes:
@@ -103,7 +103,7 @@ def introspect_many() -> ResponseReturnValue:
         raise InvalidInput("fieldInvalid", "tokens")
     asked = [_one_of_many(each) for each in given]
     told = b",".join(told_of(_admit(each)) for each in asked)
-    return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON)
+    return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON_TYPE)
 
 
 def revoke() -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 
 from portal.api import errors
-from portal.api.answers import JSON
+from portal.api.answers import JSON, JSON_TYPE
 from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
 from portal.api.route import Door, Route
@@ -58,7 +58,7 @@ REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
 def show() -> ResponseReturnValue:
     """Give the description."""
     text = json.dumps(current_app.extensions["openapi"](), ensure_ascii=False)
-    return Response(text, content_type=JSON)
+    return Response(text, content_type=JSON_TYPE)
 
 
 ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))

@@ -9,7 +9,7 @@ from flask import Response, g
 from flask.typing import ResponseReturnValue
 
 from portal import clock
-from portal.api.answers import JSON, KEPT_ANSWERS, answer
+from portal.api.answers import JSON_TYPE, KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.services import profile
@@ -25,7 +25,7 @@ def show_key() -> ResponseReturnValue:
     """Tell what the key is, with the level that counts."""
     me: Caller = g.caller
     assert me.key is not None
-    return Response(key_body(me.key, me.level), content_type=JSON)
+    return Response(key_body(me.key, me.level), content_type=JSON_TYPE)
 
 
 def key_body(key: KeyFacts, level: int) -> bytes:

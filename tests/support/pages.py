@@ -15,6 +15,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+JSON = "application/json; charset=utf-8"
 DATA_SCRIPTS = {"application/json", "application/ld+json"}
 REFERENCES = {"for", "aria-describedby", "aria-labelledby", "aria-controls", "list", "form", "popovertarget"}
 
@@ -49,6 +50,8 @@ def _header_faults(response: TestResponse) -> Iterator[str]:
             yield f"the header {name} is {response.headers.get(name)!r} instead of {value!r}"
     if "Referrer-Policy" not in response.headers:
         yield "the header Referrer-Policy is missing"
+    if response.mimetype == "application/json" and response.content_type != JSON:
+        yield f"the Content-Type is {response.content_type!r}"
     if response.mimetype == "text/html" and "Cross-Origin-Opener-Policy" not in response.headers:
         yield "the header Cross-Origin-Opener-Policy is missing"
     policy = response.headers.get("Content-Security-Policy", "")
