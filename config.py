@@ -7,7 +7,6 @@ container secrets). ``docs/settings.md`` is held to this list by a test.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from config_values import (
     ConfigurationError,
+    Network,
     bare_address,
     base_url_of,
     by_role,
@@ -70,8 +70,8 @@ class RawSettings:
     )
     database_url: str = _setting(
         "",
-        "sqlite:///path or postgresql+psycopg://user:password@host/name. "
-        "Default: portal.db in the instance folder.",
+        "sqlite:///path, from the instance folder on unless it begins with a /, or "
+        "postgresql+psycopg://user:password@host/name. Default: sqlite:///portal.db.",
         secret=True,
     )
     workers: str = _setting("2", "Worker processes of the server.")
@@ -209,7 +209,7 @@ class Settings:
     """Refusals in a day; 0 is never."""
     audit_days: int
     """0 is for ever."""
-    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    trusted_proxies: tuple[Network, ...]
     proxy_header: str
     """Empty when no proxy is trusted."""
     hsts_subdomains: bool
@@ -262,7 +262,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         host=raw.host,
         port=port,
         base_url=base_url,
-        database_url=database_of(raw.database_url or f"sqlite:///{instance_path / 'portal.db'}"),
+        database_url=database_of(raw.database_url or "sqlite:///portal.db", instance_path),
         workers=whole_number("WORKERS", raw.workers, 1, 256),
         secret_key=strong("SECRET_KEY", secret_key),
         peppers=pepper_ring(peppers),
@@ -333,7 +333,7 @@ def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
             "PORTAL_MAIL_CLEAR_TEXT=true is refused with a public base URL: "
             "the links in mails open accounts. Use a mail server with TLS."
         )
-    if raw.database_url and crosses_in_the_clear(database_of(raw.database_url)):
+    if raw.database_url and crosses_in_the_clear(database_of(raw.database_url, Path())):
         raise ConfigurationError(
             "PORTAL_DATABASE_URL names another machine without TLS, and PORTAL_BASE_URL is public. "
             "Add ?sslmode=verify-full, or require."

@@ -24,6 +24,7 @@ MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
 SHORTEST_HEADER = 16
 FORWARDED_FOR = "X-Forwarded-For"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
 
 
@@ -51,20 +52,25 @@ def base_url_of(text: str) -> str:
     return text
 
 
-def database_of(text: str) -> str:
-    """The address of a database, if the portal keeps its promises on its kind; memory keeps nothing."""
+def database_of(text: str, folder: Path) -> str:
+    """The address of a database, if the portal keeps its promises on its kind; memory keeps nothing.
+
+    The path of an SQLite file begins at ``folder``, unless it is absolute, and is so afterwards:
+    whoever reads the address finds the same file, wherever they were started.
+    """
     try:
         url = make_url(text)
-        known = url.drivername == "postgresql+psycopg" or (
-            url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}
-        )
     except (ArgumentError, ValueError):
-        known = False
-    if not known:
-        raise ConfigurationError(
-            "PORTAL_DATABASE_URL must be sqlite:///path or postgresql+psycopg://user:password@host/name."
-        )
-    return text
+        url = None
+    if url is not None and url.drivername == "postgresql+psycopg":
+        return text
+    if url is not None and url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}:
+        if url.query:
+            raise ConfigurationError("PORTAL_DATABASE_URL names an SQLite file, and takes nothing after a ?.")
+        return f"sqlite:///{folder / str(url.database)}"
+    raise ConfigurationError(
+        "PORTAL_DATABASE_URL must be sqlite:///path or postgresql+psycopg://user:password@host/name."
+    )
 
 
 ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
@@ -178,13 +184,22 @@ def keys_source_of(text: str) -> str:
         raise ConfigurationError("PORTAL_GITHUB_KEYS must begin with https://, or name a file.")
     if text and not Path(text).is_file():
         raise ConfigurationError("PORTAL_GITHUB_KEYS names a file that is not there.")
-    return text
+    return str(Path(text).absolute()) if text else ""
 
 
-def networks_of(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def unmapped(network: Network) -> Network:
+    """IPv4 where it is written as mapped into IPv6: addresses are seen as IPv4 then."""
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    return network
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
     """Networks that are separated by commas."""
     try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+        return tuple(unmapped(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise ConfigurationError(
             f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."

@@ -29,6 +29,8 @@ USELESS = {
         "postgresql://portal@localhost/portal",
         "postgresql+psycopg://portal@localhost:port/portal",
         "portal.db",
+        "sqlite:///portal.db?mode=ro",
+        "sqlite:///file:portal.db?uri=true",
     ),
     "SECURITY_CONTACT": ("security@example.org", "mailto:a@example.org\r\nExpires: never", "javascript:x"),
 }
@@ -132,3 +134,22 @@ def test_a_secret_that_is_kept_is_read_by_nobody_else(tmp_path: Path) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert keep_secret(kept, random_text) == first
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///rel.db", "sqlite:///below/../rel.db", "sqlite:////{home}/rel.db"])
+def test_a_file_of_sqlite_is_the_same_wherever_the_portal_is_started(tmp_path: Path, url: str) -> None:
+    home = tmp_path / "instance"
+    named = url.format(home=str(home).lstrip("/"))
+    found = load_settings({"PORTAL_INSTANCE_PATH": str(home), "PORTAL_DATABASE_URL": named}).database_url
+
+    assert Path(found.removeprefix("sqlite:///")).resolve() == home / "rel.db"
+    assert Path(found.removeprefix("sqlite:///")).is_absolute()
+
+
+def test_networks_are_read_as_addresses_are_seen(tmp_path: Path) -> None:
+    proxies = "::ffff:172.16.0.0/108, ::ffff:10.1.2.3/128, 2001:db8::/32, 127.0.0.1"
+    changes = {"PORTAL_TRUSTED_PROXIES": proxies, "PORTAL_PROXY_HEADER": "X-Forwarded-For"}
+    settings = load_settings({"PORTAL_INSTANCE_PATH": str(tmp_path), **changes})
+
+    told = [str(network) for network in settings.trusted_proxies]
+    assert told == ["172.16.0.0/12", "10.1.2.3/32", "2001:db8::/32", "127.0.0.1/32"]

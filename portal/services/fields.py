@@ -32,6 +32,18 @@ def clean_email(text: str) -> str:
     return found.normalized
 
 
+def address_key(text: str) -> str:
+    """What an address is kept and found by, in whichever way it is written.
+
+    That is in any case, with a domain in its own letters or as xn--, composed or not. What is
+    no address comes back in small letters, and is found by nothing.
+    """
+    try:
+        return clean_email(text).lower()
+    except InvalidInput:
+        return text.strip().lower()
+
+
 def clean_username(text: str) -> str:
     """A name of 2 to 40 letters, digits, dots, underscores and hyphens; not digits alone.
 

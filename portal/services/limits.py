@@ -12,6 +12,7 @@ import ipaddress
 from unicodedata import normalize
 
 from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, counter, give_back
+from portal.services.fields import address_key
 
 UNKNOWN = "unknown"
 WIDER = ((6, 56, 2, None), (6, 48, 3, None), (4, 24, 5, 3))
@@ -269,4 +270,5 @@ def _login(username: str) -> str:
 
 
 def _folded(text_: str) -> str:
-    return normalize("NFKC", text_.strip()).casefold()
+    text = address_key(text_) if "@" in text_ else text_.strip()
+    return normalize("NFKC", text).casefold()

@@ -18,6 +18,7 @@ from portal.services import audit, free_text
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import NotFound
+from portal.services.fields import address_key
 from portal.services.transaction import transaction
 
 PAGE_SIZE = 25
@@ -105,6 +106,8 @@ def _like(query: str) -> ColumnElement[bool]:
         Account.username.icontains(words, autoescape=True),
         Account.email.icontains(words, autoescape=True),
     ]
+    if "@" in words:
+        conditions.append(Account.lemail == address_key(words))
     if words.isascii() and words.isdecimal() and len(words) < 16:
         conditions.append(Account.id == int(words))
     if _KEY_ID.fullmatch(words.lower()):

@@ -10,10 +10,10 @@ import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
+from config_values import Network, unmapped
 from portal.models.key import NETWORKS_LENGTH
 from portal.services.errors import InvalidInput
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 OUT = "!"
 
 
@@ -84,16 +84,7 @@ def _read(text: str) -> Network:
     """One network; ValueError also for one with a zone, which means something on one machine only."""
     if "%" in text:
         raise ValueError("a zone is no part of a network")
-    return _canonical(ipaddress.ip_network(text, strict=False))
-
-
-def _canonical(network: Network) -> Network:
-    """IPv4 where it is written as mapped into IPv6: addresses are seen as IPv4 then."""
-    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
-    return network
+    return unmapped(ipaddress.ip_network(text, strict=False))
 
 
 def _within(place: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: tuple[Network, ...]) -> bool:

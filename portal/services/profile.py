@@ -14,7 +14,7 @@ from portal.services import audit, keys, limits, lookalikes, outbox, recovery, t
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, Slowed, TokenInvalid
-from portal.services.fields import clean_bio, clean_email, clean_language, clean_username
+from portal.services.fields import address_key, clean_bio, clean_email, clean_language, clean_username
 from portal.services.outbox import Letter
 from portal.services.signup import give_consent
 from portal.services.transaction import lock_account, transaction
@@ -162,7 +162,9 @@ def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
         return None
     tokens.void(session, account.id, Purpose.EMAIL)
     token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
-    taken = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
+    taken = session.scalars(
+        select(Account.id).where(Account.lemail == address_key(mail.address))
+    ).one_or_none()
     if taken not in (None, account.id):
         return None
     return Letter("email-confirm", {"token": token, "name": account.username})
@@ -178,7 +180,7 @@ def confirm_email(actor: Actor, token: str) -> Account:
                 raise TokenInvalid
             outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
             account.email = redeemed.address
-            account.lemail = redeemed.address.lower()
+            account.lemail = address_key(redeemed.address)
             account.updated_at = clock.utcnow()
             waiting.end_everything(session, actor, account.id)
             audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)

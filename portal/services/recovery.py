@@ -24,7 +24,7 @@ from portal.services import audit, keys, limits, outbox, passwords, sessions, to
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
-from portal.services.fields import clean_email
+from portal.services.fields import address_key, clean_email
 from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
 from portal.services.transaction import lock_account, transaction
@@ -128,7 +128,9 @@ def request_reset(actor: Actor, email: str) -> None:
 
 def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Make the link of a reset; of a locked account it opens that too. None when there is nobody to tell."""
-    known = session.scalars(select(Account.id).where(Account.lemail == mail.address.lower())).one_or_none()
+    known = session.scalars(
+        select(Account.id).where(Account.lemail == address_key(mail.address))
+    ).one_or_none()
     account = outbox.hold(session, mail, known)
     if account is None or account.status not in CAN_BE_RESET:
         return None

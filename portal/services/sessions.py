@@ -23,6 +23,7 @@ from portal.services import audit, limits, passwords, sent_forms, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed, Slowed
+from portal.services.fields import address_key
 from portal.services.secrets import uuid7
 from portal.services.sent_forms import Form
 from portal.services.session_life import JWT_LIFE, life_time, may_go_on
@@ -216,7 +217,7 @@ def end_all(
 def find_by_login(username: str) -> Account | None:
     """The account of this name, address or number, in any case."""
     text = username.strip().lower()
-    conditions = [Account.lusername == text, Account.lemail == text]
+    conditions = [Account.lusername == text, Account.lemail == (address_key(text) if "@" in text else text)]
     if text.isascii() and text.isdecimal() and len(text) < 16:
         conditions.append(Account.id == int(text))
     return db.session.scalars(select(Account).where(or_(*conditions))).one_or_none()

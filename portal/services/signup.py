@@ -32,6 +32,7 @@ from portal.services.actor import Actor
 from portal.services.errors import BeingSetUp, InvalidInput, TokenInvalid
 from portal.services.fields import (
     CONSENT_VERSION,
+    address_key,
     clean_consent,
     clean_email,
     clean_language,
@@ -66,7 +67,7 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
     None when it was ended meanwhile.
     """
     account = session.scalars(
-        select(Account).where(Account.lemail == mail.address.lower()).with_for_update()
+        select(Account).where(Account.lemail == address_key(mail.address)).with_for_update()
     ).one_or_none()
     if account is None:
         account = _make(session, mail.address, mail.language, Role.USER)
@@ -218,7 +219,7 @@ def _make(session: Session, email: str, language: str, role: Role) -> Account:
     now, username = clock.utcnow(), first_username()
     account = Account(
         email=email,
-        lemail=email.lower(),
+        lemail=address_key(email),
         username=username,
         lusername=username.lower(),
         language=language,

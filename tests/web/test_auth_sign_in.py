@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from werkzeug.http import parse_cookie
 
-from portal.services import free_text
+from portal.permissions import Role
+from portal.services import free_text, limits, listings, looks, signup
+from portal.services.actor import Actor
 from portal.web.auth.target import safe_target
 from tests.support.pages import parse
 
@@ -22,6 +24,34 @@ def test_name_address_and_number_sign_in_in_any_case(client, cast, name):
     answer = sign_in(client, name, cast.alice.password)
     assert (answer.status_code, answer.location) == (303, "/account/keys")
     client.page("/account/keys")
+
+
+SHELL = Actor.command_line()
+PASSWORD = "quiet-lantern-orchard-52"
+ADDRESS = "kate@bücher.example"
+WRITTEN = {
+    ADDRESS: "as it was",
+    "KATE@Bücher.Example": "in capitals",
+    "kate@xn--bcher-kva.example": "as machines write the domain",
+    "kate@bu\u0308cher.example": "with accents apart",
+    " kate@bücher.example ": "with blanks around",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_an_address_is_found_in_whichever_way_it_is_written(app, client, new_client, cast, mailbox, written):
+
+    with app.app_context():
+        kate = signup.create_account(SHELL, ADDRESS, role=Role.USER, password=PASSWORD).id
+
+    assert sign_in(client, written, PASSWORD).status_code == 303
+    with app.app_context():
+        assert listings.get_account(written).id == kate
+        assert [each.id for each in looks.search_accounts(cast.sue.actor, query=written).items] == [kate]
+        assert limits._folded(written) == limits._folded(ADDRESS)
+    mailbox.clear()
+    new_client().submit("/password/forgot", {"email": written})
+    assert mailbox.last(to="kate@xn--bcher-kva.example").path("/password/reset/")
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody", "nobody@example.org", "7" * 15, "\x1b[31m"])
