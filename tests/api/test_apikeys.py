@@ -253,6 +253,8 @@ def test_a_key_of_any_level_may_remove_itself_and_no_other(
     key, other = make_key(cast.alice, level=0), make_key(cast.alice, level=0)
 
     assert client.delete(f"/api/apikeys/{other.id}/key", headers=key.headers).status_code == 403
+    refused = client.delete(f"/api/apikeys/{uuid4()}/key", headers=key.headers)
+    assert refused.status_code == 403, "nor does it learn which keys there are"
     assert client.delete(f"/api/apikeys/{key.id.upper()}/key", headers=key.headers).status_code == 204
     assert client.get("/api/whoami/key", headers=other.headers).status_code == 200
 

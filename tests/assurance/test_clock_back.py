@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import clock as times
-from portal.extensions import db
+from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import jwt, keys, moments, rotation, sessions, tokens
 from portal.services.actor import Actor
 from portal.services.transaction import transaction
+from portal.services.verification import reader_for
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast, MadeKey
 from tests.support.clock import Clock
@@ -121,6 +123,47 @@ def test_time_goes_on_from_the_last_moment_less_the_leeway(clock: Clock) -> None
     assert times.behind_ms() == pytest.approx(3_600_000, abs=1000)
     clock.forward(hours=1)
     assert times.now_ms() == pytest.approx(int(time.time() * 1000), abs=20)
+
+
+def test_an_earlier_moment_makes_no_time_go_back(clock: Clock) -> None:
+    before = times.now_ms()
+    clock.back(hours=1)
+
+    times.seen(before - 3_600_000)
+
+    assert times.now_ms() >= before - times.LEEWAY_MS
+
+
+def test_a_check_that_comes_first_knows_the_last_moment(app: Flask, clock: Clock) -> None:
+    with app.app_context():
+        moments.keep_now()
+        clock.back(hours=1)
+        times.forget()
+
+        reader_for(settings).find(b"x" * 32)
+
+    assert times.behind_ms() > 3_500_000
+
+
+def test_restarts_behind_the_last_moment_do_not_add_up(
+    app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leeway is given once, and not anew by each process that starts and keeps the moment."""
+    steady = [time.monotonic_ns()]
+    monkeypatch.setattr(times, "time", SimpleNamespace(time_ns=time.time_ns, monotonic_ns=lambda: steady[0]))
+    clock.stop()
+    with app.app_context():
+        moments.keep_now()
+        before = moments.last_kept() or 0
+        clock.back(hours=1)
+        for _restart in range(3):
+            times.forget()
+            db.engine.dispose()
+            moments.last_kept()
+            steady[0] += 60 * 10**9
+            moments.keep_now()
+
+        assert (moments.last_kept() or 0) - before == 180_000
 
 
 def test_a_small_step_back_is_within_the_leeway(clock: Clock) -> None:

@@ -30,6 +30,10 @@ REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
     "no secret key": ({"PORTAL_SECRET_KEY": None}, "PORTAL_SECRET_KEY"),
     "no peppers": ({"PORTAL_PEPPERS": None}, "PORTAL_PEPPERS"),
     "a short secret key": ({"PORTAL_SECRET_KEY": "x7Kq2"}, "PORTAL_SECRET_KEY"),
+    "a secret key that is random, and short": (
+        {"PORTAL_SECRET_KEY": "x7Kq2Zm9LpW4vB8nRt3YsC6dF1gHj5a"},
+        "PORTAL_SECRET_KEY",
+    ),
     "a secret key of one letter": ({"PORTAL_SECRET_KEY": "a" * 64}, "PORTAL_SECRET_KEY"),
     "a secret key that repeats": ({"PORTAL_SECRET_KEY": "x7Kq2Zm9Lp" * 6}, "PORTAL_SECRET_KEY"),
     "a secret key along the keyboard": (

@@ -13,11 +13,13 @@ from flask import Flask
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, Reason
 from portal.permissions import LONGEST_LIFE
-from portal.services import audit, key_lists, keys, profile, rotation
+from portal.services import audit, issuing, key_lists, keys, profile, rotation
+from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyMade, ConsentLacking, Forbidden, InvalidInput, NotAdmitted, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.services.sent_forms import Form
+from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -102,6 +104,9 @@ def test_a_key_made_with_a_key_stays_within_it(
     weaker = make_key(cast.alice, level=2, days=3)
     with pytest.raises(Forbidden):
         make(as_key(cast, weaker.id, 2), level=1)
+    sues = Actor(ActorKind.KEY, cast.sue.account_id, key_id=UUID(make_key(cast.sue, level=4).id), key_level=4)
+    with pytest.raises(InvalidInput, match="keyLevelExceedsRoleLevel"):
+        make(sues, level=5)
 
 
 def test_an_expired_or_revoked_key_makes_no_key(
@@ -115,6 +120,18 @@ def test_an_expired_or_revoked_key_makes_no_key(
     for dead, told in ((expired, "apikeyExpired"), (revoked, "apikeyRevoked")):
         with pytest.raises(NotAdmitted, match=told):
             make(as_key(cast, dead.id, 4), level=1)
+
+
+def test_a_key_that_ends_while_it_makes_one_makes_none(
+    app: Flask, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    """It was let in a moment before."""
+    maker = as_key(cast, make_key(cast.alice, days=1).id, 4)
+    with app.app_context(), transaction() as session:
+        account = admit(session, maker)
+        assert issuing.bounds_of(session, maker, account, time.utcnow()).maker
+        with pytest.raises(Forbidden):
+            issuing.bounds_of(session, maker, account, time.utcnow() + DAY)
 
 
 def test_one_form_makes_one_key(make: Callable[..., tuple[ApiKey, str]], cast: Cast) -> None:

@@ -91,16 +91,25 @@ def test_a_strangers_failures_do_not_keep_the_owner_out(context: Clock) -> None:
     assert limits.may_sign_in(HERE, "alice")
 
 
-def test_under_attack_a_source_has_only_its_spare_tries(context: Clock) -> None:
-    for number in range(limits.SIGN_IN_NAME.amount):
-        assert limits.may_sign_in(far_away(number), "alice")
+@pytest.mark.parametrize(
+    ("limit", "ask"),
+    [
+        (limits.SIGN_IN_NAME, lambda here: limits.may_sign_in(here, "alice")),
+        (limits.PROVE_ACCOUNT, lambda here: limits.may_prove(here, 1)),
+    ],
+    ids=["sign-in", "proof"],
+)
+def test_under_attack_a_source_has_only_its_spare_tries(
+    context: Clock, limit: Limit, ask: Callable[[str], Answer]
+) -> None:
+    for number in range(limit.amount):
+        assert ask(far_away(number))
 
-    answers = [limits.may_sign_in(HERE, "alice").allowed for _ in range(5)]
+    answers = [ask(HERE).allowed for _ in range(5)]
 
     assert answers == [True, True, True, False, False]
-    wait = limits.may_sign_in(HERE, "alice").retry_after
-    context.forward(seconds=wait)
-    assert limits.may_sign_in(HERE, "alice")
+    context.forward(seconds=ask(HERE).retry_after)
+    assert ask(HERE)
 
 
 @pytest.mark.parametrize(

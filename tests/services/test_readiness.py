@@ -175,11 +175,35 @@ BREACHES: dict[str, tuple[str, ...]] = {
     "blocked": ("UPDATE accounts SET status = -2 WHERE lusername = 'sue'",),
     "locked": ("UPDATE accounts SET status = -1 WHERE lusername = 'sue'",),
     "no consent": ("UPDATE accounts SET consent = 0 WHERE lusername = 'sue'",),
-    "removed": ("UPDATE accounts SET removed_at = 1, email = NULL, status = 0 WHERE lusername = 'sue'",),
+    "removed": ("UPDATE accounts SET removed_at = 1 WHERE lusername = 'sue'",),
+    "removed, and emptied": (
+        "UPDATE accounts SET removed_at = 1, email = NULL, status = 0 WHERE lusername = 'sue'",
+    ),
     "an owner who is gone": ("UPDATE api_keys SET account_id = 4711",),
     "above its maker": ("UPDATE api_keys SET level = 5 WHERE made_by_key_id IS NOT NULL",),
+    "longer than its maker": (
+        (
+            "UPDATE api_keys SET expires_at = (SELECT k.expires_at + 1 FROM api_keys k WHERE k.name = 'two')"
+            " WHERE made_by_key_id IS NOT NULL"
+        ),
+    ),
+    "made with another's key": (
+        (
+            "UPDATE api_keys SET made_by_key_id = (SELECT k.id FROM api_keys k WHERE k.name = 'two'),"
+            " expires_at = created_at + 60000 WHERE name = 'a new one'"
+        ),
+    ),
     "revoked by hand": (
         "UPDATE api_keys SET revoked_at = created_at + 5, revoked_reason = 'owner' WHERE name = 'one'",
+    ),
+    "revoked by hand, long after a mass revocation": (
+        (
+            "UPDATE api_keys SET revoked_at = created_at + 120000, revoked_reason = 'owner'"
+            " WHERE name = 'a new one'"
+        ),
+    ),
+    "one brought back": (
+        "UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL WHERE name = 'ended'",
     ),
     "brought back": ("UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL",),
     "not recorded": (
@@ -228,8 +252,12 @@ def test_a_row_that_breaks_a_rule_is_noticed(
 def test_a_mass_revocation_that_was_taken_back_is_noticed(
     furnished: None, make_app: MakeApp, database: Database
 ) -> None:
+    """Also one from before each key had a line of its own."""
     write_past_guards(
-        database, "UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL WHERE name LIKE 'bob_s'"
+        database,
+        "UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL WHERE name LIKE 'bob_s'",
+        "DELETE FROM audit_events WHERE action = 'key:revoked' AND account_id ="
+        " (SELECT account_id FROM api_keys WHERE name = 'a new one')",
     )
 
     assert ready(make_app) == (503, BROKEN)
@@ -271,6 +299,31 @@ def test_a_worker_that_runs_notices_within_a_minute_and_recovers_at_once(
     assert client.get("/readyz").text == "ready\n"
 
 
+def test_a_row_that_was_broken_since_is_noticed_in_ten_minutes_and_told_until_it_is_mended(
+    furnished: None, app: Flask, client: PageChecker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(readiness.time, "monotonic", lambda: now[0])
+    assert client.get("/readyz").text == "ready\n"
+    write_past_guards(database, "UPDATE api_keys SET level = 9 WHERE name = 'one'")
+
+    now[0] += readiness.ROWS_EVERY
+    assert client.get("/readyz").text == BROKEN
+    assert client.get("/readyz").text == BROKEN
+    write_past_guards(database, "UPDATE api_keys SET level = 8 WHERE name = 'one'")
+    assert client.get("/readyz").text == "ready\n"
+
+
+def test_who_asks_while_another_looks_is_told_what_was_found_last(
+    app: Flask, client: PageChecker, database: Database
+) -> None:
+    database.execute(f"DROP TRIGGER api_keys_revoked{'' if database.kind == 'sqlite' else ' ON api_keys'}")
+    assert client.get("/readyz").text == UNGUARDED
+
+    with app.app_context(), readiness._looks[db.engine].lock:
+        assert client.get("/readyz").text == UNGUARDED
+
+
 def test_a_probe_in_between_asks_next_to_nothing(app: Flask, client: PageChecker) -> None:
     client.get("/readyz")
     asked: list[str] = []
@@ -283,9 +336,18 @@ def test_a_probe_in_between_asks_next_to_nothing(app: Flask, client: PageChecker
 
 
 @pytest.mark.sqlite_only(reason="PostgreSQL has no pragmas")
-@pytest.mark.parametrize("pragma", ["journal_mode = DELETE", "foreign_keys = OFF", "synchronous = NORMAL"])
+@pytest.mark.parametrize(
+    ("pragma", "told"),
+    [
+        ("journal_mode = DELETE", "database settings unsafe\n"),
+        ("foreign_keys = OFF", "database settings unsafe\n"),
+        ("synchronous = NORMAL", "database settings unsafe\n"),
+        ("ignore_check_constraints = ON", "database settings unsafe\n"),
+        ("query_only = ON", "database read-only\n"),
+    ],
+)
 def test_pragmas_that_promises_rest_on_are_asked_for(
-    app: Flask, client: PageChecker, pragma: str, monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: PageChecker, pragma: str, told: str
 ) -> None:
     from portal import extensions
 
@@ -298,4 +360,4 @@ def test_pragmas_that_promises_rest_on_are_asked_for(
     with app.app_context():
         event.listen(db.engine, "connect", forgetful)
         db.engine.dispose()
-    assert client.get("/readyz").text == "database settings unsafe\n"
+    assert client.get("/readyz").text == told

@@ -66,12 +66,24 @@ def test_what_is_older_than_the_setting_ends_and_a_line_says_so(old: Flask, cast
     assert end.details["until"] < clock.iso(clock.utcnow() - timedelta(days=449))
 
 
-def test_without_the_setting_nothing_ends(old: Flask, run_jobs: Callable[[], int]) -> None:
-    before = len(kept(old))
+def test_without_the_setting_nothing_ends(app: Flask, run_jobs: Callable[[], int]) -> None:
+    """Not even where all is so old that the database would let it go."""
+    write(app, 500, 12)
 
     run_jobs()
 
-    assert len(kept(old)) == before
+    assert len(kept(app)) == 12
+
+
+def test_acts_end_up_to_the_first_that_stays(app: Flask) -> None:
+    """The clock may have been wrong for a while: no act goes whose number is behind one that stays."""
+    for days, count in ((500, 3), (410, 1), (450, 2)):
+        write(app, days, count)
+
+    with app.app_context():
+        assert [retention.end_old_acts(420) for _ in "ab"] == [3, 0]
+
+    assert len(kept(app)) == 4, "and the line that says so"
 
 
 def test_the_jobs_do_it_in_portions(make_app: MakeApp, old: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +124,13 @@ def test_nobody_else_takes_anything_away(old: Flask, database: Database, stateme
     assert database.rows() == before
 
 
+def test_only_a_line_that_says_so_ends_an_act(old: Flask, database: Database) -> None:
+    write(old, 0, details={"before": 10**9})
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        database.execute("DELETE FROM audit_events WHERE id = (SELECT min(id) FROM audit_events)")
+
+
 @pytest.mark.parametrize("ahead", [timedelta(0), timedelta(days=100)], ids=["now", "a clock that is ahead"])
 def test_no_line_ends_what_is_younger_than_a_key_can_be(
     old: Flask, database: Database, ahead: timedelta
@@ -120,7 +139,7 @@ def test_no_line_ends_what_is_younger_than_a_key_can_be(
     before = database.rows()
 
     with pytest.raises(DBAPIError, match="append-only"):
-        database.execute("DELETE FROM audit_events")
+        database.execute("DELETE FROM audit_events WHERE action = 'session:started'")
 
     assert database.rows() == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
+from secrets import token_urlsafe
 
 import pytest
 from flask import Flask
@@ -15,6 +16,7 @@ from portal.services import issuing, keys, sent_forms, sessions
 from portal.services.actor import Actor
 from portal.services.errors import AlreadyMade
 from portal.services.sent_forms import Form
+from tests.conftest import MakeApp
 from tests.support.cast import Cast
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
@@ -40,7 +42,7 @@ def test_a_form_is_that_of_one_browser_path_and_content() -> None:
     assert "bits" not in repr(forms[0])
 
 
-def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask) -> None:
+def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask, make_app: MakeApp) -> None:
     """Neither who reads the database nor who keeps the page can make it again."""
     form, other = Form(b"x" * 32, "bits"), Form(b"x" * 32, "other")
     with app.app_context():
@@ -52,6 +54,8 @@ def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask) -> None:
             sent_forms.derive(form, row(b"a" * 32), "secret", 2, "session"),
         ]
         assert sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session") == made[0]
+    with make_app(PORTAL_SECRET_KEY=token_urlsafe(48)).app_context():
+        made.append(sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session"))
     assert len(set(made)) == len(made)
     assert {len(each) for each in made} == {32}
 
