@@ -84,6 +84,7 @@ ACTIONS: dict[Action, str] = {
     Action.ACCOUNT_EMAIL_CHANGED: N_("Mail address changed"),
     Action.ACCOUNT_LOCKED: N_("Account locked by its owner"),
     Action.ACCOUNT_UNLOCKED: N_("Account unlocked by its owner"),
+    Action.ACCOUNT_UNLOCK_REQUESTED: N_("Way back from a lock asked for"),
     Action.ACCOUNT_LINK_MAILED: N_("Way back mailed to the owner"),
     Action.ACCOUNT_BLOCKED: N_("Account blocked"),
     Action.ACCOUNT_UNBLOCKED: N_("Account unblocked"),

@@ -37,6 +37,7 @@ class Action(StrEnum):
     ACCOUNT_EMAIL_CHANGED = "account:email-changed"
     ACCOUNT_LOCKED = "account:locked"
     ACCOUNT_UNLOCKED = "account:unlocked"
+    ACCOUNT_UNLOCK_REQUESTED = "account:unlock-requested"
     ACCOUNT_LINK_MAILED = "account:link-mailed"
     ACCOUNT_BLOCKED = "account:blocked"
     ACCOUNT_UNBLOCKED = "account:unblocked"

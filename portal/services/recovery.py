@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -23,7 +24,7 @@ from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
+from portal.services.errors import AlreadySent, Forbidden, InvalidInput, TokenInvalid
 from portal.services.fields import address_key, clean_email
 from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
@@ -180,12 +181,16 @@ def lock(actor: Actor, password: str) -> None:
 
 
 def request_unlock(actor: Actor, account_id: int) -> None:
-    """Mail the way back once more, to somebody who gave the right password of a locked account."""
+    """Mail the way back once more, to somebody who gave the right password of a locked account.
+
+    A form that is sent twice asks for one mail.
+    """
     if not limits.may_mail_unlock(actor.address or "", account_id):
         return
-    with transaction() as session:
+    with suppress(AlreadySent), transaction() as session:
         account = lock_account(session, account_id)
         if account is not None and account.status == Status.LOCKED:
+            audit.record(session, actor, Action.ACCOUNT_UNLOCK_REQUESTED, account_id=account.id)
             outbox.enqueue_to(session, account, MailKind.LOCKED)
 
 

@@ -112,7 +112,7 @@ def _what_was_answered(response: Response) -> dict[str, Any]:
 
 
 def _answer_of_first() -> ResponseReturnValue | None:
-    """What the first request was answered; None when there was none, or it can't be given again."""
+    """What the first request was answered; None when there was none, or the view gives it by itself."""
     found = sent_forms.find(g.forms)
     if found is None:
         return None
@@ -125,9 +125,12 @@ def _answer_of_first() -> ResponseReturnValue | None:
     return _same_answer(*found)
 
 
-def _same_answer(form: Form, sent: SentForm) -> ResponseReturnValue:
+def _same_answer(form: Form, sent: SentForm) -> ResponseReturnValue | None:
+    """Lead where the first answer led; None where it led nowhere, but showed the form with a refusal."""
     answer = _wait_for_answer(form, sent)
-    if answer is None or answer["location"] is None:
+    if answer is not None and answer["location"] is None:
+        return None
+    if answer is None:
         flash(sentence(AlreadySent.code), "info")
         return redirect(url_for("home.index"), 303)
     entered = sessions.resume_again(form, sent)

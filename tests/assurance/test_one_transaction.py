@@ -249,6 +249,11 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.ACCOUNT_LOCKED,
         True,
     ),
+    "ask for the way back": (
+        lambda it: recovery.request_unlock(STRANGER, it.carol.account_id),
+        Action.ACCOUNT_UNLOCK_REQUESTED,
+        True,
+    ),
     "remove": (
         lambda it: removal.remove_account(it.cast.alice.actor, it.cast.alice.password),
         Action.ACCOUNT_REMOVED,
