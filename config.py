@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,12 +25,16 @@ from config_values import (
     contact_of,
     crosses_in_the_clear,
     database_of,
+    host_of,
+    in_url,
     is_loopback,
     keep_secret,
     keys_source_of,
     networks_of,
     one_of,
     pepper_ring,
+    plain,
+    port_of,
     proxy_header_of,
     random_text,
     strong,
@@ -66,7 +71,7 @@ class RawSettings:
     base_url: str = _setting(
         "",
         "Address that people and scripts use; links in mails begin with it. "
-        "Default: http://127.0.0.1 with the port.",
+        "Default: http:// with the host and the port.",
     )
     database_url: str = _setting(
         "",
@@ -240,13 +245,13 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     """
     raw = _read({**os.environ, **(overrides or {})})
     instance_path = Path(raw.instance_path).absolute()
-    port = whole_number("PORT", raw.port, 1, 65535)
-    if not raw.base_url and not is_loopback(raw.host):
+    host, port = host_of(raw.host), port_of(raw.port)
+    if not raw.base_url and not is_loopback(host):
         raise ConfigurationError(
             "PORTAL_HOST lets other machines in, and PORTAL_BASE_URL does not say by which address. "
             "Give it, as https://keys.example.org."
         )
-    base_url = base_url_of(raw.base_url or f"http://127.0.0.1:{port}")
+    base_url = base_url_of(raw.base_url or f"http://{in_url(host)}:{port}")
     public = not is_loopback(urlsplit(base_url).hostname or "")
     _refuse_unsafe(raw, base_url, public)
     try:
@@ -259,7 +264,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         ) from error
     return Settings(
         instance_path=instance_path,
-        host=raw.host,
+        host=host,
         port=port,
         base_url=base_url,
         database_url=database_of(raw.database_url or "sqlite:///portal.db", instance_path),
@@ -295,19 +300,36 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """The ``PORTAL_…`` names that no setting has, each with the setting that is meant, if one is like it."""
+    known = {PREFIX + each.name.upper() for each in fields(RawSettings)}
+    known |= {f"{name}_FILE" for name in known}
+    strange = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return {name: next(iter(get_close_matches(name, known, 1, 0.7)), "") for name in strange}
+
+
 def _read(environ: Mapping[str, str]) -> RawSettings:
+    """A variable that is empty is one that was not set."""
     values: dict[str, str] = {}
     for each in fields(RawSettings):
         name = PREFIX + each.name.upper()
-        if name in environ:
-            values[each.name] = environ[name].strip()
-        elif path := environ.get(f"{name}_FILE"):
-            try:
-                values[each.name] = Path(path).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it holds no text in UTF-8"
-                raise ConfigurationError(f"{name}_FILE names a file that can't be read: {reason}.") from error
+        text = environ.get(name, "").strip() or _from_file(f"{name}_FILE", environ.get(f"{name}_FILE", ""))
+        if text:
+            values[each.name] = plain(name, text)
     return RawSettings(**values)
+
+
+def _from_file(name: str, path: str) -> str:
+    if not path.strip():
+        return ""
+    try:
+        text = Path(path.strip()).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no text in UTF-8"
+        raise ConfigurationError(f"{name} names a file that can't be read: {reason}.") from error
+    if not text:
+        raise ConfigurationError(f"{name} names a file that is empty.")
+    return text
 
 
 def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:

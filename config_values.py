@@ -32,6 +32,44 @@ class ConfigurationError(Exception):
     """A setting is wrong, weak or missing; the message says which and what to do."""
 
 
+def plain(name: str, text: str) -> str:
+    """A text of one line; what the environment holds may be any bytes."""
+    if not text.isprintable():
+        raise ConfigurationError(f"{name} holds a line's end, a control character, or what is no UTF-8.")
+    return text
+
+
+def host_of(text: str) -> str:
+    """An address of this machine, as the server takes it: a number, and localhost by its own."""
+    if text.lower() == "localhost":
+        return "127.0.0.1"
+    try:
+        if "%" not in text:
+            return str(
+                ipaddress.ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+            )
+    except ValueError:
+        pass
+    raise ConfigurationError(
+        "PORTAL_HOST must be an address of this machine: 127.0.0.1, 0.0.0.0 for all of them, or one of IPv6."
+    )
+
+
+def port_of(text: str) -> int:
+    """The port; a service of Kubernetes that is called portal sets the variable as well."""
+    if text.startswith("tcp://"):
+        raise ConfigurationError(
+            "PORTAL_PORT is what Kubernetes sets for a service that is called portal. Call it otherwise, or "
+            "write enableServiceLinks: false into the pod."
+        )
+    return whole_number("PORT", text, 1, 65535)
+
+
+def in_url(host: str) -> str:
+    """An address as a URL has it: one of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def base_url_of(text: str) -> str:
     """Scheme, host and port, in small letters, as browsers send them."""
     text = text.lower().rstrip("/")
@@ -178,11 +216,14 @@ def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
 def keys_source_of(text: str) -> str:
     """A URL that nobody on the way can change, or a file that is there."""
     if "://" in text:
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError as error:
+            raise ConfigurationError(f"PORTAL_GITHUB_KEYS can't be read: {error}.") from error
         if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             return text
         raise ConfigurationError("PORTAL_GITHUB_KEYS must begin with https://, or name a file.")
-    if text and not Path(text).is_file():
+    if text and not os.path.isfile(text):  # noqa: PTH113  # Path.is_file() raises for a name that is too long
         raise ConfigurationError("PORTAL_GITHUB_KEYS names a file that is not there.")
     return str(Path(text).absolute()) if text else ""
 
@@ -237,7 +278,7 @@ def proxy_header_of(text: str, proxies: str) -> str:
 
 def whole_number(name: str, text: str, low: int, high: int) -> int:
     """A whole number within its bounds."""
-    if not text.isdecimal() or not low <= int(text) <= high:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or not low <= int(text) <= high:
         raise ConfigurationError(f"PORTAL_{name} must be a whole number from {low} to {high}.")
     return int(text)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
+import structlog
 from flask import Flask
 from werkzeug.local import LocalProxy
 
-from config import load_settings
+from config import load_settings, unknown_names
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
@@ -26,6 +28,8 @@ from portal.services.verification import Verifier
 from portal.web import once
 
 ROOT = Path(__file__).parent.parent
+
+log = structlog.get_logger(__name__)
 
 
 def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
@@ -63,6 +67,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     fast_lane.init_app(app)
     once.init_app(app)
     http.init_app(app)
+    _tell_unknown_settings(overrides or {})
     keep_private(settings)
     csrf.init_app(app)
     login_manager.init_app(app)
@@ -85,6 +90,12 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     api.init_app(app)
     cli.init_app(app)
     return app
+
+
+def _tell_unknown_settings(overrides: Mapping[str, str]) -> None:
+    """Warn of names that nothing reads: one that is misspelt would go unnoticed."""
+    for name, meant in unknown_names({**os.environ, **overrides}).items():
+        log.warning("setting.unknown", name=name, hint=f"do you mean {meant}?" if meant else "")
 
 
 def _notice_reuse(app: Flask, key_id: str, address: str | None) -> None:

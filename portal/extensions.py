@@ -21,8 +21,8 @@ from werkzeug.local import LocalProxy
 from config import Settings
 
 SQLITE_BUSY_MS = 10_000
-ONLY_A_PRIMARY = {"target_session_attrs": "read-write"}
-"""What libpq is told, so that it connects to no standby and to nothing that is read-only."""
+PINNED = {"target_session_attrs": "read-write", "client_encoding": "utf8"}
+"""What libpq is told: it connects to no standby and to nothing that is read-only, and speaks UTF-8."""
 
 
 class Base(DeclarativeBase):
@@ -56,7 +56,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """
     options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True}
     if make_url(url).get_backend_name() == "postgresql":
-        options |= {"isolation_level": "READ COMMITTED", "connect_args": dict(ONLY_A_PRIMARY)}
+        options |= {"isolation_level": "READ COMMITTED", "connect_args": dict(PINNED)}
     return options
 
 

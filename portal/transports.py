@@ -128,20 +128,26 @@ class SmtpTransport:
         server.login(self.user, self.password or "")
 
 
+MAIL_URL = (
+    "PORTAL_MAIL_URL must be file:, smtp://user:password@host:port or smtps://…; in user and password "
+    "write : / @ [ and ] as %3A %2F %40 %5B and %5D."
+)
+
+
 def make_transport(settings: Settings) -> Transport:
     """Read ``PORTAL_MAIL_URL``; ConfigurationError when it, or the sender, can't be used."""
     if not sender_is_usable(settings.mail_from):
         raise ConfigurationError("PORTAL_MAIL_FROM must be an address, like Name <name@host>.")
-    parts = urlsplit(settings.mail_url)
-    if parts.scheme == "file":
-        return FileTransport(Path(parts.path or settings.instance_path / "mail"))
     try:
+        parts = urlsplit(settings.mail_url)
         port = parts.port
     except ValueError:
-        port = 0
+        raise ConfigurationError(MAIL_URL) from None  # what is wrong may be a piece of the password
+    if parts.scheme == "file":
+        return FileTransport(Path(parts.path or settings.instance_path / "mail"))
     credentials = [unquote(part) if part else None for part in (parts.username, parts.password)]
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
-        raise ConfigurationError("PORTAL_MAIL_URL must be file:, smtp://user:password@host:port or smtps://…")
+        raise ConfigurationError(MAIL_URL)
     if any(part and not part.isascii() for part in credentials):
         raise ConfigurationError("The user and password in PORTAL_MAIL_URL must be ASCII.")
     usual = SUBMISSION_PORT if parts.username else SMTP_PORT

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import stat
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
 
-from config import load_settings
-from config_values import ConfigurationError, keep_secret, random_text
-from tests.support.settings import settings_for
+from config import RawSettings, Settings, load_settings, unknown_names
+from config_values import ConfigurationError, in_url, keep_secret, random_text
+from portal.services.call_library import LibraryStore
+from portal.services.github_signatures import SigningKeys
+from portal.transports import make_transport
+from tests.conftest import MakeApp
+from tests.support.settings import PEPPERS, SECRET_KEY, settings_for
 
 USELESS = {
     "BASE_URL": (
@@ -32,6 +40,23 @@ USELESS = {
         "sqlite:///portal.db?mode=ro",
         "sqlite:///file:portal.db?uri=true",
     ),
+    "HOST": ("keys.example.org", "127.0.0.1:8000", "fe80::1%eth0", "[::1", "*", "localhost."),
+    "PORT": ("http", "0", "65536", "-1", "9" * 5000, "８０００", "tcp://10.0.0.1:8000"),
+    "MAIL_URL": (
+        "smtp://u:p[ss@mail.example.org",
+        "smtp://u:p/ss@mail.example.org",
+        "smtp://mail.example.org:port",
+        "smtp://mail.example.org:99999",
+        "smtp://",
+        "http://mail.example.org",
+        "mail.example.org",
+    ),
+    "GITHUB_KEYS": ("https://[x", "http://keys.example.org/x", "no such file", "ftp://x"),
+    "LIMITS_STORE": ("redis", "nothing://x", "memory://", "redis://[x", "redis://localhost:port"),
+    "MAIL_FROM": ("nobody", "@", "a@", "Name <>"),
+    "KEY_PREFIX": ("_", "CHK", "ch-k", "x" * 17, "ключ"),
+    "PEPPERS": ("p1", "p1:short", "p1:" + "a" * 40, ",", "p 1:" + "x" * 40),
+    "WORKERS": ("0", "257", "two", "1.5"),
     "SECURITY_CONTACT": ("security@example.org", "mailto:a@example.org\r\nExpires: never", "javascript:x"),
 }
 
@@ -40,6 +65,8 @@ USELESS = {
 def test_what_cannot_be_used_is_told(tmp_path: Path, name: str, value: str) -> None:
     refusal = refused(tmp_path, **{f"PORTAL_{name}": value})
 
+    assert "p[ss" not in refusal
+    assert "p/ss" not in refusal
     assert f"PORTAL_{name}" in refusal
     assert "\n" not in refusal
 
@@ -64,6 +91,94 @@ def test_a_base_url_is_the_same_in_any_letters(tmp_path: Path) -> None:
     )
 
     assert settings.base_url == "http://localhost:80"
+
+
+NAMES = [each.name for each in fields(RawSettings)]
+PIECES = st.sampled_from(
+    [
+        "", " ", "0", "-1", "9" * 5000, "true", "http", "https", "://", "[", "]", "::1", "127.0.0.1",
+        "0.0.0.0", "::ffff:10.0.0.0/108", "localhost", "/", "//", "?", "#", "@", ":", ",", "=", "%", "%zz",
+        "..", "\\", "user", "admin=", "sqlite:///", "postgresql+psycopg://", "smtp://", "file:", "redis://",
+        "memory://", "bücher", "\ud800", "\n", "\x7f", "\x1b[31m", "\u202e", "٣", "p1:", "x" * 300,
+        "tcp://10.0.0.1:80", "mailto:", "<", ">",
+    ]
+)  # fmt: skip
+VALUES = st.lists(PIECES, min_size=1, max_size=5).map("".join)
+
+
+@trying(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(NAMES),
+    value=st.lists(PIECES, min_size=1, max_size=5).map("".join),
+    public=st.booleans(),
+)
+def test_whatever_a_setting_is_the_start_is_good_or_refused_in_one_sentence(
+    tmp_path: Path, name: str, value: str, public: bool
+) -> None:
+    """No value ends in a traceback, and none is shown where it may be a secret."""
+    given_by_all = {
+        "PORTAL_SECRET_KEY": SECRET_KEY,
+        "PORTAL_PEPPERS": PEPPERS,
+        "PORTAL_BASE_URL": "https://keys.example.org" if public else "",
+        "PORTAL_INSTANCE_PATH": str(tmp_path / "instance"),
+    }
+    if name == "instance_path":
+        value = str(tmp_path / "instance" / value.replace("/", "").replace("..", ""))
+    told = ""
+    try:
+        start({**given_by_all, f"PORTAL_{name.upper()}": value})
+    except ConfigurationError as error:
+        told = str(error)
+    assert not told or ("PORTAL_" in told and told.isprintable())
+
+
+def test_a_variable_that_is_empty_is_one_that_was_not_set(tmp_path: Path) -> None:
+    kept = tmp_path / "key"
+    kept.write_text(SECRET_KEY + "\n")
+    home = {"PORTAL_INSTANCE_PATH": str(tmp_path / "instance")}
+    empty = {f"PORTAL_{name.upper()}": " " for name in NAMES if name != "instance_path"}
+
+    assert load_settings({**home, **empty, "PORTAL_SECRET_KEY_FILE": str(kept)}).secret_key == SECRET_KEY
+    assert load_settings({**home, **empty, "PORTAL_SECRET_KEY_FILE": ""}).port == 8000
+    kept.write_text("\n")
+    assert "PORTAL_SECRET_KEY_FILE" in refused(tmp_path, PORTAL_SECRET_KEY_FILE=str(kept))
+
+
+UNKNOWN = {
+    "PORTAL_DATABASE_URI": "PORTAL_DATABASE_URL",
+    "PORTAL_BASEURL": "PORTAL_BASE_URL",
+    "PORTAL_SECRET_KEY_FILES": "PORTAL_SECRET_KEY_FILE",
+    "PORTAL_PEPPER": "PORTAL_PEPPERS",
+    "PORTAL_COLOUR_OF_THE_SKY": "",
+}
+
+
+def test_names_that_nothing_reads_are_told_with_what_is_meant(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unknown_names({**dict.fromkeys(UNKNOWN, "x"), "PORTAL_PORT": "1", "HOME": "/"}) == UNKNOWN
+
+    make_app(PORTAL_BASEURL="https://keys.example.org")
+
+    told = capsys.readouterr().err
+    assert "setting.unknown" in told
+    assert "PORTAL_BASE_URL?" in told
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("localhost", "http://127.0.0.1:8000"),
+        ("127.0.0.2", "http://127.0.0.2:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("[::1]", "http://[::1]:8000"),
+    ],
+)
+def test_the_portal_says_that_it_is_where_it_listens(tmp_path: Path, host: str, url: str) -> None:
+    found = load_settings({"PORTAL_INSTANCE_PATH": str(tmp_path), "PORTAL_HOST": host})
+
+    assert found.base_url == url
+    assert f"//{in_url(found.host)}:" in url
 
 
 HEADERS = {
@@ -114,8 +229,19 @@ def test_a_header_without_trusted_proxies_is_refused(tmp_path: Path) -> None:
 
 def refused(home: Path, **changes: str) -> str:
     with pytest.raises(ConfigurationError) as refusal:
-        load_settings({"PORTAL_INSTANCE_PATH": str(home / "instance"), **changes})
+        start({"PORTAL_INSTANCE_PATH": str(home / "instance"), **changes})
     return str(refusal.value)
+
+
+def start(changes: dict[str, str]) -> Settings:
+    """Read the settings, and what reads one of them for itself at the start."""
+    settings = load_settings(changes)
+    make_transport(settings)
+    if settings.limits_store:
+        LibraryStore(settings.limits_store)
+    if settings.github_keys:
+        SigningKeys(settings.github_keys)
+    return settings
 
 
 def test_no_secret_is_in_a_repr(tmp_path: Path) -> None:

@@ -226,7 +226,6 @@ def test_what_went_wrong_is_one_plain_line(error: Exception, words: str) -> None
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "smtp:",
         "smtp://",
         "http://example.org",
@@ -275,7 +274,7 @@ def test_a_sender_is_an_address(tmp_path: Path, sender: str) -> None:
     assert make_transport(load_settings(settings)) == FileTransport(tmp_path / "mail")
 
 
-@pytest.mark.parametrize("sender", ["", "Chatelaine", "a@b\r\nBcc: x@y", "@"])
+@pytest.mark.parametrize("sender", ["Chatelaine", "a@b\r\nBcc: x@y", "@"])
 def test_what_is_no_address_is_no_sender(tmp_path: Path, sender: str) -> None:
     settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_FROM=sender)
 

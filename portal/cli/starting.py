@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from config import Settings
@@ -20,12 +21,14 @@ UNSAFE = (
 
 
 def require_writable() -> None:
-    """Raise ConfigurationError for a standby, and for a server whose defaults switch guards off.
+    """Raise ConfigurationError for a database that can't hold what the portal writes.
 
-    Raises DBAPIError when the database is away.
+    That is a standby, one whose server's defaults switch guards off, and one that is not in
+    UTF-8. Raises DBAPIError when the database is away.
     """
     try:
         with db.engine.connect() as connection:
+            _require_utf8(connection)
             found = unsafe_settings(connection)
     except DBAPIError as error:
         found = readiness_of(error)
@@ -35,6 +38,17 @@ def require_writable() -> None:
         raise ConfigurationError(TAKES_NO_WRITES)
     if found is not None:
         raise ConfigurationError(UNSAFE)
+
+
+def _require_utf8(connection: Connection) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"The database is in {encoding}, which not every name can be written in. Create it anew: "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 def require_peppers(settings: Settings) -> None:

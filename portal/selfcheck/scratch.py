@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from config import PREFIX, RawSettings, Settings
 from portal import create_app
-from portal.extensions import ONLY_A_PRIMARY, db
+from portal.extensions import PINNED, db
 from portal.transports import Transport, make_transport
 
 CAP = 10
@@ -135,7 +135,7 @@ def _database(configured: str, folder: Path) -> Iterator[str]:
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
-        connect_args=dict(ONLY_A_PRIMARY),
+        connect_args=dict(PINNED),
     )
     name = NAME + secrets.token_hex(8)
     options = f"{url.query.get('options', '')} -csearch_path={name}".strip()

@@ -97,18 +97,17 @@ class LibraryStore:
 
 
 def _open(url: str) -> Storage:
-    from limits.errors import ConfigurationError as Unusable  # noqa: PLC0415  # as above
-    from limits.storage import Storage, storage_from_string  # noqa: PLC0415
+    from limits.storage import Storage, storage_from_string  # noqa: PLC0415  # as above
 
     options = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
     is_redis = url.startswith(("redis://", "rediss://"))
     try:
         storage = storage_from_string(url, wrap_exceptions=True, **(options if is_redis else {}))
-    except Unusable as error:
+    except Exception as error:  # noqa: BLE001  # each client has errors of its own, which may quote a password
         raise ConfigurationError(
             "PORTAL_LIMITS_STORE can't be used: it must name a store of the package limits, as in "
-            "redis://host:6379, and the client for it has to be installed."
-        ) from error
+            f"redis://host:6379, and the client for it has to be installed ({type(error).__name__})."
+        ) from None
     if not isinstance(storage, Storage):
         raise ConfigurationError("PORTAL_LIMITS_STORE can't be an asynchronous store: leave out async+.")
     return storage

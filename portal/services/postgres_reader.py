@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy.exc import OperationalError
 
 from portal import clock
-from portal.extensions import ONLY_A_PRIMARY
+from portal.extensions import PINNED
 from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -26,7 +26,7 @@ class PostgresReader:
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL."""
-        self._arguments = {"connect_timeout": 5, **arguments, **ONLY_A_PRIMARY}
+        self._arguments = {"connect_timeout": 5, **arguments, **PINNED}
         self._query = QUERY.format("%s")
         self._idle: deque[Connection] = deque()
 

@@ -19,6 +19,7 @@ from tests.services.test_races import ABOVE, FALLS, MAKERS, RISES, ROUNDS, toget
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.databases import Database
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.postgresql_only(reason="SQLite has no such defaults")
 
@@ -93,6 +94,36 @@ def test_triggers_that_a_default_switches_off_are_noticed(
     url = unlike("session_replication_role", "replica")
     answer = make_app(PORTAL_DATABASE_URL=url).test_client().get("/readyz")
     assert (answer.status_code, answer.text) == (503, "database settings unsafe\n")
+
+
+def test_what_is_written_is_utf8(make_app: MakeApp, cast: Cast, unlike: Callable[[str, str], str]) -> None:
+    app = make_app(PORTAL_DATABASE_URL=unlike("client_encoding", "latin1"))
+    with app.app_context():
+        key, secret = keys.create_key(cast.alice.actor, name="Ключ – 鍵", level=1, life=timedelta(days=1))
+        assert key.name == "Ключ – 鍵"
+    told = app.test_client().get("/api/whoami/key", auth=(str(key.id), secret))
+    assert told.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_in_another_encoding_is_refused_at_the_start(
+    make_app: MakeApp, database: Database, encoding: str
+) -> None:
+    url, _slash, _name = database.url.rpartition("/")
+    name = f"portal_{encoding.lower()}"
+    make = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(make)
+        app = make_app(PORTAL_DATABASE_URL=f"{url}/{name}", PORTAL_PORT=str(free_port()))
+        told = app.test_cli_runner().invoke(args=["serve"])
+        with app.app_context():
+            db.engine.dispose()
+        connection.execute(f"DROP DATABASE {name}")
+
+    assert told.exit_code == 1
+    assert f"The database is in {encoding}" in told.output
+    assert len(told.output.strip().splitlines()) == 1
 
 
 def test_the_reader_connects_to_no_standby(database: Database) -> None:
