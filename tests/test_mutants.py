@@ -10,6 +10,8 @@ from functools import cache
 import pytest
 
 from portal.promises import PROMISES
+from tests.mutants.__main__ import sum_up
+from tests.mutants.copies import Verdict
 from tests.mutants.table import Inapplicable, Mutant, choose, load_table, mutated
 from tests.support.databases import KINDS, ROOT
 
@@ -87,3 +89,18 @@ def test_ten_tenths_are_all_and_a_subject_is_chosen_by_its_name() -> None:
     assert sorted(each.id for tenth in tenths for each in tenth) == sorted(each.id for each in TABLE)
     assert {each.id.partition("/")[0] for each in choose(TABLE, only="jwt")} == {"jwt"}
     assert [each.id for each in choose(TABLE, only=TABLE[0].id)] == [TABLE[0].id]
+
+
+@pytest.mark.parametrize("word", ["SURVIVED", "UNUSABLE", "TIMED OUT"])
+def test_a_single_one_that_nobody_notices_fails_the_run(word: str) -> None:
+    verdicts = [Verdict(each, "noticed", "a test", 1) for each in TABLE if not each.equivalent]
+    assert sum_up(verdicts, selfcheck=False) == 0
+
+    assert sum_up([*verdicts[1:], Verdict(verdicts[0].mutant, word, "", 1)], selfcheck=False) == 1
+
+
+def test_one_that_is_explained_fails_the_run_when_it_is_noticed() -> None:
+    [explained, *_] = [each for each in TABLE if each.equivalent]
+
+    for word, code in (("SURVIVED", 0), ("noticed", 1)):
+        assert sum_up([Verdict(explained, word, "", 1)], selfcheck=False) == code

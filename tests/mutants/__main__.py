@@ -36,7 +36,7 @@ def main() -> int:
         copies = [make_copy(ROOT, Path(folder) / str(number)) for number in range(AT_ONCE)]
         red = _red_tests(copies, chosen)
         verdicts = _run(copies, chosen, red, wishes.selfcheck)
-    return _sum_up(verdicts, wishes.selfcheck)
+    return sum_up(verdicts, wishes.selfcheck)
 
 
 def _wishes() -> argparse.Namespace:
@@ -105,7 +105,8 @@ def _free(copies: Sequence[Copy]) -> SimpleQueue[Copy]:
     return free
 
 
-def _sum_up(verdicts: Sequence[Verdict], selfcheck: bool) -> int:
+def sum_up(verdicts: Sequence[Verdict], selfcheck: bool) -> int:
+    """Print what was not noticed, and how much was; return the exit code."""
     equal = [each for each in verdicts if each.mutant.equivalent]
     asked = [each for each in verdicts if not each.mutant.equivalent]
     for verdict in asked:
