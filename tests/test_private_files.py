@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from config_values import ConfigurationError
 from portal import create_app, private_files
+from portal.extensions import prepare_engine
 from tests.conftest import close_app
 from tests.support.databases import ROOT
 from tests.support.server import Server
@@ -64,6 +66,18 @@ def test_what_a_new_installation_writes_is_private_whatever_the_umask_is(tmp_pat
 
     assert {"instance/portal.db", "instance/secret_key", "instance/peppers"} <= set(found)
     assert found == expected(found, home)
+
+
+def test_a_database_is_private_from_its_first_moment(tmp_path: Path) -> None:
+    """Not only once the next start has mended it."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'portal.db'}")
+    prepare_engine(engine)
+
+    with umask(0), engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE a (b)")
+        found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+
+    assert found == dict.fromkeys(("portal.db", "portal.db-wal", "portal.db-shm"), 0o600)
 
 
 def test_the_files_of_a_server_that_runs_are_private(server: Server) -> None:
