@@ -11,7 +11,7 @@ import re
 import secrets
 import tempfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +24,10 @@ MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
 SHORTEST_HEADER = 16
 FORWARDED_FOR = "X-Forwarded-For"
+WIDEST = {4: 8, 6: 16}
+"""The shortest prefix of a network of proxies, by version: nobody's proxies have more of the internet."""
+LOCAL = frozenset({ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("fe80::/10")})
+"""Private networks of IPv6 are taken from these (RFC 4193, RFC 4291); nobody outside is in them."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
 
@@ -238,13 +242,30 @@ def unmapped(network: Network) -> Network:
 
 
 def networks_of(text: str) -> tuple[Network, ...]:
-    """Networks that are separated by commas."""
+    """Networks that are separated by commas; together none that has half the world in it."""
     try:
-        return tuple(unmapped(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())
+        found = tuple(
+            unmapped(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip()
+        )
     except ValueError as error:
         raise ConfigurationError(
             f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
         ) from error
+    for network in _joined(found):
+        if network.prefixlen < WIDEST[network.version] and network not in LOCAL:
+            raise ConfigurationError(
+                f"PORTAL_TRUSTED_PROXIES trusts {network}, so that visitors could tell their own address: "
+                "name only the networks that your proxies ask from."
+            )
+    return found
+
+
+def _joined(networks: Iterable[Network]) -> list[Network]:
+    """The same addresses in as few networks as there can be: halves make a whole."""
+    given = list(networks)
+    fours = [each for each in given if isinstance(each, ipaddress.IPv4Network)]
+    sixes = [each for each in given if isinstance(each, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(fours), *ipaddress.collapse_addresses(sixes)]
 
 
 def proxy_header_of(text: str, proxies: str) -> str:

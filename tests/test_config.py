@@ -227,6 +227,30 @@ def test_a_header_without_trusted_proxies_is_refused(tmp_path: Path) -> None:
         assert "PORTAL_TRUSTED_PROXIES" in told
 
 
+TRUSTED = {
+    "0.0.0.0/0": False,
+    "::/0": False,
+    "0.0.0.0/1, 128.0.0.0/1": False,
+    "127.0.0.1/32, 128.0.0.0/1": False,
+    "::ffff:0:0/96": False,
+    "2000::/3": False,
+    ", ".join(f"{number}.0.0.0/8" for number in range(256)): False,
+    "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, ::1/128": True,
+    "fc00::/7, fe80::/10": True,
+    "104.16.0.0/13, 2400:cb00::/32": True,
+}
+
+
+@pytest.mark.parametrize("proxies", TRUSTED)
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Visitor7d02f9e4b6a8"])
+def test_no_start_trusts_everybody_to_be_a_proxy(tmp_path: Path, proxies: str, header: str) -> None:
+    changes = {"PORTAL_TRUSTED_PROXIES": proxies, "PORTAL_PROXY_HEADER": header}
+    if TRUSTED[proxies]:
+        assert load_settings({"PORTAL_INSTANCE_PATH": str(tmp_path), **changes}).trusted_proxies
+    else:
+        assert refused(tmp_path, **changes).startswith("PORTAL_TRUSTED_PROXIES trusts ")
+
+
 def refused(home: Path, **changes: str) -> str:
     with pytest.raises(ConfigurationError) as refusal:
         start({"PORTAL_INSTANCE_PATH": str(home / "instance"), **changes})
