@@ -29,9 +29,14 @@ STATIC = "/static/"
 _VERSION = "v"
 
 _POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data:; style-src 'self'; script-src 'self'"
 )
+_CLOSED = (
+    "Content-Security-Policy",
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
+"""Of what is no page: ``default-src`` does not speak of base, forms and frames."""
 _REFUSED_FEATURES = (
     "accelerometer",
     "camera",
@@ -65,10 +70,9 @@ class Envelope:
     def __init__(self, application: WSGIApplication, settings: Settings, static_folder: str) -> None:
         below = "; includeSubDomains" if settings.hsts_subdomains else ""
         hsts = (("Strict-Transport-Security", f"max-age=63072000{below}"),) if settings.is_https else ()
-        closed = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self._application = application
-        self._api = (*_ALWAYS, *hsts, closed, _NO_STORE)
-        self._static = (*_ALWAYS, *hsts, closed)
+        self._api = (*_ALWAYS, *hsts, _CLOSED, _NO_STORE)
+        self._static = (*_ALWAYS, *hsts, _CLOSED)
         self._static_folder = static_folder
         self._page = (*_ALWAYS, *hsts, *_PAGE)
 

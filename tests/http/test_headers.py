@@ -12,7 +12,7 @@ from tests.http.conftest import Guard
 
 PAGE = {
     "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
         "img-src 'self' data:; style-src 'self'; script-src 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -22,6 +22,30 @@ PAGE = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+
+CLOSED = "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The policy of what is no page."""
+ANSWERS = [
+    "/",
+    "/nowhere",
+    "/act",
+    "/healthz",
+    "/api/thing",
+    "/api/nowhere",
+    "/static/app.css",
+    "/static/none.css",
+]
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_no_answer_takes_plugins_a_base_or_a_frame(guard: Guard, path: str) -> None:
+    """ASVS 3.4.3, 3.4.4 and 3.4.6: pages, API, files and errors alike."""
+    headers = guard().test_client().get(path, buffered=True).headers
+
+    policy = set(headers["Content-Security-Policy"].split("; "))
+    assert {"object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= policy
+    assert {"form-action 'self'", "form-action 'none'"} & policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/confirm/abc", "/act", "/healthz"])
@@ -71,7 +95,7 @@ def test_the_api_is_never_kept_and_shows_nothing_in_a_browser(guard: Guard, path
 
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["Content-Security-Policy"] == CLOSED
     assert "Access-Control-Allow-Origin" not in headers
 
 
@@ -117,6 +141,20 @@ def test_a_static_file_that_changed_is_not_kept_under_its_old_version(guard: Gua
         new = app.url_for("static", filename="app.css")
     assert client.get(new, buffered=True).headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert client.head(new, buffered=True).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    "way", ["../", "..%2f", "%2e%2e/", "%2e%2e%2f", "./../", "..\\\\", "%252e%252e/", "/"]
+)
+def test_no_path_leads_out_of_the_folder_of_static_files(guard: Guard, tmp_path: Path, way: str) -> None:
+    client = guard().test_client()
+    (tmp_path / "secret.txt").write_text("not for visitors", "utf-8")
+    name = f"{tmp_path}/secret.txt" if way == "/" else f"{way}secret.txt"
+
+    answer = client.get(f"/static/{name}", buffered=True)
+
+    assert answer.status_code in {308, 404}
+    assert "not for visitors" not in answer.text
 
 
 def test_each_request_has_an_id_of_ours(guard: Guard) -> None:
