@@ -57,6 +57,8 @@ START_OWN = Limit("session by account and source", 120, HOUR)
 START_ACCOUNT = Limit("session by account", 300, HOUR, spares=5)
 CHANGE_OWN = Limit("change by account and session", 300, HOUR)
 CHANGE_ACCOUNT = Limit("change by account", 1000, HOUR, spares=20)
+LOOK_OWN = Limit("look by account and session", 1500, HOUR)
+LOOK_ACCOUNT = Limit("look by account", 3000, HOUR, spares=100)
 LEAK_SOURCE = Limit("leak report by source", 60, HOUR)
 LEAK_ALL = Limit("leak report", 3000, HOUR, spares=5)
 SIGNATURE_SOURCE = Limit("wrong signature by source", 60, MINUTE)
@@ -188,6 +190,14 @@ def may_change(account_id: int, by: object) -> Answer:
     a session can't keep the owner from taking the account back.
     """
     return ask([counter(CHANGE_OWN, account_id, by), counter(CHANGE_ACCOUNT, account_id)])
+
+
+def may_look(account_id: int, by: object) -> Answer:
+    """Count a look of an operator, which leaves a line in the record; ``by`` is the session.
+
+    An act on somebody's account takes up to four, so these are more than its changes need.
+    """
+    return ask([counter(LOOK_OWN, account_id, by), counter(LOOK_ACCOUNT, account_id)])
 
 
 def may_report_leaks(address: str) -> Answer:

@@ -1,4 +1,4 @@
-"""What operators may look at. Each look is recorded."""
+"""What operators may look at. Each look is recorded, and the command line alone may look without limit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
-from portal.services import audit, free_text
+from portal.services import audit, free_text, limits
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import NotFound
+from portal.services.errors import NotFound, Slowed
 from portal.services.fields import address_key
 from portal.services.transaction import transaction
 
@@ -47,8 +47,9 @@ def search_accounts(
     """The accounts whose name, address, number or key fits, the newest first.
 
     The look is recorded with the numbers of the accounts that it showed, and not with what was
-    typed: that may be the address of somebody who is forgotten later. Raises Forbidden.
+    typed: that may be the address of somebody who is forgotten later. Raises Forbidden, Slowed.
     """
+    _refuse_too_many(actor)
     condition = and_(
         Account.removed_at.is_(None),
         _like(query),
@@ -68,7 +69,8 @@ def search_accounts(
 
 
 def read_account(actor: Actor, account_id: int) -> Account:
-    """One account, for an operator. The look is recorded. Raises NotFound."""
+    """One account, for an operator. The look is recorded. Raises NotFound, Forbidden, Slowed."""
+    _refuse_too_many(actor)
     with transaction() as session:
         _admit(session, actor)
         account = session.get(Account, account_id)
@@ -79,17 +81,27 @@ def read_account(actor: Actor, account_id: int) -> Account:
 
 
 def note_record_read(actor: Actor, account_id: int | None = None) -> None:
-    """Record that an operator looks at the record, of all or of one account. Raises Forbidden."""
+    """Record that an operator looks at the record, of all or of one account. Raises Forbidden, Slowed."""
+    _refuse_too_many(actor)
     with transaction() as session:
         _admit(session, actor)
         audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
 
 
 def note_usage_read(actor: Actor, span: str) -> None:
-    """Record that an operator looks at the use of all keys. Raises Forbidden."""
+    """Record that an operator looks at the use of all keys. Raises Forbidden, Slowed."""
+    _refuse_too_many(actor)
     with transaction() as session:
         _admit(session, actor)
         audit.record(session, actor, Action.USAGE_READ, span=span)
+
+
+def _refuse_too_many(actor: Actor) -> None:
+    if actor.kind is ActorKind.COMMAND_LINE:
+        return
+    answer = limits.may_look(actor.account_id or 0, actor.session_id)
+    if not answer:
+        raise Slowed(answer.retry_after)
 
 
 def _admit(session: Session, actor: Actor) -> None:

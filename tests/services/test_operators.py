@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -14,9 +14,18 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import audit, keys, listings, looks, operators, recovery, removal, sessions
+from portal.services import audit, keys, limits, listings, looks, operators, recovery, removal, sessions
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotAdmitted, NotFound, RuleError
+from portal.services.counting import Limit
+from portal.services.errors import (
+    Forbidden,
+    InvalidInput,
+    LastAdmin,
+    NotAdmitted,
+    NotFound,
+    RuleError,
+    Slowed,
+)
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 
@@ -324,6 +333,48 @@ class TestLooking:
         ):
             with pytest.raises(Forbidden):
                 look()
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda actor, _who: looks.search_accounts(actor, query="bob"),
+            lambda actor, who: looks.read_account(actor, who.account_id),
+            lambda actor, who: looks.note_record_read(actor, who.account_id),
+            lambda actor, _who: looks.note_usage_read(actor, "day"),
+        ],
+        ids=["search", "account", "record", "usage"],
+    )
+    def test_looks_have_a_limit_and_a_refused_one_leaves_no_record(
+        self,
+        context: Flask,
+        cast: Cast,
+        monkeypatch: pytest.MonkeyPatch,
+        look: Callable[[Actor, Person], object],
+    ) -> None:
+        monkeypatch.setattr(limits, "LOOK_OWN", Limit("look by account and session", 2, 3600), raising=False)
+        for _ in range(2):
+            look(cast.sue.actor, cast.bob)
+        kept = len(audit.list_events())
+
+        with pytest.raises(Slowed) as told:
+            look(cast.sue.actor, cast.bob)
+
+        assert 0 < int(told.value.retry_after) <= 3600
+        assert len(audit.list_events()) == kept
+        look(cast.ada.actor, cast.bob)
+        for _ in range(3):
+            look(SHELL, cast.bob)
+
+    def test_a_thief_who_looks_in_another_session_leaves_the_operator_spares(
+        self, context: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, amount, spares in (("LOOK_OWN", 5, None), ("LOOK_ACCOUNT", 4, 2)):
+            monkeypatch.setattr(limits, name, Limit(name, amount, 3600, spares=spares), raising=False)
+        thiefs, mine = uuid4(), uuid4()
+
+        told = [bool(limits.may_look(cast.sue.account_id, by)) for by in [thiefs] * 5 + [mine] * 3]
+
+        assert told == [True, True, True, True, False, True, True, False]
 
 
 class TestRevokingOne:

@@ -13,9 +13,10 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, free_text, looks, operators, removal
+from portal.services import audit, free_text, limits, looks, operators, removal
 from portal.services.acting import admit
 from portal.services.actor import Actor
+from portal.services.counting import Limit
 from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
@@ -370,3 +371,18 @@ class TestTheRecord:
         last = sue.page(str(following["href"]))
         assert len(last.select("tbody tr")) == 1
         assert last.select_one("nav.pages a[rel=first]")
+
+
+def test_an_operator_who_looks_too_often_is_told_until_when(
+    sue: PageChecker, ada: PageChecker, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LOOK_OWN", Limit("look by account and session", 4, 3600))
+    pages = ("/admin/accounts", path(cast.alice), "/admin/record", "/admin/usage")
+    assert [sue.get(page).status_code for page in pages] == [200] * 4
+
+    refused = [sue.get(page) for page in pages]
+
+    assert [answer.status_code for answer in refused] == [429] * 4
+    assert all(0 < int(answer.headers["Retry-After"]) <= 3600 for answer in refused)
+    assert sue.get("/account/keys").status_code == 200
+    assert ada.get("/admin/accounts").status_code == 200
