@@ -1,4 +1,4 @@
-"""What operators do acts by the next request, on sessions and JWTs that are open (row 16)."""
+"""What operators and owners do acts by the next request, on sessions and JWTs that are open (row 16)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,32 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal.models import Action
+from portal.models import Action, ActorKind, Purpose
 from portal.permissions import Role
-from portal.services import audit, operators
+from portal.services import audit, operators, recovery, removal, tokens
 from portal.services.actor import Actor
+from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person
 from tests.support.client import PageChecker
 
 SHELL = Actor.command_line()
+STRANGER = Actor(ActorKind.ANONYMOUS)
+NEW = "lantern gravel otter sixty"
+
+
+def reset(who: Person) -> None:
+    with transaction() as session:
+        link = tokens.mint(session, Purpose.RESET, account_id=who.account_id, address=who.email)
+    recovery.reset_password(STRANGER, link, NEW)
+
+
+OWNERS: dict[str, Callable[[Person], object]] = {
+    "lock": lambda who: recovery.lock(who.actor, who.password),
+    "new password": lambda who: recovery.change_password(who.actor, NEW, current=who.password),
+    "reset": reset,
+    "removal": lambda who: removal.remove_account(who.actor, who.password),
+}
 
 
 @pytest.fixture
@@ -108,3 +125,18 @@ def test_a_rise_asks_for_a_new_sign_in(
     assert alice.get("/admin/accounts").status_code == 302
     cast.alice.sign_in(alice)
     assert alice.get("/admin/accounts").status_code == 200
+
+
+@pytest.mark.parametrize("act", OWNERS)
+def test_what_an_owner_does_ends_the_other_session_and_the_jwt(
+    app: Flask, cast: Cast, client: PageChecker, alice: PageChecker, act: str
+) -> None:
+    jwt = token(client, cast.alice)
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 200
+    assert alice.get("/account/keys").status_code == 200
+
+    with app.app_context():
+        OWNERS[act](cast.alice)
+
+    assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
+    assert alice.get("/account/keys").status_code == 302
