@@ -29,6 +29,7 @@ from config_values import (
     in_url,
     is_loopback,
     keep_secret,
+    key_headers_of,
     keys_source_of,
     networks_of,
     one_of,
@@ -106,6 +107,11 @@ class RawSettings:
     )
     mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
     key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
+    key_headers: str = _setting(
+        "X-API-Key",
+        "Headers that a key may come in beside Authorization, separated by commas; none for no other. "
+        "Each holds the secret, or key:secret.",
+    )
     key_environments: str = _setting(
         "false",
         "true lets the secret of a key that is labelled live or test say so: "
@@ -198,6 +204,7 @@ class Settings:
     mail_clear_text: bool
     mail_from: str
     key_prefix: str
+    key_headers: tuple[str, ...]
     key_environments: bool
     keys_per_account: Mapping[str, int]
     """By role, as the limits of calls are."""
@@ -275,6 +282,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         mail_clear_text=truth("MAIL_CLEAR_TEXT", raw.mail_clear_text),
         mail_from=raw.mail_from,
         key_prefix=checked_prefix(raw.key_prefix),
+        key_headers=key_headers_of(raw.key_headers),
         key_environments=truth("KEY_ENVIRONMENTS", raw.key_environments),
         keys_per_account=by_role(
             "KEYS_PER_ACCOUNT", raw.keys_per_account, RawSettings.keys_per_account, MOST_KEYS

@@ -29,6 +29,7 @@ WIDEST = {4: 8, 6: 16}
 LOCAL = frozenset({ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("fe80::/10")})
 """Private networks of IPv6 are taken from these (RFC 4193, RFC 4291); nobody outside is in them."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+KEY_HEADER = re.compile(r"(?=.{1,40}$)(X(-[A-Z0-9]+)+|([A-Z0-9]+-)+(KEY|TOKEN))", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
 
 
@@ -204,6 +205,18 @@ def checked_prefix(value: str) -> str:
             "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
         )
     return value
+
+
+def key_headers_of(text: str) -> tuple[str, ...]:
+    """Names of headers that nothing else has a meaning for, separated by commas, or none."""
+    names = [] if text.lower() == "none" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if not KEY_HEADER.fullmatch(name) or name.lower().startswith(("x-forwarded-", "x-original-")):
+            raise ConfigurationError(
+                "PORTAL_KEY_HEADERS must be names like X-API-Key, separated by commas: each begins with X- "
+                "or ends in -Key or -Token, and is none that proxies set."
+            )
+    return tuple(names)
 
 
 def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:

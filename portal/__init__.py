@@ -15,6 +15,7 @@ from config import load_settings, unknown_names
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
+from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
 from portal.services import caps, moments, rotation
@@ -64,6 +65,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     db.init_app(app)
     app.extensions["migrate"] = LocalProxy(lambda: _load_migrations(app))
+    app.extensions["key_headers"] = KeyHeaders(settings.key_headers, settings.key_prefix)
     fast_lane.init_app(app)
     once.init_app(app)
     http.init_app(app)

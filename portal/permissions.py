@@ -83,6 +83,11 @@ def levels_up_to(highest: int) -> tuple[Level, ...]:
     return tuple(level for level in LEVELS if level.number <= highest)
 
 
+def scope_of(level: int) -> str:
+    """A level as a word of OAuth's ``scope`` (RFC 6749, 3.3)."""
+    return f"level:{level}"
+
+
 def effective_level(key_level: int, role: Role) -> int:
     """The level that counts at a check: the lower of the key's own and the owner's role now."""
     return min(key_level, role.level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -64,9 +64,29 @@ CODES = {
 }
 
 
+OAUTH = frozenset({"/api/introspect", "/api/revoke"})
+"""Doors that clients of OAuth come to, which know the words of RFC 6749."""
+OAUTH_ERRORS = {
+    401: "invalid_client",
+    403: "insufficient_scope",
+    429: "temporarily_unavailable",
+    451: "insufficient_scope",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
+
+
+def is_of_oauth(path: str) -> bool:
+    """Whether a path is a door of OAuth's: introspection (RFC 7662) or revocation (RFC 7009)."""
+    return path in OAUTH
+
+
 def failure(status: int, code: str, details: dict[str, Any] | None = None) -> Response:
-    """Make the answer of an error."""
-    response = jsonify(result="error", error=code, message=sentence(code, details), requestId=request_id())
+    """Make the answer of an error; at a door of OAuth's with the word that its clients look for."""
+    told = {"result": "error", "error": code, "message": sentence(code, details), "requestId": request_id()}
+    if is_of_oauth(request.path):
+        told |= {"error": OAUTH_ERRORS.get(status, "invalid_request"), "code": code}
+    response = jsonify(told)
     response.status_code = status
     response.content_type = JSON_TYPE
     return response

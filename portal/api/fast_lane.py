@@ -18,7 +18,7 @@ from portal.api.auth import ADMISSION
 from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
-from portal.http.credentials import read_credentials
+from portal.http.credentials import KeyHeaders
 from portal.permissions import READ_OTHERS
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class FastLane:
     def __init__(self, app: Flask, application: WSGIApplication) -> None:
         self._app = app
         self._application = application
+        self._headers: KeyHeaders = app.extensions["key_headers"]
+        self._issuer = app.config["PORTAL"].base_url
         self._lanes: dict[str, Callable[[WSGIEnvironment], Answer | None]] = {
             "/api/whoami/key": self._whoami,
             AUTHORIZE: self._authorize,
@@ -96,7 +98,7 @@ class FastLane:
         if asked is None or service is None:
             return None
         told = self._keeper.admit(asked.token, asked.address)
-        body = told_of(told)
+        body = told_of(told, self._issuer)
         headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
 
@@ -109,7 +111,7 @@ class FastLane:
         self, environ: WSGIEnvironment, level: int, *, introspects: bool = False, is_open: bool = True
     ) -> Admission | None:
         """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
-        shown = read_credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        shown = self._headers.read(environ)
         if shown is None:
             return None
         admission = self._keeper.admit(

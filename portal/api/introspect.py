@@ -17,7 +17,9 @@ from portal.api import body
 from portal.api.answers import FORM, JSON_TYPE, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
 from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
+from portal.extensions import settings
 from portal.http.proxy import canonical_address
+from portal.permissions import scope_of
 from portal.services import keys, operators
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
 from portal.services.errors import InvalidInput, NotFound
@@ -29,6 +31,7 @@ LONGEST_TOKEN = 512
 LONGEST_LENGTH = 4
 """Digits of the length of a plain request."""
 FIELDS = frozenset({"token", "token_type_hint", "address"})
+ONCE = FIELDS | {"client_id", "client_secret"}
 INACTIVE = b'{"active":false}'
 """All that is told of a token that opens nothing (RFC 7662, 2.2)."""
 
@@ -48,16 +51,17 @@ def introspect() -> ResponseReturnValue:
     """
     form = _form()
     told = _admit(Question(_token(form.get("token")), _address(form.get("address"))))
-    return Response(told_of(told), headers=headers_of(told), content_type=JSON_TYPE)
+    return Response(told_of(told, settings.base_url), headers=headers_of(told), content_type=JSON_TYPE)
 
 
-def told_of(admission: Admission) -> bytes:
-    """The answer about one token."""
+def told_of(admission: Admission, issuer: str) -> bytes:
+    """The answer about one token; ``issuer`` is the portal's own address."""
     key = admission.key
     if key is None or not admission.is_good:
         return INACTIVE
     who = (key.id, key.account_id, key.username, key.role)
-    return _written(who, admission.level, key.created_at // 1000, key.ends_at // 1000)
+    begins = key.not_before // 1000 if key.not_before is not None else None
+    return _written(issuer, who, admission.level, (key.created_at // 1000, begins, key.ends_at // 1000))
 
 
 def headers_of(admission: Admission) -> list[tuple[str, str]]:
@@ -102,7 +106,7 @@ def introspect_many() -> ResponseReturnValue:
     if not isinstance(given, list) or not 1 <= len(given) <= MOST_TOKENS:
         raise InvalidInput("fieldInvalid", "tokens")
     asked = [_one_of_many(each) for each in given]
-    told = b",".join(told_of(_admit(each)) for each in asked)
+    told = b",".join(told_of(_admit(each), settings.base_url) for each in asked)
     return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON_TYPE)
 
 
@@ -126,8 +130,8 @@ def _form() -> dict[str, str]:
     if request.mimetype != FORM:
         raise UnsupportedMediaType
     for name, values in request.form.lists():
-        if (len(values) > 1 and name in FIELDS) or any("\0" in value for value in values):
-            raise InvalidInput("fieldInvalid", name if name in FIELDS else "token")
+        if (len(values) > 1 and name in ONCE) or any("\0" in value for value in values):
+            raise InvalidInput("fieldInvalid", name if name in ONCE else "token")
     return request.form.to_dict()
 
 
@@ -159,17 +163,22 @@ def _admit(asked: Question) -> Admission:
 
 
 @lru_cache(KEPT_ANSWERS)
-def _written(who: tuple[str, int, str, str], level: int, issued: int, ends: int) -> bytes:
+def _written(
+    issuer: str, who: tuple[str, int, str, str], level: int, times: tuple[int, int | None, int]
+) -> bytes:
     """Write the answer about a good token. It can be kept: it is the same for these arguments."""
     key_id, account_id, username, role = who
+    issued, begins, ends = times
     told = ActiveAnswer(
         sub=str(account_id),
         username=username,
         client_id=UUID(key_id),
-        scope=f"level:{level}",
+        scope=" ".join(scope_of(each) for each in range(level + 1)),
         level=level,
         role=role,
+        iss=issuer,
         iat=issued,
+        nbf=begins,
         exp=ends,
     )
-    return told.model_dump_json().encode()
+    return told.model_dump_json(exclude_none=True).encode()

@@ -175,10 +175,12 @@ class ActiveAnswer(Wire):
     sub: str = Field(description="The number of the account.")
     username: str
     client_id: UUID = Field(description="The key.")
-    scope: str = Field(examples=["level:3"])
+    scope: str = Field(examples=["level:0 level:1 level:2"], description="Every level that the key holds.")
     level: LevelNumber = Field(description="The one that counts now.")
     role: RoleName
+    iss: str = Field(description="The address of the portal.")
     iat: int = Field(description="When the key was made, in seconds since 1970.")
+    nbf: int | None = Field(None, description="When the key begins, where that was set.")
     exp: int = Field(description="When the key ends as things stand, in seconds since 1970.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the word of RFC 6749
 
@@ -203,9 +205,10 @@ class ErrorAnswer(Wire):
     """What went wrong: a code for programs, a sentence for people, an id to ask about."""
 
     result: Literal["error"] = "error"
-    error: str
+    error: str = Field(description="At introspection and revocation it is a word of RFC 6749 (5.2).")
     message: str
     request_id: str
+    code: str | None = Field(None, description="At introspection and revocation, what error is elsewhere.")
 
 
 def account_facts(account: Account) -> AccountFacts:

@@ -243,7 +243,7 @@ def code(answer: TestResponse) -> str:
     if answer.status_code < 300:
         return GOOD
     told = answer.get_json(silent=True)
-    return str(told.get("error")) if isinstance(told, dict) else str(answer.status_code)
+    return str(told.get("code", told.get("error"))) if isinstance(told, dict) else str(answer.status_code)
 
 
 def _sql(statement: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -9,12 +10,13 @@ from flask import Blueprint, Response, current_app, request, send_from_directory
 from flask_babel import gettext as _
 
 from portal import clock
+from portal.api.answers import JSON_TYPE
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.basic import CHALLENGE
-from portal.http.credentials import read_credentials
+from portal.http.credentials import KeyHeaders
 from portal.http.limited import refuse_when_limited
-from portal.permissions import READ_OTHERS
+from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services import limits
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.figures import read_figures
@@ -67,6 +69,26 @@ def security_txt() -> Response:
     return _text("\n".join(lines))
 
 
+@blueprint.get("/.well-known/oauth-authorization-server")
+def oauth_metadata() -> Response:
+    """Where introspection and revocation are, as clients of OAuth ask (RFC 8414).
+
+    The portal grants nothing by OAuth, so there is no endpoint for that.
+    """
+    told = {
+        "issuer": settings.base_url,
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "scopes_supported": [scope_of(level) for level in range(HIGHEST_LEVEL + 1)],
+        "service_documentation": f"{settings.base_url}/docs",
+    }
+    for endpoint in ("introspection", "revocation"):
+        path = "introspect" if endpoint == "introspection" else "revoke"
+        told[f"{endpoint}_endpoint"] = f"{settings.base_url}/api/{path}"
+        told[f"{endpoint}_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
+    return Response(json.dumps(told), content_type=JSON_TYPE)
+
+
 @blueprint.get("/favicon.ico")
 def favicon() -> Response:
     """The mark, for those who ask before they have read a page."""
@@ -76,12 +98,12 @@ def favicon() -> Response:
 
 def _refuse_scraper() -> Response | None:
     """Let in a key that reaches the level. Only who holds its secret learns that it doesn't."""
-    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    headers: KeyHeaders = current_app.extensions["key_headers"]
     keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    admission = keeper.admit(read_credentials(header), client_address(), level=READ_OTHERS)
+    admission = keeper.admit(headers.read(request.environ), client_address(), level=READ_OTHERS)
     if admission.is_good:
         return None
-    if admission.key is None and header:
+    if admission.key is None and headers.are_there(request.environ):
         refuse_when_limited(limits.failed_key_check(client_address()))
     if admission.outcome is Outcome.LEVEL:
         return _text(
