@@ -97,6 +97,21 @@ class Hands:
             raise ValueError("time does not run backwards")
         _moved[0] += step
 
+    @staticmethod
+    @contextmanager
+    def set_back() -> Iterator[None]:
+        """Let the wall clock run while the block runs, as in a process that begins and has seen nothing.
+
+        Time was put forward by hand, so that clock is behind the last moment that was kept.
+        """
+        moment, seen_before = _moved.pop(), _seen[0]
+        _seen[0] = _NEVER
+        try:
+            yield
+        finally:
+            _moved.append(moment)
+            _seen[0] = seen_before
+
 
 @contextmanager
 def taken_in_hand() -> Iterator[Hands]:

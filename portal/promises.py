@@ -190,6 +190,21 @@ CHAPTERS = (
         ),
     ),
     Chapter(
+        N_("Who comes in"),
+        (
+            Promise(
+                "sessions",
+                N_("When an account is blocked, locked or removed, its sessions end at once and for good."),
+                "tests/services/test_sessions.py::test_a_session_of_a_shut_account_does_not_go_on",
+            ),
+            Promise(
+                "links",
+                N_("A mailed link works once, in its time, for its own address, and is kept nowhere."),
+                "tests/services/test_recovery.py::test_a_reset_link_does_not_outlive_a_new_address",
+            ),
+        ),
+    ),
+    Chapter(
         N_("What strangers can't do"),
         (
             Promise(

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from portal import clock
-from portal.models import KeyKind, MailKind, OutboxMail
+from portal.models import MailKind, OutboxMail
 from portal.permissions import Role
+from portal.selfcheck.servers import serving
 from portal.selfcheck.stage import (
     DAY,
     EXPIRED,
     GOOD,
-    KEYS,
-    LEVEL,
     REVOKED,
     UNKNOWN,
     Made,
@@ -32,8 +28,8 @@ from portal.services import keys, secrets
 from portal.services.conditions import Conditions
 from portal.services.excess import climb, ladder
 
-HOME, ABROAD = "192.0.2.10", "203.0.113.9"
-NOT_YET, ADDRESS, THROTTLED = "apikeyNotYetValid", "addressNotAllowed", "tooManyRequests"
+HOME = "192.0.2.10"
+THROTTLED = "tooManyRequests"
 INACTIVE = "inactive"
 LIMIT = 40
 HOUR_MS = 3_600_000
@@ -57,43 +53,7 @@ def alike(stage: Stage) -> None:
         (revoked, REVOKED),
         (Made(blocked.id, secrets.make_secret(prefix)), UNKNOWN),
     ):
-        _hold_alike(stage, asking, made, HOME, expected)
-
-
-def bound(stage: Stage) -> None:
-    """Use keys from elsewhere, too early, and after too long a rest, at every door."""
-    owner, asking = stage.person(), stage.key(stage.person(Role.ADMIN), level=6)
-    within = stage.key(owner, conditions=Conditions(networks="192.0.2.0/24 2001:db8::/32"))
-    without = stage.key(owner, conditions=Conditions(networks="!203.0.113.0/24"))
-    hour = timedelta(hours=1)
-    early = stage.key(owner, conditions=Conditions(not_before=clock.utcnow() + hour))
-    resting = stage.key(owner, conditions=Conditions(max_idle=3600))
-    for made, address, expected in (
-        (within, HOME, GOOD),
-        (within, "2001:db8::7", GOOD),
-        (within, ABROAD, ADDRESS),
-        (without, HOME, GOOD),
-        (without, ABROAD, ADDRESS),
-        (early, HOME, NOT_YET),
-    ):
-        _hold_alike(stage, asking, made, address, expected)
-    answer = stage.call("POST", "/api/introspect", asking, address=HOME, data={"token": within.secret})
-    hold(not answer.get_json()["active"], "the address of the service that asks was taken for the visitor's")
-    stage.clock.forward(hours=1)
-    _hold_alike(stage, asking, early, HOME, GOOD)
-    _hold_alike(stage, asking, resting, HOME, EXPIRED)
-
-
-def levels(stage: Stage) -> None:
-    """Ask forward auth, and the API itself, for more than a key's level."""
-    for level in (0, 3, 4):
-        made = stage.key(stage.person(), level=level)
-        for asked in range(10):
-            told = code(stage.call("GET", f"/api/authorize?level={asked}", made))
-            expected = GOOD if asked <= level else LEVEL
-            hold(told == expected, f"forward auth at level {asked} answered a key of {level} with {told}")
-        told = code(stage.call("POST", "/api/introspect", made, data={"token": made.secret}))
-        hold(told == LEVEL, f"a key of level {level} was let introspect the keys of others: {told}")
+        hold_alike(stage, asking, made, HOME, expected)
 
 
 def exact(stage: Stage) -> None:
@@ -119,41 +79,45 @@ def exact(stage: Stage) -> None:
     stage.clock.forward(seconds=wait)
     told = stage.check(made)
     hold(told == GOOD, f"who waits as long as told is answered with {told}")
+    _hold_windows(stage)
+    _hold_processes(stage)
 
 
-def service_keys(stage: Stage) -> None:
-    """Have everybody make a service key; bring one to every door."""
-    admin = stage.person(Role.ADMIN)
-    for role in (Role.USER, Role.SUPPORT):
-        owner = stage.person(role)
-        told = stage.refusal(lambda owner=owner: stage.key(owner, level=0, kind=KeyKind.SERVICE))  # type: ignore[misc]
-        hold(told == LEVEL, f"a {role} who asked for a service key was answered with {told!r}")
-        row = stage.row(stage.key(owner, level=0)) | {"id": uuid4(), "kind": KeyKind.SERVICE}
-        hold(stage.is_refused(insert(KEYS).values(row)), f"the database let a {role} have a service key")
-    made, other = stage.key(admin, level=0, kind=KeyKind.SERVICE), stage.key(stage.person())
-    answer = stage.call("POST", "/api/introspect", made, data={"token": other.secret})
-    hold(answer.get_json() and answer.get_json()["active"], "a service key can't introspect")
-    for method, path in (
-        ("GET", "/api/whoami/key"),
-        ("GET", "/api/authorize"),
-        ("GET", "/api/apikeys/key"),
-        ("POST", "/api/apikeys/key"),
-        ("GET", "/api/account/key"),
-        ("POST", "/api/revoke"),
-        ("DELETE", f"/api/apikeys/{other.id}/key"),
-    ):
-        told = code(stage.call(method, path, made))
-        hold(told == LEVEL, f"{method} {path} answered a service key with {told}")
-    gone = stage.call("DELETE", f"/api/apikeys/{made.id}/key", made).status_code
-    hold(gone == HTTPStatus.NO_CONTENT, f"a service key that removed itself was answered with {gone}")
-    for path in ("/api/introspect", "/api/introspect/batch"):
-        told = code(stage.call("POST", path, other, data={"token": other.secret}))
-        hold(told == LEVEL, f"{path} answered a key that is for no service with {told}")
+def _hold_windows(stage: Stage) -> None:
+    """Hold a limit for a day, and one for a minute after one of which much was left over."""
+    _begin_hour(stage)
+    limits = Conditions(calls_per_minute=LIMIT, calls_per_day=LIMIT + 2)
+    made = stage.key(stage.person(), life=3 * DAY, conditions=limits)
+    told = [stage.check(made) for _ in range(2)]
+    hold(told == [GOOD] * 2, f"two calls of many were answered with {told}")
+    stage.clock.forward(minutes=1)
+    told = [stage.check(made) for _ in range(LIMIT + 1)]
+    hold(told == [GOOD] * LIMIT + [THROTTLED], f"in the next minute {told.count(GOOD)} calls passed")
+    stage.clock.forward(minutes=1)
+    told = [stage.check(made)]
+    hold(told == [THROTTLED], f"when those of the day are used up a call was answered with {told[0]}")
+    stage.clock.forward(days=1)
+    told = [stage.check(made)]
+    hold(told == [GOOD], f"on the next day a call was answered with {told[0]}")
+
+
+def _hold_processes(stage: Stage) -> None:
+    """Hold a limit of a day over this process and a server, whose clock runs a few seconds behind."""
+    _begin_hour(stage)
+    stage.clock.forward(minutes=30)
+    made = stage.key(stage.person(), conditions=Conditions(calls_per_day=LIMIT))
+    passed = [stage.check(made)]
+    stage.scratch.close()  # so that the moment is kept, and the server begins with it
+    with serving(stage.scratch.settings, many=1) as servers:
+        for _ in range(LIMIT):
+            passed += [stage.check(made), servers[0].check(made)]
+    many = passed.count(GOOD)
+    hold(many == LIMIT, f"of the calls at two processes {many} passed, where {LIMIT} may")
 
 
 def excess(stage: Stage) -> None:
     """Call far too often, and let the jobs look: as it is set, and with a rung at which keys end."""
-    stage.clock.forward(milliseconds=HOUR_MS - clock.now_ms() % HOUR_MS)  # so that no day ends meanwhile
+    _begin_hour(stage)
     owner = stage.person()
     made = stage.key(owner, conditions=Conditions(calls_per_minute=1))
     other = stage.key(stage.person())
@@ -173,7 +137,12 @@ def excess(stage: Stage) -> None:
     hold(any(row[0].get("refused") == RUNG for row in stage.rows(written)), "no mail tells the figures")
 
 
-def _hold_alike(stage: Stage, asking: Made, made: Made, address: str, expected: str) -> None:
+def _begin_hour(stage: Stage) -> None:
+    """Put the clock forward to the full hour, so that no day ends in the next minutes."""
+    stage.clock.forward(milliseconds=HOUR_MS - clock.now_ms() % HOUR_MS)
+
+
+def hold_alike(stage: Stage, asking: Made, made: Made, address: str, expected: str) -> None:
     """Hold that every door gives a key this answer; introspection of a refusal only that it is one."""
     for door, told in _ask(stage, asking, made, address).items():
         fits = told == expected or (told == INACTIVE and expected != GOOD and door.startswith("intro"))
@@ -220,9 +189,6 @@ def _ask(stage: Stage, asking: Made, made: Made, address: str) -> dict[str, str]
 
 CHECKS = {
     "alike": alike,
-    "bound": bound,
-    "levels": levels,
     "exact": exact,
-    "service-keys": service_keys,
     "excess-ladder": excess,
 }

@@ -1,8 +1,12 @@
-"""Reads the forms of a page, so that they can be sent as a browser sends them."""
+"""Reads the forms of a page, so that they can be sent as a browser sends them; signs in with one."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
+
+from flask.testing import FlaskClient
+
+from portal.selfcheck.stage import Person, Stage, hold
 
 
 class Fields(HTMLParser):
@@ -39,3 +43,18 @@ def fields_of(page: str) -> dict[str, str]:
     reader = Fields()
     reader.feed(page)
     return reader.found
+
+
+def browser(stage: Stage, person: Person) -> FlaskClient:
+    """A browser with somebody signed in."""
+    client = stage.client()
+    form = fields_of(stage.call("GET", "/signin", client=client).text)
+    form |= {"username": person.email, "password": person.password}
+    answer = stage.call("POST", "/signin", client=client, data=form, headers=own_site(stage))
+    hold(answer.status_code in {302, 303}, f"signing in was answered with {answer.status_code}")
+    return client
+
+
+def own_site(stage: Stage) -> dict[str, str]:
+    """What a browser says of the site that a form comes from."""
+    return {"Origin": stage.base_url, "Referer": f"{stage.base_url}/"}

@@ -7,20 +7,24 @@ from contextlib import contextmanager
 from itertools import count
 from threading import get_ident
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
 
+from portal import clock
 from portal.extensions import Base
-from portal.models import Account, Action, AuditEvent, Consent, Status
+from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Status
 from portal.permissions import Role
-from portal.selfcheck.stage import DAY, OPERATOR, Person, Stage, hold
-from portal.services import keys, operators, profile, recovery, removal, rotation
+from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
+from portal.services import keys, looks, operators, profile, recovery, removal, rotation
+from portal.services.actor import Actor
+
+Acts = tuple[Callable[[], object], Callable[[], object]]
 
 MOST_STATEMENTS = 40
 """No use case here writes more often in one transaction."""
-KEPT = ("accounts", "api_keys", "audit_events", "mail_tokens", "outbox", "sessions")
-"""What is written for an act; what is counted by the way is not."""
+SHELL = Actor.command_line({"user": "self-check", "host": "self-check"})
 
 
 def recorded(stage: Stage) -> None:
@@ -33,10 +37,10 @@ def recorded(stage: Stage) -> None:
         Action.KEY_ROTATED: lambda: rotation.rotate_key(owner.actor, old.uuid),
         Action.KEY_REVOKED: lambda: keys.revoke_key(owner.actor, made.uuid),
         Action.ACCOUNT_UPDATED: lambda: profile.update_profile(owner.actor, bio="self-check"),
-        Action.KEYS_REVOKED: lambda: operators.revoke_excessive(OPERATOR, who, why="why it was"),
-        Action.ACCOUNT_ROLE_CHANGED: lambda: operators.set_role(OPERATOR, who, Role.USER),
-        Action.ACCOUNT_BLOCKED: lambda: operators.block(OPERATOR, who, why="why it was"),
-        Action.ACCOUNT_UNBLOCKED: lambda: operators.unblock(OPERATOR, who, why="why it was"),
+        Action.KEYS_REVOKED: lambda: operators.revoke_excessive(SHELL, who, why="why it was"),
+        Action.ACCOUNT_ROLE_CHANGED: lambda: operators.set_role(SHELL, who, Role.USER),
+        Action.ACCOUNT_BLOCKED: lambda: operators.block(SHELL, who, why="why it was"),
+        Action.ACCOUNT_UNBLOCKED: lambda: operators.unblock(SHELL, who, why="why it was"),
         Action.CONSENT_WITHDRAWN: lambda: profile.set_consent(owner.actor, Consent.NONE),
         Action.CONSENT_GIVEN: lambda: profile.set_consent(owner.actor, Consent.PROCESSING),
         Action.ACCOUNT_LOCKED: lambda: recovery.lock(owner.actor, owner.password),
@@ -46,26 +50,56 @@ def recorded(stage: Stage) -> None:
         before = _events(stage, who, action)
         stage.act(act)
         after = _events(stage, who, action)
-        hold(len(after) == len(before) + 1, f"{action} left {len(after) - len(before)} lines in the record")
+        left = len(after) - len(before)
+        hold(left == 1, f"{action.value} left {left} lines in the record")
         _hold_told(stage, action, after[-1])
+    _hold_keys_named(stage, who)
+    told = stage.refusal(lambda: operators.block(SHELL, who, why=" "))
+    hold(told == "reasonMissing", f"an operator who tells no reason was answered with {told!r}")
+    _hold_key_acts(stage)
+
+
+def _hold_keys_named(stage: Stage, account_id: int) -> None:
+    """Hold that the record names each key that has ended, also of those that ended together."""
+    ended = select(KEYS.c.id).where(KEYS.c.account_id == account_id, KEYS.c.revoked_at.is_not(None))
+    named = select(AuditEvent.key_id).where(AuditEvent.action == Action.KEY_REVOKED)
+    unnamed = {*stage.rows(ended)} - {*stage.rows(named)}
+    hold(not unnamed, f"the record does not tell of {len(unnamed)} keys that they were revoked")
+
+
+def _hold_key_acts(stage: Stage) -> None:
+    """Hold that the record tells which key acted and on which; and who looked at an account."""
+    owner, support = stage.person(), stage.person(Role.SUPPORT)
+    made = stage.key(owner)
+    wanted = {"name": "made with a key", "level": 1, "expiresIn": 60}
+    told = stage.call("POST", "/api/apikeys/key", made, json=wanted).get_json()["apikey"]
+    query = select(AuditEvent.actor_key_id, AuditEvent.key_id).where(
+        AuditEvent.account_id == owner.account_id, AuditEvent.action == Action.KEY_CREATED
+    )
+    line = stage.rows(query.order_by(AuditEvent.id.desc()).limit(1))
+    hold(line == [(made.uuid, UUID(told["key"]))], "the record does not tell which key acted, or on which")
+    stage.act(lambda: looks.read_account(support.actor, owner.account_id))
+    looked = _events(stage, owner.account_id, Action.ACCOUNT_READ)
+    hold([line[1] for line in looked] == [support.account_id], "the record does not tell who looked")
 
 
 def append_only(stage: Stage) -> None:
     """Change the record, and take lines out of it, with SQL."""
     stage.key(stage.person())
+    ended = {"action": Action.RECORD_ENDED, "actor_kind": ActorKind.SYSTEM, "details": {"before": 10**12}}
+    for at in (clock.from_ms(0), clock.utcnow() + 800 * DAY):  # as if the retention had said so
+        stage.write(insert(AuditEvent).values(at=at, **ended))
     everything = select(AuditEvent.__table__).order_by(AuditEvent.id)
     before = stage.rows(everything)
-    statements = ["UPDATE audit_events SET reason = 'x'", "DELETE FROM audit_events"]
+    oldest = "DELETE FROM audit_events WHERE id = (SELECT min(id) FROM audit_events)"
+    statements = ["UPDATE audit_events SET reason = 'x'", "DELETE FROM audit_events", oldest]
     if stage.scratch.engine.dialect.name == "postgresql":
         statements += ["TRUNCATE audit_events", "TRUNCATE audit_events CASCADE"]
     else:
         statements.append("INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events")
     for statement in statements:
         hold(stage.is_refused(statement), f"the database took: {statement}")
-    hold(
-        stage.rows(everything) == before,
-        "the record is not what it was",
-    )
+    hold(stage.rows(everything) == before, "the record is not what it was")
 
 
 def together(stage: Stage) -> None:
@@ -84,9 +118,9 @@ def together(stage: Stage) -> None:
         if name == "a removal":
             stage.act(lambda: operators.unblock(OPERATOR, owner.account_id, why="a self-check"))
             stage.act(lambda: owner.actor)  # the block has ended their session
+        before = _everything(stage)
         for failing in count(1):
             hold(failing < MOST_STATEMENTS, f"{name} can't be made to fail")
-            before = _everything(stage)
             with _failing(stage, failing):
                 try:
                     stage.act(act)
@@ -97,21 +131,46 @@ def together(stage: Stage) -> None:
 
 
 def last_admin(stage: Stage) -> None:
-    """Let two admins end each other at one moment, then the last one be ended alone."""
+    """Let two admins end each other at one moment, and be ended at one; then the last one alone."""
+    last = [_left_of_two(stage, way) for way in (_end_each_other, _are_ended, _are_ended)][-1]
+    shut = stage.person(Role.ADMIN)
+    stage.act(lambda: operators.block(OPERATOR, shut.account_id, why="a self-check"))
+    for name, act in _ends_of(last).items():
+        told = stage.refusal(act)
+        hold(told == "lastAdmin", f"{name} of the last admin was answered with {told!r}")
+
+
+def _left_of_two(stage: Stage, way: Callable[[Person, Person], Acts]) -> Person:
+    """Hold that of two admins who are ended at one moment one is left; return them."""
+    one, two = _two_admins(stage)
+    stage.together(*way(one, two))
+    active = select(Account.id).where(Account.role == Role.ADMIN, Account.status == Status.ACTIVE)
+    left = [row[0] for row in stage.rows(active)]
+    hold(len(left) == 1, f"{len(left)} admins were left of two who were ended at one moment")
+    return one if left == [one.account_id] else two
+
+
+def _two_admins(stage: Stage) -> tuple[Person, Person]:
+    """Two admins, and no others."""
     one, two = stage.person(Role.ADMIN), stage.person(Role.ADMIN)
     for other in stage.rows(select(Account.id).where(Account.role == Role.ADMIN)):
         if other[0] not in {one.account_id, two.account_id}:
             stage.act(lambda other=other: operators.set_role(OPERATOR, other[0], Role.USER))  # type: ignore[misc]
-    stage.together(
+    return one, two
+
+
+def _end_each_other(one: Person, two: Person) -> Acts:
+    return (
         lambda: operators.set_role(one.actor, two.account_id, Role.USER),
         lambda: operators.block(two.actor, one.account_id, why="a self-check"),
     )
-    active = select(Account.id).where(Account.role == Role.ADMIN, Account.status == Status.ACTIVE)
-    left = [row[0] for row in stage.rows(active)]
-    hold(len(left) == 1, f"{len(left)} admins were left of two who ended each other")
-    for name, act in _ends_of(one if left == [one.account_id] else two).items():
-        told = stage.refusal(act)
-        hold(told == "lastAdmin", f"{name} of the last admin was answered with {told!r}")
+
+
+def _are_ended(one: Person, two: Person) -> Acts:
+    return (
+        lambda: operators.set_role(OPERATOR, one.account_id, Role.USER),
+        lambda: operators.block(OPERATOR, two.account_id, why="a self-check"),
+    )
 
 
 def _ends_of(admin: Person) -> dict[str, Callable[[], object]]:
@@ -124,20 +183,22 @@ def _ends_of(admin: Person) -> dict[str, Callable[[], object]]:
 
 
 def _events(stage: Stage, account_id: int, action: Action) -> list[tuple[Any, ...]]:
-    query = select(AuditEvent.actor_kind, AuditEvent.actor_account_id, AuditEvent.address, AuditEvent.reason)
+    told = (AuditEvent.actor_kind, AuditEvent.actor_account_id, AuditEvent.address)
+    query = select(*told, AuditEvent.reason, AuditEvent.details)
     condition = (AuditEvent.account_id == account_id, AuditEvent.action == action)
     return stage.rows(query.where(*condition).order_by(AuditEvent.id))
 
 
 def _hold_told(stage: Stage, action: Action, line: tuple[Any, ...]) -> None:
     """Hold that a line tells who acted and from where, and of an operator why."""
-    kind, account_id, address, reason = line
-    if kind == OPERATOR.kind:
+    kind, account_id, address, reason, details = line
+    if kind == SHELL.kind:
         needs_none = action is Action.ACCOUNT_ROLE_CHANGED
-        hold(needs_none or reason == "why it was", f"the record does not tell why: {action}")
+        hold(needs_none or reason == "why it was", f"the record does not tell why: {action.value}")
+        hold(details.items() >= SHELL.shell.items(), f"the record does not tell whose shell: {action.value}")
         return
-    hold(account_id is not None, f"the record does not tell who acted: {action}")
-    hold(address == stage.address, f"the record does not tell from where: {action}")
+    hold(account_id is not None, f"the record does not tell who acted: {action.value}")
+    hold(address == stage.address, f"the record does not tell from where: {action.value}")
 
 
 def _everything(stage: Stage) -> dict[str, list[tuple[Any, ...]]]:

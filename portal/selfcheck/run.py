@@ -12,14 +12,29 @@ from flask import Flask
 
 from portal import clock
 from portal.promises import PROMISES, Promise
-from portal.selfcheck import doors, ends, installation, keys, record, strangers
+from portal.selfcheck import (
+    access,
+    at_once,
+    bounds,
+    doors,
+    ends,
+    installation,
+    keys,
+    levels,
+    lines,
+    record,
+    secret,
+    sites,
+    strangers,
+)
 from portal.selfcheck.scratch import scratch
 from portal.selfcheck.stage import Broken, Stage
 
 T = TypeVar("T")
 Check = Callable[[Stage], None]
 
-CHECKS: dict[str, Check] = {**keys.CHECKS, **ends.CHECKS, **doors.CHECKS, **strangers.CHECKS, **record.CHECKS}
+ROOMS = (keys, secret, ends, at_once, lines, doors, bounds, levels, access, strangers, sites, record)
+CHECKS: dict[str, Check] = {name: check for room in ROOMS for name, check in room.CHECKS.items()}
 """How each promise is tried to be broken, by its id."""
 
 

@@ -45,12 +45,18 @@ class Scratch:
     settings: dict[str, str] = field(repr=False)
     folder: Path
     workers: list[Flask] = field(default_factory=list)
+    others: list[Flask] = field(default_factory=list)
 
     def worker(self, number: int = 0) -> Flask:
         """A worker of it: an application with connections and a memory of its own."""
         while len(self.workers) <= number:
             self.workers.append(create_app(self.settings))
         return self.workers[number]
+
+    def other(self, **settings: str) -> Flask:
+        """One more worker, with other settings."""
+        self.others.append(create_app(self.settings | settings))
+        return self.others[-1]
 
     @property
     def engine(self) -> Engine:
@@ -79,13 +85,14 @@ class Scratch:
 
     def close(self) -> None:
         """End the workers in order, so that what they collected is written; new ones may come."""
-        for app in self.workers:
+        for app in self.workers + self.others:
             for name in ("usage", "call_limits", "verifier"):
                 app.extensions[name].close()
             with app.app_context():
                 db.session.remove()
                 db.engine.dispose()
         self.workers.clear()
+        self.others.clear()
 
 
 @contextmanager

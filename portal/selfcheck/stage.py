@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -35,6 +36,8 @@ SEATED = timedelta(minutes=30)
 """How long somebody sits at one session."""
 OPERATOR, NOBODY = Actor.command_line(), Actor(ActorKind.ANONYMOUS)
 DAY = timedelta(days=1)
+NAME = "self-check"
+"""Of each key."""
 GOOD = "good"
 UNKNOWN, EXPIRED, REVOKED = "authenticationFailed", "apikeyExpired", "apikeyRevoked"
 LEVEL = "insufficientAccessLevel"
@@ -118,7 +121,7 @@ class Stage:
         """Make a key for somebody; raises RuleError."""
 
         def make() -> Made:
-            key, secret = keys.create_key(owner.actor, name="self-check", level=level, life=life, **more)
+            key, secret = keys.create_key(owner.actor, name=NAME, level=level, life=life, **more)
             return Made(str(key.id), secret)
 
         return self.act(make)
@@ -216,23 +219,55 @@ class Stage:
             return True
         return False
 
+    def insert_refused(self, like: Made, **change: Any) -> bool:
+        """Whether the database refuses a new key that is like another one but for this."""
+        fresh = {"id": uuid4(), "nonce": None, "digest": secrets.token_bytes(32)}
+        return self.is_refused(insert(KEYS).values(self.row(like) | fresh | change))
+
+    @contextmanager
+    def unguarded(self, guard: str, table: str) -> Iterator[None]:
+        """Take a guard of the database away for the time of a block, as a careless restore does."""
+        away, back = (
+            f"ALTER TABLE {table} DISABLE TRIGGER {guard}",
+            f"ALTER TABLE {table} ENABLE TRIGGER {guard}",
+        )
+        if self.scratch.engine.dialect.name == "sqlite":
+            made = self.rows("SELECT sql FROM sqlite_master WHERE name = :name", name=guard)
+            away, back = f"DROP TRIGGER {guard}", made[0][0]
+        self.write(away)
+        try:
+            yield
+        finally:
+            self.write(back)
+
+    @contextmanager
+    def set_back(self) -> Iterator[None]:
+        """Let the workers begin anew with a clock that was set back by all that it was put forward."""
+        self.scratch.close()
+        with self.clock.set_back():
+            try:
+                yield
+            finally:
+                self.scratch.close()
+
     # Mail
 
-    def mails(self) -> list[str]:
-        """The text of each mail that was sent, after the jobs have run; the oldest first."""
+    def send_mails(self) -> None:
+        """Run the jobs, so that each mail that waits is sent."""
         jobs.run_once(self.scratch.worker(), self.scratch.transport)
-        return [text for _address, text in self._mails()]
 
-    def link(self, person: Person, part: str) -> str:
-        """The token of the newest link to ``part`` that was mailed to somebody."""
-        self.mails()
-        texts = [words for address, words in self._mails() if person.email in address and part in words]
-        hold(texts, f"no mail with a link to {part} was sent")
-        return texts[-1].partition(part)[2].split()[0].rstrip(".>")
+    def link(self, email: str, part: str) -> str:
+        """The token of the newest link to ``part`` that was mailed to an address."""
+        self.send_mails()
+        texts = (words for address, words in self._mails() if address == email and part in words)
+        newest = next(texts, "")
+        hold(newest, f"no mail with a link to {part} was sent")
+        return newest.partition(part)[2].split()[0].rstrip(".>")
 
     def _mails(self) -> Iterator[tuple[str, str]]:
+        """Address and text of each mail that was sent, the newest first."""
         files = (self.scratch.folder / "instance" / "mail").glob("*.eml")
-        for path in sorted(files, key=lambda each: int(each.name.partition("-")[0])):
+        for path in sorted(files, key=lambda each: int(each.name.partition("-")[0]), reverse=True):
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
             body = message.get_body(("plain",))
             yield str(message["To"]), str(body.get_content()) if body else ""

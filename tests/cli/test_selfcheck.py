@@ -52,6 +52,7 @@ def test_nothing_is_checked_that_is_not_promised() -> None:
     assert {*CHECKS, *installation.CHECKS} == set(PROMISES)
 
 
+@pytest.mark.timeout(300)  # it starts four servers; on a busy machine that takes its time
 def test_every_promise_holds_and_nothing_of_the_installation_is_touched(
     app: Flask, database: Database, instance: Path
 ) -> None:
@@ -261,6 +262,19 @@ def test_a_clock_in_hand_stands_still_and_goes_forward_only() -> None:
         assert times.now_ms() > before
 
     assert times.now_ms() - before < 3_600_000
+
+
+def test_a_clock_in_hand_can_be_as_after_it_was_set_back() -> None:
+    with times.taken_in_hand() as hands:
+        before = times.now_ms()
+        hands.forward(days=2)
+        with hands.set_back():
+            assert times.now_ms() - before < 3_600_000
+            times.seen(before + 86_400_000)
+            assert times.now_ms() >= before + 86_400_000 - times.LEEWAY_MS
+        assert times.now_ms() == before + 2 * 86_400_000
+
+    assert times.now_ms() - before < 3_600_000, "what was seen meanwhile is forgotten"
 
 
 def test_it_takes_the_address_and_the_prefix_of_the_installation_and_no_switch(make_app: MakeApp) -> None:

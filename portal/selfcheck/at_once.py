@@ -1,0 +1,92 @@
+"""At once: whoever is asked, and whatever is under way, a key that was revoked is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from portal.models import ActorKind
+from portal.permissions import Role
+from portal.selfcheck.late import send_late
+from portal.selfcheck.servers import Server, serving
+from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
+from portal.services import keys, operators, profile, rotation
+from portal.services.actor import Actor
+
+Way = Callable[[Made], object]
+
+
+def at_once(stage: Stage) -> None:
+    """Revoke what two server processes and two workers have just accepted, in each way that there is."""
+    with serving(stage.scratch.settings) as servers:
+        for name, (whose, revoke) in _ways(stage, servers[0]).items():
+            made = stage.key(whose)
+            told = _everywhere(stage, servers, made)
+            hold(told == {GOOD}, f"a new key was answered with {told}")
+            revoke(made)
+            told = _everywhere(stage, servers, made)
+            hold(told == {REVOKED}, f"after {name} a key was answered with {told}")
+    _hold_nothing_is_kept(stage)
+    _hold_late_bodies(stage)
+
+
+def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
+    """In which ways a key is revoked, and whose is."""
+    owner, one, other = stage.person(), stage.person(Role.SUPPORT), stage.person(Role.SUPPORT)
+    admin = stage.key(stage.person(Role.ADMIN), level=9)
+    by_the_doors: dict[str, Way] = {
+        "a DELETE": lambda made: server.call("DELETE", f"/api/apikeys/{made.id}/key", made),
+        "a revocation by RFC 7009": lambda made: server.call(
+            "POST", "/api/revoke", admin, form={"token": made.secret}
+        ),
+        "a report of a leak": lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
+    }
+    by_the_rules: dict[str, tuple[Person, Callable[[Made], object]]] = {
+        "a click of its owner": (owner, lambda made: keys.revoke_key(owner.actor, made.uuid)),
+        "an operator": (owner, lambda made: operators.revoke_one(OPERATOR, made.uuid, why="-")),
+        "a rotation": (owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
+        "a role that fell": (one, lambda _: operators.set_role(OPERATOR, one.account_id, Role.USER)),
+        "a block": (other, lambda _: operators.block(OPERATOR, other.account_id, why="-")),
+    }
+    return {name: (owner, way) for name, way in by_the_doors.items()} | {
+        name: (whose, lambda made, rule=rule: stage.act(lambda: rule(made)))
+        for name, (whose, rule) in by_the_rules.items()
+    }
+
+
+def _everywhere(stage: Stage, servers: list[Server], made: Made) -> set[str]:
+    """What each worker and each server process says of a key."""
+    return {server.check(made) for server in servers} | {stage.check(made, worker=each) for each in (0, 1)}
+
+
+def _hold_nothing_is_kept(stage: Stage) -> None:
+    """Hold that a worker whose connection was lost believes nothing that it knew before."""
+    owner = stage.person()
+    made, verifier = stage.key(owner), stage.scratch.worker(1).extensions["verifier"]
+    verifier.close()
+    hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
+    verifier.close()
+    stage.act(lambda: keys.revoke_key(owner.actor, made.uuid))
+    told = stage.check(made, worker=1)
+    hold(told == REVOKED, f"over a connection that was opened again a revoked key was answered with {told}")
+
+
+def _hold_late_bodies(stage: Stage) -> None:
+    """Hold that a key which is revoked between the head of its request and the body does nothing."""
+    admin = stage.person(Role.ADMIN)
+    other = stage.key(stage.person())
+    for method, path, body in (
+        ("POST", "/api/apikeys/key", {"name": "late", "level": 1, "expiresIn": 60}),
+        ("PATCH", "/api/account/key", {"bio": "late"}),
+        ("POST", "/api/introspect/batch", {"tokens": [other.secret]}),
+    ):
+        made = stage.key(admin, level=9)
+        revoke = partial(lambda made: keys.revoke_key(admin.actor, made.uuid), made)
+        told = send_late(stage, method, path, body, revoke, by=made)
+        by = Actor(ActorKind.KEY, admin.account_id, key_id=made.uuid, key_level=9)
+        refused = stage.refusal(lambda by=by: profile.update_profile(by, bio="late"))  # type: ignore[misc]
+        hold(refused == REVOKED, f"a door let a key in before it was revoked, and it acted: {refused!r}")
+        hold(told == REVOKED, f"a key that was revoked before the body of its {method} {path} came: {told}")
+
+
+CHECKS = {"at-once": at_once}

@@ -1,0 +1,83 @@
+"""What a key is bound to: networks, a first moment, the longest rest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from portal import clock
+from portal.permissions import Role
+from portal.selfcheck.doors import hold_alike
+from portal.selfcheck.stage import DAY, EXPIRED, GOOD, Made, Stage, code, hold
+from portal.services.conditions import Conditions
+
+HOME, ABROAD = "192.0.2.10", "203.0.113.9"
+NOT_YET, ADDRESS = "apikeyNotYetValid", "addressNotAllowed"
+PROXY, HEADER = "198.51.100.7", "VisitorOfTheSelfCheck"
+
+
+def bound(stage: Stage) -> None:
+    """Use keys from elsewhere, too early, and after too long a rest, at every door."""
+    owner, asking = stage.person(), stage.key(stage.person(Role.ADMIN), level=6)
+    within = stage.key(owner, conditions=Conditions(networks="192.0.2.0/24 2001:db8::/32"))
+    without = stage.key(owner, conditions=Conditions(networks="!203.0.113.0/24"))
+    hour = timedelta(hours=1)
+    early = stage.key(owner, conditions=Conditions(not_before=clock.utcnow() + hour))
+    resting = stage.key(owner, life=DAY, conditions=Conditions(max_idle=3600))
+    for made, address, expected in (
+        (within, HOME, GOOD),
+        (within, "2001:db8::7", GOOD),
+        (within, ABROAD, ADDRESS),
+        (without, f"::ffff:{HOME}", GOOD),
+        (without, f"::ffff:{ABROAD}", ADDRESS),
+        (early, HOME, NOT_YET),
+    ):
+        hold_alike(stage, asking, made, address, expected)
+    _hold_visitors(stage, asking, within)
+    _hold_forgeries(stage, within)
+    stage.clock.forward(hours=1)
+    hold_alike(stage, asking, early, HOME, GOOD)
+    hold_alike(stage, asking, resting, HOME, EXPIRED)
+
+
+def _hold_visitors(stage: Stage, asking: Made, within: Made) -> None:
+    """Hold that a service which sits in the right network does not lend its address to its visitors."""
+    ways: dict[str, dict[str, Any]] = {
+        "/api/introspect": {"data": {"token": within.secret}},
+        "/api/introspect?": {"data": {"token": within.secret}, "headers": {"Accept": "*/*;q=1"}},
+        "/api/introspect/batch": {"json": {"tokens": [within.secret]}},
+    }
+    for path, more in ways.items():
+        told = stage.call("POST", path.rstrip("?"), asking, address=HOME, **more).get_json()
+        active = told["tokens"][0]["active"] if "tokens" in told else told["active"]
+        hold(not active, f"{path} took the address of the service that asks for the visitor's")
+
+
+def _hold_forgeries(stage: Stage, within: Made) -> None:
+    """Hold that nobody comes from elsewhere by saying so, with a proxy before the portal or without."""
+    proxied = stage.scratch.other(PORTAL_TRUSTED_PROXIES=f"{PROXY}/32", PORTAL_PROXY_HEADER=HEADER)
+    behind, direct = proxied.test_client(), stage.client()
+    for name, client, address, headers, expected in (
+        ("through the proxy", behind, PROXY, {HEADER: HOME}, GOOD),
+        ("through the proxy, from abroad", behind, PROXY, {HEADER: ABROAD}, ADDRESS),
+        ("with a word of its own", behind, PROXY, {HEADER: f"{HOME}, {ABROAD}"}, ADDRESS),
+        ("past the proxy", behind, ABROAD, {HEADER: HOME}, ADDRESS),
+        ("through two hops", behind, PROXY, {HEADER: f"{HOME}, {PROXY}"}, GOOD),
+        ("in another header", behind, PROXY, {HEADER: ABROAD, "X-Forwarded-For": HOME}, ADDRESS),
+        ("with another header alone", behind, ABROAD, {"X-Forwarded-For": HOME}, ADDRESS),
+        ("through a proxy that says nothing", behind, PROXY, {"X-Forwarded-For": HOME}, ADDRESS),
+        ("where no proxy is", direct, ABROAD, {HEADER: HOME, "X-Forwarded-For": HOME}, ADDRESS),
+        (
+            "where no proxy is, by other names",
+            direct,
+            ABROAD,
+            {"X-Real-Ip": HOME, "Forwarded": HOME},
+            ADDRESS,
+        ),
+    ):
+        answer = stage.call("GET", "/api/whoami/key", within, client=client, address=address, headers=headers)
+        told = code(answer)
+        hold(told == expected, f"who comes {name} was answered with {told}")
+
+
+CHECKS = {"bound": bound}

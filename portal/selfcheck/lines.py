@@ -1,0 +1,113 @@
+"""The line of a key: what replaces it, and what ends with it when its secret leaks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from secrets import token_urlsafe
+
+from sqlalchemy import func, select
+
+from portal.models import Action, ApiKey, AuditEvent, MailKind, OutboxMail
+from portal.selfcheck.stage import DAY, GOOD, REVOKED, Made, Person, Stage, hold
+from portal.services import rotation, secrets
+
+
+def rotated(stage: Stage) -> None:
+    """Rotate a key: with an overlap, near its expiry, and four times at one moment."""
+    owner = stage.person()
+    old = stage.key(owner, life=timedelta(hours=30))
+    new = _rotate(stage, owner, old, timedelta(hours=24))
+    hold((stage.check(old), stage.check(new)) == (GOOD, GOOD), "during the overlap not both keys work")
+    stage.clock.forward(hours=24)
+    told = (stage.check(old), stage.check(new))
+    hold(told == (REVOKED, GOOD), f"after the overlap the two keys were answered with {told}")
+    _hold_stays_retired(stage, old)
+    for later in ("NULL", "retires_at + 1000", "expires_at"):
+        moved = f"UPDATE api_keys SET retires_at = {later} WHERE retires_at > 0"  # noqa: S608  # ours
+        hold(stage.is_refused(moved), f"the database let a retirement be moved to {later}")
+    near = stage.key(owner, life=timedelta(hours=2))
+    _rotate(stage, owner, near, timedelta(days=7))
+    stage.clock.forward(hours=2)
+    hold(stage.check(near) != GOOD, "an overlap let a key work on after its expiry")
+    third = stage.key(owner)
+    stage.together(*[lambda: rotation.rotate_key(owner.actor, third.uuid)] * 4)
+    hold(stage.check(third) == REVOKED, "a key that was rotated without an overlap still works")
+    query = select(func.count()).select_from(ApiKey).where(ApiKey.replaces_id == third.uuid)
+    made = stage.rows(query)[0][0]
+    hold(made == 1, f"four rotations at one moment made {made} successors")
+
+
+def _hold_stays_retired(stage: Stage, old: Made) -> None:
+    """Hold that a key whose overlap is over does not begin again where the clock was set back."""
+    stage.clock.forward(hours=1)
+    hold(stage.check(stage.key(stage.person())) == GOOD, "a new key was refused")
+    with stage.set_back():
+        told = stage.check(old)
+    hold(told == REVOKED, f"with a clock that was set back a rotated key was answered with {told}")
+
+
+def leaked(stage: Stage) -> None:
+    """Report a secret as a stranger, twice, beside one that is nobody's."""
+    owner = stage.person()
+    made, other = stage.key(owner), stage.key(owner)
+    prefix = stage.scratch.worker().config["PORTAL"].key_prefix
+    told = []
+    for secret in (secrets.make_secret(prefix), made.secret, made.secret):
+        answer = stage.call("POST", "/api/leaks", json={"secrets": [secret], "url": "https://example.org/x"})
+        told.append((answer.status_code, answer.get_data()))
+    hold(len(set(told)) == 1, "the answer tells whether a reported secret was one of ours")
+    hold(stage.check(made, worker=1) == REVOKED, "a key whose secret was reported still works")
+    hold(stage.check(other) == GOOD, "a key that was not reported was revoked too")
+    _hold_line_ends(stage)
+    _hold_older_pepper(stage)
+    for what, query in (
+        (
+            "records",
+            select(func.count()).where(
+                AuditEvent.key_id == made.uuid, AuditEvent.action == Action.KEY_REVOKED
+            ),
+        ),
+        (
+            "mails",
+            select(func.count()).where(
+                OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.KEYS_LEAKED
+            ),
+        ),
+    ):
+        found = stage.rows(query)[0][0]
+        hold(found == 1, f"a leak that was reported twice left {found} {what}")
+
+
+def _hold_line_ends(stage: Stage) -> None:
+    """Hold that a report ends what came of a key before it: its successor, and what was created with it."""
+    owner = stage.person()
+    stolen = stage.key(owner, life=2 * DAY)
+    wanted = {"name": "self-check", "level": 1, "expiresIn": 3600}
+    told = stage.call("POST", "/api/apikeys/key", stolen, json=wanted).get_json()["apikey"]
+    created = Made(told["key"], told["secret"])
+    successor = _rotate(stage, owner, stolen, timedelta(0))
+    stage.call("POST", "/api/leaks", json={"secrets": [stolen.secret]})
+    for name, made in (("a successor", successor), ("a key that was created with it", created)):
+        seen = stage.check(made, worker=1)
+        hold(seen == REVOKED, f"{name} of a secret that was reported was answered with {seen}")
+
+
+def _hold_older_pepper(stage: Stage) -> None:
+    """Hold that a report finds a key whose pepper is no longer the one of new keys."""
+    made = stage.key(stage.person())
+    ring = f"p2:{token_urlsafe(32)},{stage.scratch.settings['PORTAL_PEPPERS']}"
+    later = stage.scratch.other(PORTAL_PEPPERS=ring).test_client()
+    stage.call("POST", "/api/leaks", client=later, json={"secrets": [made.secret]})
+    told = stage.check(made)
+    hold(told == REVOKED, f"a reported secret of an older pepper was answered with {told}")
+
+
+def _rotate(stage: Stage, owner: Person, old: Made, overlap: timedelta) -> Made:
+    def rotate() -> Made:
+        key, secret = rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)
+        return Made(str(key.id), secret)
+
+    return stage.act(rotate)
+
+
+CHECKS = {"leaked": leaked, "rotated": rotated}
