@@ -10,13 +10,21 @@ from sqlalchemy import insert
 from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.stage import GOOD, KEYS, LEVEL, Made, Stage, code, hold
+from portal.services.conditions import Conditions
+
+NOTE = "for the self-check alone"
+KEYS_OF = "/api/apikeys/key"
 
 
 def levels(stage: Stage) -> None:
     """Ask forward auth, the API and the figures for more than a key's level."""
     _hold_forward_auth(stage)
     owner = stage.person()
-    low, high = stage.key(owner, level=0), stage.key(owner, level=4)
+    low, reading = stage.key(owner, level=0), stage.key(owner, level=2)
+    high = stage.key(owner, level=4, conditions=Conditions(note=NOTE))
+    hold(high.id not in stage.call("GET", KEYS_OF, low).text, "a key of level 0 sees the others of its owner")
+    hold(NOTE not in stage.call("GET", KEYS_OF, reading).text, "a key of level 2 reads private notes")
+    hold(NOTE in stage.call("GET", KEYS_OF, high).text, "a key of level 4 reads no private notes")
     told = code(stage.call("DELETE", f"/api/apikeys/{high.id}/key", low))
     hold(told == LEVEL, f"a key of level 0 that removed another was answered with {told}")
     status = stage.call("GET", "/metrics", high).status_code
