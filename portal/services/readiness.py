@@ -149,6 +149,7 @@ def _look(connection: Connection, looks: _Looks, ring: Ring, now: float) -> Read
         found = differences(connection)
         if found:
             log.error("readiness.unguarded", found=found)
+            looks.rows_at = float("-inf")  # anything may have been written meanwhile
             return Readiness.UNGUARDED
     is_time_for_rows = now - looks.rows_at >= ROWS_EVERY
     try:

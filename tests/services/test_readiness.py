@@ -29,6 +29,13 @@ TRIGGERS = {
 }
 
 
+AS_MADE = {
+    "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'api_keys_revoked'",
+    "postgresql": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'api_keys_revoked'",
+}
+"""How a trigger was made, to be made again."""
+
+
 def ready(make_app: MakeApp) -> tuple[int, str]:
     """What a worker that has just begun says."""
     app = make_app()
@@ -283,11 +290,7 @@ def test_a_worker_that_runs_notices_within_a_minute_and_recovers_at_once(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(readiness.time, "monotonic", lambda: now[0])
-    made = {
-        "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'api_keys_revoked'",
-        "postgresql": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'api_keys_revoked'",
-    }
-    [(again,)] = database.execute(made[database.kind])
+    [(again,)] = database.execute(AS_MADE[database.kind])
     assert client.get("/readyz").status_code == 200
     database.execute(f"DROP TRIGGER api_keys_revoked{'' if database.kind == 'sqlite' else ' ON api_keys'}")
 
@@ -312,6 +315,24 @@ def test_a_row_that_was_broken_since_is_noticed_in_ten_minutes_and_told_until_it
     assert client.get("/readyz").text == BROKEN
     write_past_guards(database, "UPDATE api_keys SET level = 8 WHERE name = 'one'")
     assert client.get("/readyz").text == "ready\n"
+
+
+def test_what_was_written_while_a_guard_was_gone_is_looked_for_as_soon_as_it_is_back(
+    furnished: None, app: Flask, client: PageChecker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(readiness.time, "monotonic", lambda: now[0])
+    [(again,)] = database.execute(AS_MADE[database.kind])
+    assert client.get("/readyz").text == "ready\n"
+    database.execute(f"DROP TRIGGER api_keys_revoked{'' if database.kind == 'sqlite' else ' ON api_keys'}")
+    now[0] += readiness.GUARDS_EVERY
+    assert client.get("/readyz").text == UNGUARDED
+
+    write_past_guards(database, "UPDATE api_keys SET level = 9 WHERE name = 'one'")
+    with database.connect() as connection:
+        connection.exec_driver_sql(again)
+
+    assert client.get("/readyz").text == BROKEN
 
 
 def test_who_asks_while_another_looks_is_told_what_was_found_last(
