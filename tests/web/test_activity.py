@@ -141,6 +141,8 @@ def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, ca
     assert "All keys revoked 3 keys, excessive use, too much An operator" in listed[0]
     for told in ("Key made by token, level 0 You, with a token", "Key made by key, level 0 One of your keys"):
         assert any(told in act for act in listed), told
+    [by_key] = [act for act in listed if "Key made by key" in act]
+    assert f"{made.id[:8]}…{made.id[-4:]}" in by_key, "which key it was"
 
 
 @pytest.mark.usefixtures("cast")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,9 +12,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.extensions import db
-from portal.models import Account, Action, ApiKey, Reason, Status
+from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, free_text, limits, looks, operators, removal
+from portal.services import audit, free_text, keys, limits, looks, operators, removal
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.counting import Limit
@@ -151,6 +152,19 @@ class TestTheAccount:
         told = words(sue.get(path(cast.alice)))
 
         assert re.search(r"Signed in .*?alice number \d+ alice number \d+ by signing in", told)
+
+    def test_the_record_tells_which_key_acted(
+        self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
+    ) -> None:
+        made = make_key(cast.alice)
+        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(made.id), key_level=4)
+        with app.app_context():
+            keys.create_key(actor, name="by key", level=0, life=timedelta(days=1))
+        row = sue.page(f"/admin/record?account={cast.alice.account_id}&action=key:created").select_one(
+            "tbody tr"
+        )
+        assert row
+        assert f"with a key {made.id[:8]}…{made.id[-4:]}" in " ".join(row.get_text(" ").split())
 
     def test_looking_is_recorded(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         sue.get("/admin/accounts?query=alice")

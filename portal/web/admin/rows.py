@@ -42,6 +42,7 @@ class RecordRow:
     action: str
     by: Party | None
     through: str
+    by_key_id: UUID | None
     account: Party | None
     key_id: UUID | None
     address: str | None
@@ -65,6 +66,7 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
         action=event.action.value,
         by=_party(event.account_id if _is_sign_in(event) else event.actor_account_id, names),
         through=_through(event),
+        by_key_id=event.actor_key_id,
         account=_party(event.account_id, names),
         key_id=event.key_id,
         address=event.address,
