@@ -14,12 +14,12 @@ from portal.permissions import N_
 SENTENCES: dict[str, str] = {
     # sign-up, sign-in, profile
     "postBodyMissing": N_("The request has no body. Send a JSON object."),
-    "emailMissing": N_("The mail address is missing. Give the one that you read."),
-    "emailInvalid": N_("No mail can be sent to this address. Check how it is written."),
+    "emailMissing": N_("The email is missing. Give the one that you read."),
+    "emailInvalid": N_("No email can be sent to this address. Check how it is written."),
     "emailTaken": N_("There is an account with this address. Choose another address."),
     "languageMissing": N_("The language is missing. Give one of: en, de, es, fr, nl."),
     "unsupportedLanguage": N_("This language is not known. Give one of: en, de, es, fr, nl."),
-    "usernameMissing": N_("The name is missing. Give your name, mail address or number."),
+    "usernameMissing": N_("The name is missing. Give your name, email or number."),
     "usernameInvalid": N_(
         "This name won't do. Use 2 to 40 letters, digits, dots, underscores or hyphens, "
         "with one letter at least."

@@ -61,9 +61,9 @@ ACTOR_KINDS: dict[ActorKind, str] = {
 """Through what somebody acted."""
 
 CREATED_THROUGH: dict[ActorKind, str] = {
-    ActorKind.BROWSER: N_("Signed in, in the browser"),
-    ActorKind.JWT: N_("Signed in, with a token"),
-    ActorKind.COMMAND_LINE: N_("On the command line"),
+    ActorKind.BROWSER: N_("The browser, signed in"),
+    ActorKind.JWT: N_("An API token (JWT)"),
+    ActorKind.COMMAND_LINE: N_("The command line"),
 }
 """Through what a key was created, if not with a key."""
 
@@ -77,15 +77,15 @@ REPORTERS: dict[str, str] = {
 ACTIONS: dict[Action, str] = {
     Action.ACCOUNT_SIGN_UP_REQUESTED: N_("Sign-up asked for"),
     Action.ACCOUNT_CREATED: N_("Account made"),
-    Action.ACCOUNT_CONFIRMED: N_("Mail address confirmed"),
+    Action.ACCOUNT_CONFIRMED: N_("Email confirmed"),
     Action.ACCOUNT_UPDATED: N_("Profile changed"),
-    Action.ACCOUNT_EMAIL_CHANGE_REQUESTED: N_("New mail address asked for"),
-    Action.ACCOUNT_EMAIL_CHANGE_CANCELLED: N_("Change of mail address cancelled"),
-    Action.ACCOUNT_EMAIL_CHANGED: N_("Mail address changed"),
+    Action.ACCOUNT_EMAIL_CHANGE_REQUESTED: N_("Change of email asked for"),
+    Action.ACCOUNT_EMAIL_CHANGE_CANCELLED: N_("Change of email cancelled"),
+    Action.ACCOUNT_EMAIL_CHANGED: N_("Email changed"),
     Action.ACCOUNT_LOCKED: N_("Account locked by its owner"),
     Action.ACCOUNT_UNLOCKED: N_("Account unlocked by its owner"),
-    Action.ACCOUNT_UNLOCK_REQUESTED: N_("Way back from a lock asked for"),
-    Action.ACCOUNT_LINK_MAILED: N_("Way back mailed to the owner"),
+    Action.ACCOUNT_UNLOCK_REQUESTED: N_("Link to unlock asked for"),
+    Action.ACCOUNT_LINK_MAILED: N_("Link mailed to the owner"),
     Action.ACCOUNT_BLOCKED: N_("Account blocked"),
     Action.ACCOUNT_UNBLOCKED: N_("Account unblocked"),
     Action.ACCOUNT_REMOVED: N_("Account removed"),

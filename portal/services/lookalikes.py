@@ -20,6 +20,9 @@ COMMON_ROLES = frozenset(role.value for role in Role) - OFFICES
 
 _ALIKE = str.maketrans("013457i", "oleastl")
 _LIKE_LATIN = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LISU"})
+_LATIN_LIKE = frozenset("асԁеһіјӏорԛѕԝхуαικνορτυχ")
+"""Letters of Cyrillic and Greek that make up whole words which read like Latin ones."""
+
 _TOGETHER = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA"})
 """Scripts that one language writes side by side."""
 
@@ -37,12 +40,12 @@ def is_reserved(name: str) -> bool:
 
 
 def shown_address(email: str) -> str:
-    r"""A mail address as operators read it: where scripts mix, no letter passes for another.
+    r"""An address of mail as everybody reads it: where scripts mix, no letter passes for another.
 
     The domain is then written as ``xn--``, a name before the @ with escapes: ``\u0430dmin``.
     """
     local, at, domain = escaped(email).rpartition("@")
-    if len(_scripts(local)) > 1:
+    if len(_scripts(local)) > 1 or (_passes_for_latin(local) and "LATIN" in _scripts(domain)):
         local = local.encode("ascii", "backslashreplace").decode()
     return f"{local}{at}{_shown_domain(domain)}"
 
@@ -64,6 +67,11 @@ def _scripts(text: str) -> frozenset[str]:
     """The scripts of the letters, as their Unicode names begin; those that belong together as one."""
     names = {re.split("[ -]", unicodedata.name(each, "?"))[0] for each in text if each.isalpha()}
     return frozenset("CJK" if name in _TOGETHER else name for name in names)
+
+
+def _passes_for_latin(text: str) -> bool:
+    letters = {each for each in text.lower() if each.isalpha()}
+    return bool(letters) and letters <= _LATIN_LIKE
 
 
 def _read(word: str) -> str:

@@ -63,7 +63,7 @@ def send(page: Page) -> None:
 
 def sign_in(page: Page, name: str, password: str) -> None:
     page.goto("/signin")
-    page.get_by_label("Name, mail address or number").or_(page.locator("[name=username]")).first.fill(name)
+    page.get_by_label("Email or name").or_(page.locator("[name=username]")).first.fill(name)
     page.locator("[name=password]").fill(password)
     send(page)
 

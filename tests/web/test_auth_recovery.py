@@ -30,7 +30,7 @@ def unlock_path(app, cast, mailbox):
 def test_a_forgotten_password_is_replaced_by_mail(client, cast, reset_path):
     answer = client.submit(reset_path, {"password": NEW})
     assert (answer.status_code, answer.location) == (303, "/signin")
-    assert "The new password of alice@example.org is set" in client.page("/signin").text
+    assert "The new password for alice@example.org is set" in client.page("/signin").text
     assert client.submit("/signin", {"username": "alice", "password": cast.alice.password}).status_code == 422
     assert client.submit("/signin", {"username": "alice", "password": NEW}).status_code == 303
 
@@ -63,7 +63,7 @@ def test_the_answer_is_the_same_for_a_known_and_an_unknown_address(new_client, c
 def test_a_bad_address_is_told_beside_the_field(client):
     answer = ask_for_reset(client, "alice")
     assert answer.status_code == 422
-    assert "No mail can be sent" in parse(answer).select_one("#email-error").text
+    assert "No email can be sent" in parse(answer).select_one("#email-error").text
     assert parse(answer).select_one("#email")["value"] == "alice"
 
 
@@ -178,10 +178,15 @@ STALE = [
 ]
 
 
+@pytest.mark.usefixtures("cast")
 def test_a_wrong_link_says_where_the_next_one_comes_from(client):
     for path, target in STALE:
         page = client.page(path, status=410)
         assert page.select_one("main a.main")["href"] == target
+
+
+def test_a_wrong_link_to_the_first_admin_says_that_a_start_prints_another(client):
+    assert "Restart the portal" in client.page("/setup/x", status=410).select_one("main").text
 
 
 def test_guessing_links_slows_its_source(client):

@@ -102,8 +102,8 @@ def test_until_there_is_an_admin_nobody_can_sign_up(app, client, path, mailbox, 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"email": "ada"}, "No mail can be sent"),
-        ({"email": ""}, "The mail address is missing"),
+        ({"email": "ada"}, "No email can be sent"),
+        ({"email": ""}, "The email is missing"),
         ({"password": "ada@example.org!"}, "mostly your name"),
         ({"consent": "0"}, "Choose one of the two"),
     ],

@@ -66,10 +66,10 @@ def test_the_pages_for_a_free_and_a_taken_address_differ_in_the_address_only(new
 @pytest.mark.parametrize(
     ("email", "sentence"),
     [
-        ("", "The mail address is missing"),
-        ("carol", "No mail can be sent to this address"),
-        ("carol@", "No mail can be sent to this address"),
-        ("a" * 300 + "@example.org", "No mail can be sent to this address"),
+        ("", "The email is missing"),
+        ("carol", "No email can be sent to this address"),
+        ("carol@", "No email can be sent to this address"),
+        ("a" * 300 + "@example.org", "No email can be sent to this address"),
     ],
 )
 def test_a_bad_address_is_told_beside_the_field_and_kept(client, database, email, sentence):

@@ -300,12 +300,12 @@ def test_each_key_tells_what_created_it(
 
     own, its = alice.page(f"/account/keys/{made.id}"), alice.page(f"/account/keys/{child.id}")
 
-    assert "Created with Signed in, in the browser" in text_of(own)
-    assert "It created 1 key that is not revoked" in text_of(own)
+    assert "Created with The browser, signed in" in text_of(own)
+    assert "Keys it created 1 not revoked" in text_of(own)
     link = its.select_one(f'dl.facts a[href="/account/keys/{made.id}"]')
     assert link
     assert "Created with Key" in text_of(its)
-    assert "It created" not in text_of(its)
+    assert "Keys it created" not in text_of(its)
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["a living key", "a revoked key"])

@@ -84,7 +84,7 @@ def test_a_new_address_counts_once_its_mail_is_answered(alice, cast, mailbox):
     answer = alice.submit(path)
     assert (answer.status_code, answer.location) == (303, "/account/profile")
     assert NEW in alice.page("/account/profile").find("main").text
-    assert mailbox.last(to=cast.alice.email).subject == "Your address was changed"
+    assert mailbox.last(to=cast.alice.email).subject == "Your email was changed"
     alice.page(path, status=410)
 
 
@@ -108,7 +108,7 @@ def test_the_password_is_asked_before_the_address_changes(alice, cast, mailbox):
 def test_a_bad_address_is_told_beside_its_field(alice, cast):
     answer = ask_for_address(alice, cast, email="alice")
     assert answer.status_code == 422
-    assert "No mail can be sent" in parse(answer).select_one("#email-error").text
+    assert "No email can be sent" in parse(answer).select_one("#email-error").text
 
 
 def test_an_address_that_somebody_has_gets_no_mail_and_the_same_answer(alice, cast, mailbox):

@@ -114,7 +114,7 @@ def test_the_old_address_is_told_when_another_is_asked_for_and_stops_it(
 ):
     ask_for(alice, cast.alice, "thief@example.org")
     told = mailbox.last(to=cast.alice.email)
-    assert told.subject == "Another address was asked for"
+    assert told.subject == "A change of email was asked for"
     assert "thief@example.org" in told.text
     owner, path = new_client(), told.path("/stop-email/")
     before = database.rows()
@@ -164,7 +164,7 @@ def test_a_change_that_was_cancelled_before_its_mail_was_sent_mails_no_link(alic
     ask_for(alice, cast.alice, NEW)
     alice.submit("/account/profile", form="/account/profile/email/cancel")
     assert mailbox.all(to=NEW) == []
-    assert mailbox.last(to=cast.alice.email).subject == "Another address was asked for"
+    assert mailbox.last(to=cast.alice.email).subject == "A change of email was asked for"
 
 
 def test_a_change_no_longer_waits_after_a_day(alice, cast, mailbox, clock):
@@ -260,7 +260,7 @@ def test_a_link_changes_nothing_for_whoever_else_is_signed_in(app, bobs, cast, m
     path, address = make(app, cast, mailbox)
     page = bobs.page(path)
     assert address in page.find("main").text
-    assert "You are signed in here as bobby" in page.find("main").text
+    assert "You are signed in as bobby" in page.find("main").text
     assert cast.bob.email not in page.text
     before, newest = of_bob(database, cast), newest_event(database)
 
@@ -297,7 +297,7 @@ def newest_event(database):
 def test_whoever_confirms_while_another_is_signed_in_is_told_how_to_go_on(app, bobs, cast, mailbox):
     path, _address = confirm_link(app, cast, mailbox)
     bobs.submit(path, {"password": PASSWORD, "consent": "1"})
-    assert "The account of carol@example.org is ready" in bobs.page("/account/keys").text
+    assert "The account for carol@example.org is ready" in bobs.page("/account/keys").text
     token = bobs.page("/account/profile").select_one("main input[name=csrf_token]")["value"]
     bobs.post("/signout", data={"csrf_token": token})
     assert bobs.submit("/signin", {"username": "carol@example.org", "password": PASSWORD}).status_code == 303
@@ -306,7 +306,7 @@ def test_whoever_confirms_while_another_is_signed_in_is_told_how_to_go_on(app, b
 def test_the_owner_who_is_signed_in_confirms_and_goes_on(alice, cast, mailbox):
     ask_for(alice, cast.alice, NEW)
     path = mailbox.last(to=NEW).path("/confirm-email/")
-    assert "You are signed in here" not in alice.page(path).text
+    assert "You are signed in as" not in alice.page(path).text
     assert alice.submit(path).location == "/account/profile"
 
 
@@ -327,7 +327,7 @@ def test_the_first_admin_is_made_beside_whoever_is_signed_in(app, client):
     fields = {"email": "ada@example.org", "password": PASSWORD, "consent": "1"}
     assert client.submit(path, fields).status_code == 303
     page = client.page("/account/keys")
-    assert "The account of ada@example.org is ready" in page.text
+    assert "The account for ada@example.org is ready" in page.text
     with app.app_context():
         assert len(sessions.list_sessions(person.account_id)) == 1
 

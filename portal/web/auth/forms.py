@@ -32,7 +32,7 @@ EMAIL: dict[str, Any] = {"autocomplete": "email", "maxlength": 320, "spellcheck"
 class SignUpForm(Form):
     """An address and a language; everything else comes after the mail."""
 
-    email = EmailField(_l("Mail address"), default="", render_kw=EMAIL)
+    email = EmailField(_l("Email"), default="", render_kw=EMAIL)
     language = SelectField(_l("Language"), choices=choices(LANGUAGES), validate_choice=False)
 
 
@@ -66,7 +66,7 @@ class ConfirmForm(NewPasswordForm, ConsentForm):
 class SetupForm(ConfirmForm):
     """The first admin."""
 
-    email = EmailField(_l("Mail address"), default="", render_kw={**EMAIL, "autocomplete": "username"})
+    email = EmailField(_l("Email"), default="", render_kw={**EMAIL, "autocomplete": "username"})
     password = new_password(_l("Password"))
     consent = consent_choice()
 
@@ -82,7 +82,7 @@ class SignInForm(Form):
     """Name and password, and where to go then."""
 
     username = StringField(
-        _l("Mail address or name"),
+        _l("Email or name"),
         validators=[Given("usernameMissing")],
         default="",
         render_kw={
@@ -105,7 +105,7 @@ class SignInForm(Form):
 class ForgotForm(Form):
     """The address of an account whose password was forgotten."""
 
-    email = EmailField(_l("Mail address"), default="", render_kw=EMAIL)
+    email = EmailField(_l("Email"), default="", render_kw=EMAIL)
 
 
 class PressForm(Form):

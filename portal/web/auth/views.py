@@ -20,6 +20,7 @@ from portal.http.limited import limited
 from portal.models import LANGUAGES, Account, MailToken, Purpose, SessionKind, SignedSession, Status
 from portal.services import limits, profile, recovery, sessions, signup, tokens, waiting
 from portal.services.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed, TokenInvalid
+from portal.services.lookalikes import shown_address
 from portal.web.auth.forms import (
     ConfirmForm,
     ForgotForm,
@@ -49,7 +50,7 @@ def sign_up() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             email = signup.request_sign_up(visitor(), text(form.email), text(form.language))
-            flash(_("We have sent a mail to %(address)s.", address=email), "success")
+            flash(_("We have sent an email to %(address)s.", address=shown_address(email)), "success")
             return redirect(url_for(".sign_up_sent"), 303)
     return shown("auth/sign_up.html", form)
 
@@ -76,14 +77,16 @@ def confirm(token: str) -> ResponseReturnValue:
                 password=text(form.password),
                 kind=None if current_user.is_authenticated else SessionKind.BROWSER,
             )
-            return _welcome(entered, link.address, _("Welcome. Your account is ready; make your first key."))
+            return _welcome(
+                entered, link.address, _("Welcome. Your account is ready: create your first key.")
+            )
     return _show_link("auth/confirm.html", form, link)
 
 
 @blueprint.route("/setup/<token>", methods=BOTH)
 @limited(lambda: limits.may_confirm(client_address()))
 def setup(token: str) -> ResponseReturnValue:
-    """Make the first admin with the link that the server printed."""
+    """Create the first admin with the link that the server printed."""
     _usable(token, Purpose.FIRST_ADMIN)
     if not signup.is_being_set_up():
         raise TokenInvalid
@@ -135,7 +138,10 @@ def forgot() -> ResponseReturnValue:
         with form.refusals():
             recovery.request_reset(visitor(), text(form.email))
             flash(
-                _("If there is an account with %(address)s, a mail is on its way.", address=text(form.email)),
+                _(
+                    "If there is an account with %(address)s, an email is on its way.",
+                    address=shown_address(text(form.email)),
+                ),
                 "success",
             )
             return redirect(url_for(".forgot_sent"), 303)
@@ -160,9 +166,9 @@ def reset(token: str) -> ResponseReturnValue:
             recovery.reset_password(visitor(), token, text(form.password))
             flash(
                 _(
-                    "The new password of %(address)s is set, and every session of that account is ended. "
+                    "The new password for %(address)s is set, and every session of that account has ended. "
                     "Sign in with it.",
-                    address=link.address,
+                    address=shown_address(link.address),
                 ),
                 "success",
             )
@@ -179,7 +185,10 @@ def unlock(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         recovery.unlock(visitor(), token)
         flash(
-            _("The account of %(address)s is open again. Sign in, and make new keys.", address=link.address),
+            _(
+                "The account %(address)s is unlocked. Sign in and create new keys.",
+                address=shown_address(link.address),
+            ),
             "success",
         )
         return redirect(url_for(".sign_in"), 303)
@@ -196,9 +205,9 @@ def confirm_email(token: str) -> ResponseReturnValue:
         profile.confirm_email(visitor(), token)
         flash(
             _(
-                "The mail address of the account %(name)s is now %(address)s.",
+                "The email of the account %(name)s is now %(address)s.",
                 name=link.account.username,
-                address=link.address,
+                address=shown_address(link.address),
             ),
             "success",
         )
@@ -219,9 +228,9 @@ def stop_email(token: str) -> ResponseReturnValue:
         waiting.stop_email(visitor(), token)
         flash(
             _(
-                "The change is stopped: %(address)s stays the address of the account. If you did not ask "
-                "for it, somebody knows your password: set a new one now.",
-                address=link.address,
+                "The change is stopped: the email of the account stays %(address)s. If you did not ask "
+                "for the change, somebody knows your password: set a new one now.",
+                address=shown_address(link.address),
             ),
             "success",
         )
@@ -232,7 +241,7 @@ def stop_email(token: str) -> ResponseReturnValue:
 @blueprint.errorhandler(TokenInvalid)
 def show_stale(_error: TokenInvalid) -> ResponseReturnValue:
     """Say that a link is wrong, used or too old, and where the next one comes from."""
-    return render_template("auth/stale.html"), 410
+    return render_template("auth/stale.html", is_being_set_up=signup.is_being_set_up), 410
 
 
 def enter(signed: SignedSession, token: str) -> None:
@@ -302,9 +311,8 @@ def _welcome(entered: tuple[SignedSession, str] | None, address: str, words: str
     else:
         flash(
             _(
-                "The account of %(address)s is ready. You are signed in with another one: "
-                "sign out to use it.",
-                address=address,
+                "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
+                address=shown_address(address),
             ),
             "success",
         )

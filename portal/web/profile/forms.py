@@ -30,4 +30,4 @@ class ProfileForm(Form):
 class EmailForm(ProofForm):
     """A new address, and the password to show who asks."""
 
-    email = EmailField(_l("New mail address"), default="", render_kw=EMAIL)
+    email = EmailField(_l("New email"), default="", render_kw=EMAIL)

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.services import limits, profile, waiting
+from portal.services.lookalikes import shown_address
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
@@ -50,8 +51,8 @@ def email() -> ResponseReturnValue:
             )
             flash(
                 _(
-                    "We have sent a mail to %(address)s. The address counts once you confirm it.",
-                    address=address,
+                    "We have sent an email to %(address)s. The change takes effect once you confirm it.",
+                    address=shown_address(address),
                 ),
                 "success",
             )
@@ -63,7 +64,7 @@ def email() -> ResponseReturnValue:
 def cancel_email() -> ResponseReturnValue:
     """Drop the change of address that waits."""
     if waiting.cancel_email(actor()):
-        flash(_("The change is cancelled. Your mail address stays as it is."), "success")
+        flash(_("The change is cancelled. Your email stays as it is."), "success")
     return redirect(url_for(".index"), 303)
 
 
