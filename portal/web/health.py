@@ -10,7 +10,6 @@ from flask import Blueprint, Response, current_app, request, send_from_directory
 from flask_babel import gettext as _
 
 from portal import clock
-from portal.api.answers import JSON_TYPE
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.basic import CHALLENGE
@@ -86,7 +85,7 @@ def oauth_metadata() -> Response:
         path = "introspect" if endpoint == "introspection" else "revoke"
         told[f"{endpoint}_endpoint"] = f"{settings.base_url}/api/{path}"
         told[f"{endpoint}_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
-    return Response(json.dumps(told), content_type=JSON_TYPE)
+    return Response(json.dumps(told), content_type="application/json; charset=utf-8")
 
 
 @blueprint.get("/favicon.ico")
