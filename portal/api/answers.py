@@ -5,11 +5,10 @@ from __future__ import annotations
 from flask import Response
 from pydantic import BaseModel
 
+from portal.http.headers import JSON_TYPE
 from portal.http.kept import kept_if_short
 
 JSON = "application/json"
-JSON_TYPE = f"{JSON}; charset=utf-8"
-"""As answers have it: clients of the FreeSewing backend look for the whole of it."""
 FORM = "application/x-www-form-urlencoded"
 KEPT_ANSWERS = 4096
 """Answers to good keys that a worker keeps written, of each kind."""

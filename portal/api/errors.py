@@ -9,8 +9,8 @@ from flask import Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from portal.api.answers import JSON_TYPE
 from portal.http import request_id
+from portal.http.headers import JSON_TYPE
 from portal.http.limited import too_many
 from portal.messages import sentence
 from portal.services.errors import (

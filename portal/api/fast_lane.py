@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
-from portal.api.answers import JSON_TYPE, PLAIN_ACCEPTS
+from portal.api.answers import PLAIN_ACCEPTS
 from portal.api.auth import ADMISSION
 from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.credentials import KeyHeaders
+from portal.http.headers import JSON_TYPE
 from portal.permissions import READ_OTHERS
 
 if TYPE_CHECKING:

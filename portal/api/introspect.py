@@ -14,10 +14,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from portal.api import body
-from portal.api.answers import FORM, JSON_TYPE, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
+from portal.api.answers import FORM, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
 from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
 from portal.extensions import settings
+from portal.http.headers import JSON_TYPE
 from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
 from portal.services import keys, operators

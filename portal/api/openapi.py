@@ -13,11 +13,12 @@ from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 
 from portal.api import errors
-from portal.api.answers import JSON, JSON_TYPE
+from portal.api.answers import JSON
 from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
 from portal.api.route import Door, Route
 from portal.api.schemas import ErrorAnswer
+from portal.http.headers import JSON_TYPE
 from portal.messages import SENTENCES
 from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
 from portal.services.key_lists import KeyStatus

@@ -9,9 +9,10 @@ from flask import Response, g
 from flask.typing import ResponseReturnValue
 
 from portal import clock
-from portal.api.answers import JSON_TYPE, KEPT_ANSWERS, answer
+from portal.api.answers import KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
+from portal.http.headers import JSON_TYPE
 from portal.services import profile
 from portal.services.key_facts import KeyFacts
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 STATIC = "/static/"
+JSON_TYPE = "application/json; charset=utf-8"
+"""As answers have it: clients of the FreeSewing backend look for the whole of it."""
 _VERSION = "v"
 
 _POLICY = (
