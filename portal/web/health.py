@@ -14,7 +14,6 @@ from portal.extensions import settings
 from portal.http import client_address
 from portal.http.basic import CHALLENGE
 from portal.http.credentials import KeyHeaders
-from portal.http.headers import JSON_TYPE
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services import limits

@@ -179,7 +179,7 @@ TABLE = [
     Twice(rotate, SECRET, "key:rotated"),
     Twice(rotate_later, SECRET, "key:rotated"),
     Twice(confirm, "Welcome. Your account is ready", "account:confirmed"),
-    Twice(reset, "is set, and every session of that account is ended", "password:reset"),
+    Twice(reset, "is set, and every session of that account has ended", "password:reset"),
     Twice(change_password, "Your password is changed", "password:changed"),
     Twice(lock, "Your account is locked", "account:locked"),
     Twice(remove, "Your account is removed", "account:removed", ONE_GAP),
