@@ -26,7 +26,7 @@ SHORTEST_HEADER = 16
 FORWARDED_FOR = "X-Forwarded-For"
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix of a network of proxies, by version: nobody's proxies have more of the internet."""
-LOCAL = frozenset({ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("fe80::/10")})
+LOCAL = frozenset({ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10")})
 """Private networks of IPv6 are taken from these (RFC 4193, RFC 4291); nobody outside is in them."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KEY_HEADER = re.compile(r"(?=.{1,40}$)(X(-[A-Z0-9]+)+|([A-Z0-9]+-)+(KEY|TOKEN))", re.IGNORECASE)
@@ -254,6 +254,11 @@ def unmapped(network: Network) -> Network:
     return network
 
 
+def _is_local(network: Network) -> bool:
+    """Whether a network is, or lies in, one that no address of the internet is in."""
+    return isinstance(network, ipaddress.IPv6Network) and any(network.subnet_of(own) for own in LOCAL)
+
+
 def networks_of(text: str) -> tuple[Network, ...]:
     """Networks that are separated by commas; together none that has half the world in it."""
     try:
@@ -265,7 +270,7 @@ def networks_of(text: str) -> tuple[Network, ...]:
             f"PORTAL_TRUSTED_PROXIES must be networks like 10.0.0.0/8: {error}."
         ) from error
     for network in _joined(found):
-        if network.prefixlen < WIDEST[network.version] and network not in LOCAL:
+        if network.prefixlen < WIDEST[network.version] and not _is_local(network):
             raise ConfigurationError(
                 f"PORTAL_TRUSTED_PROXIES trusts {network}, so that visitors could tell their own address: "
                 "name only the networks that your proxies ask from."

@@ -198,7 +198,10 @@ def jwt_of(client: PageChecker, person: Person) -> dict[str, str]:
 
 
 def refusal(answer: TestResponse) -> str:
-    return "" if answer.status_code not in {401, 403} else str(answer.get_json()["error"])
+    if answer.status_code not in {401, 403}:
+        return ""
+    told = answer.get_json()
+    return str(told.get("code", told["error"]))
 
 
 @pytest.mark.parametrize("level", range(HIGHEST_LEVEL + 1))

@@ -113,7 +113,8 @@ class Caller:
 def told(answer: TestResponse) -> tuple[int, str | None, str | None, str | None]:
     """What an answer says: its status, where it leads, its code, and what it asks for."""
     error = answer.get_json(silent=True) or {}
-    return answer.status_code, answer.location, error.get("error"), answer.headers.get("WWW-Authenticate")
+    code = error.get("code", error.get("error"))
+    return answer.status_code, answer.location, code, answer.headers.get("WWW-Authenticate")
 
 
 @pytest.mark.sqlite_only(reason="tests/services/test_acting.py holds the rules on both, and the wire below")
@@ -202,7 +203,8 @@ class HeldRequest:
         while part := self._socket.recv(65536):
             answer += part
         head, _blank, body = answer.partition(b"\r\n\r\n")
-        return int(head.split()[1]), str((json.loads(body) if body else {}).get("error"))
+        told = json.loads(body) if body else {}
+        return int(head.split()[1]), str(told.get("code", told.get("error")))
 
 
 class MadeKeys:

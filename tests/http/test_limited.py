@@ -120,4 +120,4 @@ def test_a_form_with_nul_is_refused_behind_the_door_of_services(
         answer = client.post("/api/introspect", data=fields, auth=(key.id, key.secret))
         assert answer.status_code == 400
         assert answer.json
-        assert answer.json["error"] == "fieldInvalid"
+        assert answer.json["code"] == "fieldInvalid"
