@@ -35,7 +35,8 @@ class Door(Enum):
 
 PAGES = {
     Door.EVERYBODY: """
-        home.index home.change_password health.healthz health.readyz health.security_txt health.oauth_metadata health.favicon
+        home.index home.change_password health.healthz health.readyz health.security_txt health.favicon
+        health.oauth_metadata
         docs.index leaks.index leaks.thanks promises.index
         static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out
         auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email auth.stop_email
