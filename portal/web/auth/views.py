@@ -1,13 +1,8 @@
-"""Sign up, confirm, sign in and out, and get back in by mail.
-
-Links in mails carry their token in the path. Their pages are not stored, load nothing from
-elsewhere, and the policy keeps their address from other sites.
-"""
+"""Sign up, sign in and out, and ask for a way back in; what a mailed link opens stands in ``links.py``."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,20 +12,12 @@ from flask_login import current_user
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import LANGUAGES, Account, MailToken, Purpose, SessionKind, SignedSession, Status
-from portal.services import limits, profile, recovery, sessions, signup, tokens, waiting
-from portal.services.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed, TokenInvalid
+from portal.models import LANGUAGES, SessionKind, SignedSession
+from portal.services import limits, recovery, sessions, signup
+from portal.services.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.lookalikes import shown_address
-from portal.web.auth.forms import (
-    ConfirmForm,
-    ForgotForm,
-    PressForm,
-    ResetForm,
-    SetupForm,
-    SignInForm,
-    SignUpForm,
-)
-from portal.web.forms import Form, shown, text
+from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
+from portal.web.forms import shown, text
 from portal.web.identity import actor, begin, sign_off, visitor
 
 BOTH = ("GET", "POST")
@@ -59,51 +46,6 @@ def sign_up() -> ResponseReturnValue:
 def sign_up_sent() -> ResponseReturnValue:
     """Say what comes next."""
     return render_template("auth/sent.html", again=url_for(".sign_up"), files=_mail_folder())
-
-
-@blueprint.route("/confirm/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def confirm(token: str) -> ResponseReturnValue:
-    """Set the password and decide about consent; then the keys are open."""
-    link = _linked(token, Purpose.CONFIRM)
-    form = ConfirmForm()
-    form.context = [link.address]
-    if form.validate_on_submit():
-        with form.refusals():
-            entered = signup.confirm(
-                visitor(),
-                token,
-                consent=form.given,
-                password=text(form.password),
-                kind=None if current_user.is_authenticated else SessionKind.BROWSER,
-            )
-            return _welcome(
-                entered, link.address, _("Welcome. Your account is ready: create your first key.")
-            )
-    return _show_link("auth/confirm.html", form, link)
-
-
-@blueprint.route("/setup/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def setup(token: str) -> ResponseReturnValue:
-    """Create the first admin with the link that the server printed."""
-    _usable(token, Purpose.FIRST_ADMIN)
-    if not signup.is_being_set_up():
-        raise TokenInvalid
-    form = SetupForm()
-    form.context = [text(form.email)]
-    if form.validate_on_submit():
-        with form.refusals():
-            entered = signup.create_first_admin(
-                visitor(),
-                token,
-                email=text(form.email),
-                password=text(form.password),
-                consent=form.given,
-                kind=None if current_user.is_authenticated else SessionKind.BROWSER,
-            )
-            return _welcome(entered, text(form.email), _("Welcome. You are the first admin of this portal."))
-    return shown("auth/setup.html", form, token=token)
 
 
 @blueprint.route("/signin", methods=BOTH)
@@ -154,96 +96,6 @@ def forgot_sent() -> ResponseReturnValue:
     return render_template("auth/sent.html", again=url_for(".forgot"), files=_mail_folder())
 
 
-@blueprint.route("/password/reset/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def reset(token: str) -> ResponseReturnValue:
-    """Set a new password. It ends every session and signs nobody in."""
-    link = _linked(token, Purpose.RESET)
-    form = ResetForm()
-    form.context = [link.address]
-    if form.validate_on_submit():
-        with form.refusals():
-            recovery.reset_password(visitor(), token, text(form.password))
-            flash(
-                _(
-                    "The new password for %(address)s is set, and every session of that account has ended. "
-                    "Sign in with it.",
-                    address=shown_address(link.address),
-                ),
-                "success",
-            )
-            return redirect(url_for(".sign_in"), 303)
-    return _show_link("auth/reset.html", form, link, locked=link.account.status == Status.LOCKED)
-
-
-@blueprint.route("/unlock/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def unlock(token: str) -> ResponseReturnValue:
-    """Open an account that its owner has locked. No key comes back."""
-    link = _linked(token, Purpose.UNLOCK)
-    form = PressForm()
-    if form.validate_on_submit():
-        recovery.unlock(visitor(), token)
-        flash(
-            _(
-                "The account %(address)s is unlocked. Sign in and create new keys.",
-                address=shown_address(link.address),
-            ),
-            "success",
-        )
-        return redirect(url_for(".sign_in"), 303)
-    return _show_link("auth/unlock.html", form, link)
-
-
-@blueprint.route("/confirm-email/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def confirm_email(token: str) -> ResponseReturnValue:
-    """Make a proven address the account's."""
-    link = _linked(token, Purpose.EMAIL)
-    form = PressForm()
-    if form.validate_on_submit():
-        profile.confirm_email(visitor(), token)
-        flash(
-            _(
-                "The email of the account %(name)s is now %(address)s.",
-                name=link.account.username,
-                address=shown_address(link.address),
-            ),
-            "success",
-        )
-        return redirect(url_for("profile.index" if link.is_ours else ".sign_in"), 303)
-    return _show_link("auth/confirm_email.html", form, link)
-
-
-@blueprint.route("/stop-email/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
-def stop_email(token: str) -> ResponseReturnValue:
-    """Stop a change of address that somebody asked for; the old address has the link."""
-    link = _linked(token, Purpose.EMAIL_STOP)
-    pending = waiting.find_email(link.account.id)
-    if pending is None:
-        raise TokenInvalid
-    form = PressForm()
-    if form.validate_on_submit():
-        waiting.stop_email(visitor(), token)
-        flash(
-            _(
-                "The change is stopped: the email of the account stays %(address)s. If you did not ask "
-                "for the change, somebody knows your password: set a new one now.",
-                address=shown_address(link.address),
-            ),
-            "success",
-        )
-        return redirect(url_for(".forgot"), 303)
-    return _show_link("auth/stop_email.html", form, link, pending=pending)
-
-
-@blueprint.errorhandler(TokenInvalid)
-def show_stale(_error: TokenInvalid) -> ResponseReturnValue:
-    """Say that a link is wrong, used or too old, and where the next one comes from."""
-    return render_template("auth/stale.html", is_being_set_up=signup.is_being_set_up), 410
-
-
 def enter(signed: SignedSession, token: str) -> None:
     """Begin a new session in this browser, and end the one that it held before."""
     end_own()
@@ -271,60 +123,6 @@ def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
         raise
     limits.signed_in(client_address(), username)
     return entered
-
-
-class Link(NamedTuple):
-    """A link from a mail that would be accepted, and the account that it is about."""
-
-    token: str
-    address: str
-    account: Account
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether its owner is signed in here."""
-        return bool(current_user.is_authenticated and current_user.account_id == self.account.id)
-
-
-def _linked(token: str, purpose: Purpose) -> Link:
-    """Look at a link of an account without using it; raises TokenInvalid."""
-    found = _usable(token, purpose)
-    account = tokens.owner_of(found)
-    if account is None:
-        raise TokenInvalid
-    return Link(token, found.address or "", account)
-
-
-def _show_link(template: str, form: Form, link: Link, **values: Any) -> ResponseReturnValue:
-    """The page of a link. It names its account; whoever else is signed in has no part in it."""
-    other = current_user.account if current_user.is_authenticated and not link.is_ours else None
-    return shown(
-        template, form, token=link.token, address=link.address, account=link.account, other=other, **values
-    )
-
-
-def _welcome(entered: tuple[SignedSession, str] | None, address: str, words: str) -> ResponseReturnValue:
-    """Let somebody new in; where somebody else is signed in, their session stays as it is."""
-    if entered:
-        enter(*entered)
-        flash(words, "success")
-    else:
-        flash(
-            _(
-                "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
-                address=shown_address(address),
-            ),
-            "success",
-        )
-    return redirect(url_for("keys.index"), 303)
-
-
-def _usable(token: str, purpose: Purpose) -> MailToken:
-    """Look at a token without using it; raises TokenInvalid."""
-    found = tokens.find(token, purpose)
-    if found is None:
-        raise TokenInvalid
-    return found
 
 
 def _mail_folder() -> str | None:
