@@ -16,16 +16,17 @@ from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
 from portal.api.authorize import is_open, terms_of_request
-from portal.api.errors import failure, is_of_oauth, show_rule
+from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
+from portal.api.shown import shown, shows_header, shows_something
 from portal.extensions import db
 from portal.http import client_address, request_id
-from portal.http.credentials import BEARER, KeyHeaders, are_same, challenge_for, read_bearer
+from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
 from portal.services import jwt, limits
 from portal.services.actor import Actor
-from portal.services.doorkeeper import STRANGER, Admission, Credentials, Doorkeeper
+from portal.services.doorkeeper import STRANGER, Admission, Doorkeeper
 from portal.services.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.key_facts import KeyFacts
 from portal.services.verification import Outcome
@@ -102,7 +103,7 @@ def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) ->
     if admission is None:
         keeper: Doorkeeper = current_app.extensions["doorkeeper"]
         admission = keeper.admit(
-            _shown(body_is_there=False),
+            shown(body_is_there=False),
             environ["REMOTE_ADDR"],
             level=level,
             introspects=introspects,
@@ -114,36 +115,12 @@ def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) ->
 
 def _admit_again(route: Route) -> Admission:
     keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    shown = _shown()
-    if shown is None:  # the body shows another key than the head
+    found = shown()
+    if found is None:  # the body shows another key than the head
         return STRANGER
     return keeper.admit_again(
-        shown, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
+        found, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
     )
-
-
-def _shown(*, body_is_there: bool = True) -> Credentials | None:
-    """What the request shows: in a header, or in the form of a door that takes one (RFC 6749, 2.3.1).
-
-    The body of who shows something in the head is not waited for.
-    """
-    headers: KeyHeaders = current_app.extensions["key_headers"]
-    found, is_in_head = headers.read(request.environ), _shows_header()
-    if not is_of_oauth(request.path) or (is_in_head and not body_is_there):
-        return found
-    if "client_secret" not in request.form:
-        return found
-    posted = Credentials(request.form.get("client_id"), request.form["client_secret"])
-    return posted if not is_in_head or are_same(found, posted) else None
-
-
-def _shows_header() -> bool:
-    headers: KeyHeaders = current_app.extensions["key_headers"]
-    return headers.are_there(request.environ)
-
-
-def _shows_something() -> bool:
-    return _shows_header() or (is_of_oauth(request.path) and "client_secret" in request.form)
 
 
 def _may_ask_for_own_end(route: Route, admission: Admission) -> bool:
@@ -153,13 +130,13 @@ def _may_ask_for_own_end(route: Route, admission: Admission) -> bool:
 
 def _asks_for_own_end(route: Route, admission: Admission) -> bool:
     """Whether a key asks for its own end: it is named in the URL, or its secret is the token."""
-    key, shown = admission.key, _shown()
-    if key is None or shown is None:
+    key, found = admission.key, shown()
+    if key is None or found is None:
         return False
     if route.body is None:
         named: str = (request.view_args or {})["key"]
         return named.lower() == key.id
-    return request.form.getlist("token") in ([shown.secret], [f"{key.id}:{shown.secret}"])
+    return request.form.getlist("token") in ([found.secret], [f"{key.id}:{found.secret}"])
 
 
 def tell_limits(response: Response) -> Response:
@@ -274,7 +251,7 @@ def _refuse_key(admission: Admission, told_with: Mapping[Outcome, int]) -> Respo
     """Refuse a key; whoever lacks the secret is slowed and told nothing."""
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     if admission.key is None:
-        if _shows_something():
+        if shows_something():
             refuse_when_limited(limits.failed_key_check(client_address()))
         return _refuse(401, Outcome.UNKNOWN, challenge_for(header))
     response = _refuse(told_with[admission.outcome], admission.outcome, challenge_for(header))
@@ -292,7 +269,7 @@ def _refuse(status: int, code: str, challenge: str) -> Response:
 
 def _answer_options(admit: Callable[[], Response | None]) -> Response:
     """Name the methods to whoever shows nothing, as browsers ask; refuse what has ended."""
-    refusal = admit() if _shows_header() else None
+    refusal = admit() if shows_header() else None
     return refusal or _options()
 
 
