@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["visited"] = VisitedPath
     routes = (*ROUTES, ROUTE)
     app.extensions["api_routes"] = {route.endpoint: route for route in routes}
-    app.extensions["openapi"] = partial(document, routes)
+    app.extensions["openapi"] = partial(document, routes, app.config["PORTAL"].key_headers)
     for door, admit in DOORS.items():
         app.register_blueprint(_blueprint(door, admit, routes))
 

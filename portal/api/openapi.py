@@ -44,12 +44,7 @@ SECURITY = {
     "key": {"type": "http", "scheme": "basic", "description": "The key and its secret."},
     "secret": {"type": "http", "scheme": "bearer", "description": "The secret alone."},
 }
-PROOFS: dict[Door, list[dict[str, list[str]]]] = {
-    Door.OPEN: [],
-    Door.JWT: [{"jwt": []}],
-    Door.KEY: [{"key": []}, {"secret": []}],
-    Door.VISITOR: [{"key": []}, {"secret": []}],
-}
+Security = list[dict[str, list[str]]]
 LEVEL = {"type": "integer", "minimum": 0, "maximum": HIGHEST_LEVEL}
 LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
 STATUS = {"type": "string", "enum": [status.value for status in KeyStatus]}
@@ -66,11 +61,12 @@ ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
 
 
 @cache
-def document(routes: tuple[Route, ...]) -> dict[str, Any]:
-    """Make the description of these routes, once in a process."""
+def document(routes: tuple[Route, ...], key_headers: tuple[str, ...]) -> dict[str, Any]:
+    """Make the description of these routes, once in a process; ``key_headers`` hold a secret alone, too."""
+    proofs = proofs_with(key_headers)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route)
+        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route, proofs[route.door])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,8 +76,20 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY},
+        "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY | _in_headers(key_headers)},
     }
+
+
+def proofs_with(key_headers: tuple[str, ...]) -> dict[Door, Security]:
+    """How a caller of each door may prove who they are: in one of these ways."""
+    jwt: Security = [{"jwt": []}]
+    key: Security = [{name: []} for name in ("key", "secret", *key_headers)]
+    return {Door.OPEN: [], Door.JWT: jwt, Door.KEY: key, Door.VISITOR: key}
+
+
+def _in_headers(names: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    told = "The secret, or key, colon, secret."
+    return {name: {"type": "apiKey", "in": "header", "name": name, "description": told} for name in names}
 
 
 def path_of(route: Route) -> str:
@@ -107,11 +115,11 @@ def status_of(code: str, door: Door = Door.KEY) -> int:
     return next((status for outcome, status in told if outcome.value == code), STATUSES.get(code, 400))
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, security: Security) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
-        "security": PROOFS[route.door],
+        "security": security,
         "x-codes": list(codes_of(route)),
         "responses": {str(route.status): _success(route), **_failures(route)},
     }

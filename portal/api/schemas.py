@@ -95,6 +95,8 @@ class Token(Request):
 
     token: str = Field(repr=False, description="The secret; or key, colon, secret.")
     token_type_hint: str | None = Field(default=None, description="Not needed, and not looked at.")
+    client_id: str | None = Field(default=None, description="The key that asks, where no header shows it.")
+    client_secret: str | None = Field(default=None, repr=False, description="Its secret.")
 
 
 class IntrospectedToken(Token):

@@ -71,4 +71,5 @@ def index() -> str:
         most_secrets=leaks.MOST_SECRETS,
         prefix=settings.key_prefix,
         base_url=settings.base_url,
+        key_headers=settings.key_headers,
     )
