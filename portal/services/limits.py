@@ -12,6 +12,7 @@ import ipaddress
 from unicodedata import normalize
 
 from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, counter, give_back
+from portal.services.errors import Slowed
 from portal.services.fields import address_key
 
 UNKNOWN = "unknown"
@@ -64,6 +65,12 @@ LEAK_ALL = Limit("leak report", 3000, HOUR, spares=5)
 SIGNATURE_SOURCE = Limit("wrong signature by source", 60, MINUTE)
 KEY_CHECK_SOURCE = Limit("failed key check by source", 60, MINUTE)
 KEY_CHECK_ALL = Limit("failed key check", 6000, MINUTE, spares=10)
+
+
+def require(answer: Answer) -> None:
+    """Raise Slowed, with when to try again, unless a question here was answered with yes."""
+    if not answer:
+        raise Slowed(answer.retry_after)
 
 
 def may_sign_in(address: str, username: str) -> Answer:

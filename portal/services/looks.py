@@ -17,7 +17,7 @@ from portal.permissions import SUPPORT, Role
 from portal.services import audit, free_text, limits
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import NotFound, Slowed
+from portal.services.errors import NotFound
 from portal.services.fields import address_key
 from portal.services.transaction import transaction
 
@@ -99,9 +99,7 @@ def note_usage_read(actor: Actor, span: str) -> None:
 def _refuse_too_many(actor: Actor) -> None:
     if actor.kind is ActorKind.COMMAND_LINE:
         return
-    answer = limits.may_look(actor.account_id or 0, actor.session_id)
-    if not answer:
-        raise Slowed(answer.retry_after)
+    limits.require(limits.may_look(actor.account_id or 0, actor.session_id))
 
 
 def _admit(session: Session, actor: Actor) -> None:

@@ -18,7 +18,7 @@ from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services import audit, free_text, keys, limits, outbox, sessions
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound, Slowed
+from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound
 from portal.services.transaction import transaction
 
 REASON_LENGTH = 500
@@ -119,9 +119,7 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     without a reason and for a blocked account, Forbidden, NotFound, Slowed.
     """
     reason = clean_reason(why)
-    answer = limits.may_mail_way_back(actor.account_id or actor.kind.value, account_id)
-    if not answer:
-        raise Slowed(answer.retry_after)
+    limits.require(limits.may_mail_way_back(actor.account_id or actor.kind.value, account_id))
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         if account.status == Status.BLOCKED:

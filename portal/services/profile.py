@@ -13,7 +13,7 @@ from portal.permissions import WRITE_ACCOUNT
 from portal.services import audit, keys, limits, lookalikes, outbox, recovery, tokens, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, Slowed, TokenInvalid
+from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.fields import address_key, clean_bio, clean_email, clean_language, clean_username
 from portal.services.outbox import Letter
 from portal.services.signup import give_consent
@@ -129,9 +129,7 @@ def refuse_too_many_addresses(actor: Actor, email: str) -> None:
 
     To be asked when the owner has proven to be it, so that nobody else uses the tries up.
     """
-    answer = limits.may_ask_for_address(actor.address or "", actor.account_id or 0, email)
-    if not answer:
-        raise Slowed(answer.retry_after)
+    limits.require(limits.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
 
 
 def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:

@@ -22,7 +22,7 @@ from portal.models import Account, Action, SentForm, SessionKind, SignedSession,
 from portal.services import audit, limits, passwords, sent_forms, waiting
 from portal.services.acting import admit
 from portal.services.actor import Actor
-from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed, Slowed
+from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
 from portal.services.fields import address_key
 from portal.services.secrets import uuid7
 from portal.services.sent_forms import Form
@@ -53,9 +53,7 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
             )
         raise SignInFailed
     account_id = account.id
-    answer = limits.may_start_session(actor.address or "", account_id)
-    if not answer:
-        raise Slowed(answer.retry_after)
+    limits.require(limits.may_start_session(actor.address or "", account_id))
     fresh_hash = _fresh_hash(known_hash, password)
     with transaction() as session:
         account = lock_account(session, account_id)
