@@ -53,8 +53,10 @@ MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
 
 
-def _setting(default: str, meaning: str, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"meaning": meaning, "secret": secret})
+def _setting(default: str, meaning: str, *, secret: bool = False, as_it_is: bool = False) -> Any:
+    """``as_it_is`` is for what signs: any text will do, and none is read as another."""
+    told = {"meaning": meaning, "secret": secret, "as_it_is": as_it_is}
+    return field(default=default, repr=not secret, metadata=told)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class RawSettings:
         "Signs cookies and JWTs: at least 32 random characters. "
         "Made once and kept in the instance folder when not given.",
         secret=True,
+        as_it_is=True,
     )
     peppers: str = _setting(
         "",
@@ -260,7 +263,8 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         )
     base_url = base_url_of(raw.base_url or f"http://{in_url(host)}:{port}")
     public = not is_loopback(urlsplit(base_url).hostname or "")
-    _refuse_unsafe(raw, base_url, public)
+    database_url = database_of(raw.database_url or "sqlite:///portal.db", instance_path)
+    _refuse_unsafe(raw, base_url, database_url, public)
     try:
         instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         secret_key = raw.secret_key or keep_secret(instance_path / "secret_key", random_text)
@@ -274,7 +278,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         host=host,
         port=port,
         base_url=base_url,
-        database_url=database_of(raw.database_url or "sqlite:///portal.db", instance_path),
+        database_url=database_url,
         workers=whole_number("WORKERS", raw.workers, 1, 256),
         secret_key=strong("SECRET_KEY", secret_key),
         peppers=pepper_ring(peppers),
@@ -323,7 +327,7 @@ def _read(environ: Mapping[str, str]) -> RawSettings:
         name = PREFIX + each.name.upper()
         text = environ.get(name, "").strip() or _from_file(f"{name}_FILE", environ.get(f"{name}_FILE", ""))
         if text:
-            values[each.name] = plain(name, text)
+            values[each.name] = text if each.metadata["as_it_is"] else plain(name, text)
     return RawSettings(**values)
 
 
@@ -340,7 +344,7 @@ def _from_file(name: str, path: str) -> str:
     return text
 
 
-def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
+def _refuse_unsafe(raw: RawSettings, base_url: str, database_url: str, public: bool) -> None:
     if not public:
         return
     if not base_url.startswith("https://"):
@@ -363,7 +367,7 @@ def _refuse_unsafe(raw: RawSettings, base_url: str, public: bool) -> None:
             "PORTAL_MAIL_CLEAR_TEXT=true is refused with a public base URL: "
             "the links in mails open accounts. Use a mail server with TLS."
         )
-    if raw.database_url and crosses_in_the_clear(database_of(raw.database_url, Path())):
+    if crosses_in_the_clear(database_url):
         raise ConfigurationError(
             "PORTAL_DATABASE_URL names another machine without TLS, and PORTAL_BASE_URL is public. "
             "Add ?sslmode=verify-full, or require."

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from config_strength import FEWEST_BITS, estimate_bits
@@ -38,7 +38,11 @@ class ConfigurationError(Exception):
 
 
 def plain(name: str, text: str) -> str:
-    """A text of one line; what the environment holds may be any bytes."""
+    """A text of one line; what the environment holds may be any bytes.
+
+    A list may go over several lines, as files hold it; each line ends at a comma.
+    """
+    text = re.sub(r",[\t ]*[\r\n]\s*", ", ", text)
     if not text.isprintable():
         raise ConfigurationError(f"{name} holds a line's end, a control character, or what is no UTF-8.")
     return text
@@ -107,13 +111,17 @@ def database_of(text: str, folder: Path) -> str:
         url = None
     if url is not None and url.drivername == "postgresql+psycopg":
         return text
-    if url is not None and url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}:
+    if url is not None and (url.drivername, url.host) == ("sqlite", None) and _is_file(url.database):
         if url.query:
             raise ConfigurationError("PORTAL_DATABASE_URL names an SQLite file, and takes nothing after a ?.")
-        return f"sqlite:///{folder / str(url.database)}"
+        return URL.create("sqlite", database=str(folder / str(url.database))).render_as_string()
     raise ConfigurationError(
         "PORTAL_DATABASE_URL must be sqlite:///path or postgresql+psycopg://user:password@host/name."
     )
+
+
+def _is_file(name: str | None) -> bool:
+    return name not in {None, "", ":memory:"}
 
 
 ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
@@ -174,7 +182,11 @@ def random_text() -> str:
 
 def strong(name: str, value: str) -> str:
     """The value, unless it is too weak to be a secret."""
-    is_short = len(value.encode()) < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"PORTAL_{name} is no text in UTF-8.") from error
+    is_short = size < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY
     if is_short or estimate_bits(value) < FEWEST_BITS:
         raise ConfigurationError(
             f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters, "

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
 from config import RawSettings, Settings, load_settings, unknown_names
 from config_values import ConfigurationError, in_url, keep_secret, random_text
@@ -39,6 +40,9 @@ USELESS = {
         "portal.db",
         "sqlite:///portal.db?mode=ro",
         "sqlite:///file:portal.db?uri=true",
+        "sqlite://me:hush@host/portal.db",
+        "sqlite://",
+        "sqlite:///:memory:",
     ),
     "HOST": ("keys.example.org", "127.0.0.1:8000", "fe80::1%eth0", "[::1", "*", "localhost."),
     "PORT": ("http", "0", "65536", "-1", "9" * 5000, "８０００", "tcp://10.0.0.1:8000"),
@@ -303,3 +307,29 @@ def test_networks_are_read_as_addresses_are_seen(tmp_path: Path) -> None:
 
     told = [str(network) for network in settings.trusted_proxies]
     assert told == ["172.16.0.0/12", "10.1.2.3/32", "2001:db8::/32", "127.0.0.1/32"]
+
+
+def test_lists_and_the_secret_key_may_have_several_lines(tmp_path: Path) -> None:
+    """As files hold them: what was taken before is taken still, and signs as it did."""
+    kept = tmp_path / "kept"
+    kept.write_text(f"p1:{SECRET_KEY},\n  p2:{SECRET_KEY}x\n")
+    found = load_settings(
+        {
+            "PORTAL_INSTANCE_PATH": str(tmp_path / "instance"),
+            "PORTAL_PEPPERS_FILE": str(kept),
+            "PORTAL_SECRET_KEY": f"{SECRET_KEY}\n{SECRET_KEY}",
+            "PORTAL_TRUSTED_PROXIES": "127.0.0.1/32,\r\n\t10.0.0.0/8",
+            "PORTAL_PROXY_HEADER": "X-Forwarded-For",
+        }
+    )
+
+    assert list(found.peppers) == ["p1", "p2"]
+    assert found.secret_key == f"{SECRET_KEY}\n{SECRET_KEY}"
+    assert len(found.trusted_proxies) == 2
+
+
+@pytest.mark.parametrize("folder", ["with?mark", "with#mark", "with%20mark", "with blank", "ß"])
+def test_a_folder_may_be_called_anything(tmp_path: Path, folder: str) -> None:
+    found = load_settings({"PORTAL_INSTANCE_PATH": str(tmp_path / folder)})
+
+    assert make_url(found.database_url).database == str(tmp_path / folder / "portal.db")
