@@ -15,28 +15,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config_values import (
-    ConfigurationError,
+from config_addresses import (
     Network,
-    bare_address,
     base_url_of,
-    by_role,
-    checked_prefix,
-    contact_of,
     crosses_in_the_clear,
     database_of,
     host_of,
     in_url,
     is_loopback,
-    keep_secret,
-    key_headers_of,
     keys_source_of,
     networks_of,
+    port_of,
+    proxy_header_of,
+)
+from config_values import (
+    ConfigurationError,
+    bare_address,
+    by_role,
+    checked_prefix,
+    contact_of,
+    keep_secret,
+    key_headers_of,
     one_of,
     pepper_ring,
     plain,
-    port_of,
-    proxy_header_of,
     random_text,
     strong,
     truth,

@@ -16,7 +16,8 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
-from config_values import ConfigurationError, is_loopback
+from config_addresses import is_loopback
+from config_values import ConfigurationError
 
 TIMEOUT = 20.0
 """Seconds that one answer of a mail server may take."""

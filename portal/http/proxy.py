@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config import Settings
-from config_values import FORWARDED_FOR
+from config_addresses import FORWARDED_FOR
 from portal.http.kept import kept_if_short
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
-from config_values import Network, unmapped
+from config_addresses import Network, unmapped
 from portal.models.key import NETWORKS_LENGTH
 from portal.services.errors import InvalidInput
 
