@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import update
 
@@ -114,10 +115,8 @@ def race(stage: Stage) -> None:
     """Make keys of the highest level in several threads while another one lowers the role."""
     owner = stage.person(Role.SUPPORT)
 
-    def make() -> object:
-        return keys.create_key(owner.actor, name="race", level=8, life=DAY)
-
     for _ in range(ROUNDS):
+        make = partial(keys.create_key, owner.actor, name="race", level=8, life=DAY)
         stage.together(
             *[make] * MAKERS,
             lambda: operators.set_role(OPERATOR, owner.account_id, Role.USER),

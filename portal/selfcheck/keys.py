@@ -149,9 +149,10 @@ def _hold_ends_with_maker(stage: Stage, owner: Person, maker: Made) -> None:
 def capped(stage: Stage) -> None:
     """Make more keys at one moment than an account may have; one more; and more by rotation."""
     owner = stage.person()
+    actor = owner.actor
 
     def make() -> Made:
-        return Made(str(keys.create_key(owner.actor, name="cap", level=1, life=DAY)[0].id), "")
+        return Made(str(keys.create_key(actor, name="cap", level=1, life=DAY)[0].id), "")
 
     made = [each for each in stage.together(*[make] * (CAP + TOO_MANY)) if isinstance(each, Made)]
     hold(len(made) == CAP, f"{CAP + TOO_MANY} at one moment made {len(made)} keys where {CAP} may be")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from secrets import token_urlsafe
 
 from sqlalchemy import func, select
@@ -30,7 +31,7 @@ def rotated(stage: Stage) -> None:
     stage.clock.forward(hours=2)
     hold(stage.check(near) != GOOD, "an overlap let a key work on after its expiry")
     third = stage.key(owner)
-    stage.together(*[lambda: rotation.rotate_key(owner.actor, third.uuid)] * 4)
+    stage.together(*[partial(rotation.rotate_key, owner.actor, third.uuid)] * 4)
     hold(stage.check(third) == REVOKED, "a key that was rotated without an overlap still works")
     query = select(func.count()).select_from(ApiKey).where(ApiKey.replaces_id == third.uuid)
     made = stage.rows(query)[0][0]

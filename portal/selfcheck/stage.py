@@ -64,7 +64,10 @@ class Person:
 
     @property
     def actor(self) -> Actor:
-        """This person, signed in at a browser; to be asked for outside of a transaction."""
+        """This person, signed in at a browser; to be asked for outside of a transaction.
+
+        And before :meth:`Stage.together`, or what is to be done at one moment begins with this.
+        """
         return self.sit_down(self.account_id)
 
 

@@ -234,13 +234,15 @@ def hold_told(app: Flask, patch: pytest.MonkeyPatch, name: str, break_it: Break,
 @pytest.mark.postgresql_only(reason="SQLite lets one write at a time, whatever is forgotten")
 def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlocked(session: Session, account_id: int) -> Account | None:
-        account = session.get(Account, account_id, populate_existing=True)
-        sleep(0.05)
-        return account
+        return session.get(Account, account_id, populate_existing=True)
+
+    def slow(*_: object) -> None:
+        sleep(0.5)  # the role falls, and what was read of it is believed
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
         for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
             without(trigger, table)(patch)
         patch.setattr(acting, "lock_account", unlocked)
+        patch.setattr(keys, "refuse_second", slow)
 
     hold_told(app, monkeypatch, "race", break_it, "were left above the role")
