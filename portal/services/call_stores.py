@@ -23,6 +23,8 @@ from portal.services.upsert import dialect_of
 CONNECTIONS = 5
 BUSY_MS = 2000
 """How long a lease waits for a lock, of the file or of the key's rows; then the store is away."""
+TRIES = 10
+"""Times that a lease is tried; another makes the first rows of a key once."""
 CHUNK = 500
 
 Taken = dict[str, dict[int, int]]
@@ -98,11 +100,13 @@ class DatabaseStore:
         """Lease in one short transaction that holds the rows of the key."""
         try:
             with self._engine.connect().execution_options(portal_writes=True) as connection:
-                while (leases := self._try(connection, UUID(key_id), asks, now_ms)) is None:
-                    pass
-                return leases
+                for _ in range(TRIES):
+                    leases = self._try(connection, UUID(key_id), asks, now_ms)
+                    if leases is not None:
+                        return leases
         except SQLAlchemyError as error:
             raise StoreAway(type(error).__name__) from error
+        raise StoreAway("others count the same calls at every try")
 
     def give_back(self, unused: Sequence[Unused]) -> None:
         """Count back, all in one transaction, in the order of the keys."""

@@ -466,3 +466,13 @@ def test_processes_count_exactly_in_total(database: Database, instance: Path, ke
     counted = in_processes(WORKER, settings, key.id, str(time.to_ms(NOON)))
 
     assert sum(int(good) for (good,) in counted) == 500
+
+
+def test_a_lease_that_never_comes_out_is_given_up(
+    new_process: NewProcess, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+    monkeypatch.setattr(DatabaseStore, "_write", lambda *_: bool(tries.append(1)))
+
+    assert take(new_process(), key).allowed, "as while the store is away, it lends a little"
+    assert len(tries) == call_stores.TRIES
