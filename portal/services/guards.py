@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import Connection, text
 
@@ -27,6 +29,11 @@ UNION ALL SELECT 'constraint ' || c.conname || ' of ' || t.tgrelid::regclass, 'n
     WHERE t.tgrelid IN {_TABLES} AND t.tgisinternal AND t.tgenabled <> 'O'
 UNION ALL SELECT 'rule ' || rulename, pg_get_ruledef(oid) FROM pg_rewrite
     WHERE ev_class IN {_TABLES}
+UNION ALL SELECT 'columns of ' || relname,
+        string_agg(attname || ' ' || format_type(atttypid, atttypmod)
+            || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END, chr(10) ORDER BY attname)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE attrelid IN {_TABLES} AND attnum > 0 AND NOT attisdropped GROUP BY relname
 UNION ALL SELECT 'row security of ' || relname, 'on' FROM pg_class WHERE oid IN {_TABLES} AND relrowsecurity
 """  # noqa: S608  # made of constants
 
@@ -42,7 +49,10 @@ def differences(connection: Connection) -> list[str]:
 
 
 def read_guards(connection: Connection) -> dict[str, str]:
-    """Each trigger and constraint by its name, as the database tells it."""
+    """Each trigger, constraint and table's columns by its name, as the database tells it.
+
+    No CHECK refuses NULL, so what may be NULL counts as well.
+    """
     if connection.dialect.name == "sqlite":
         return dict(_of_sqlite(connection))
     schema = connection.scalar(text("SELECT current_schema()"))
@@ -57,6 +67,13 @@ def _of_sqlite(connection: Connection) -> Iterator[tuple[str, str]]:
             yield f"trigger {name}", sql
         else:
             yield from _constraints_of(sql)
+    columns = (
+        "SELECT m.name, c.name || ' ' || c.type || iif(c.\"notnull\", ' NOT NULL', '')"
+        " FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY m.name, c.name"
+    )
+    for table, rows in groupby(connection.execute(text(columns)), key=itemgetter(0)):
+        yield f"columns of {table}", "\n".join(told for _table, told in rows)
 
 
 def _constraints_of(sql: str) -> Iterator[tuple[str, str]]:

@@ -120,6 +120,13 @@ CHANGES = {
                 " 'REFERENCES accounts (id) ON DELETE CASCADE') WHERE name = 'api_keys'"
             ),
         ),
+        "nothing allowed": (  # no CHECK refuses a level of NULL
+            "PRAGMA writable_schema = ON",
+            (
+                "UPDATE sqlite_master SET sql = replace(sql, 'level SMALLINT NOT NULL', 'level SMALLINT')"
+                " WHERE name = 'api_keys'"
+            ),
+        ),
         "constraint put into a comment": (
             "PRAGMA writable_schema = ON",
             (
@@ -146,6 +153,8 @@ CHANGES = {
                 " FOR EACH ROW EXECUTE FUNCTION elsewhere.api_keys_owner()"
             ),
         ),
+        "nothing allowed": ("ALTER TABLE api_keys ALTER COLUMN level DROP NOT NULL",),
+        "another type": ("ALTER TABLE accounts ALTER COLUMN username TYPE varchar(900)",),
         "a rule": ("CREATE RULE quiet AS ON INSERT TO audit_events DO INSTEAD NOTHING",),
         "row security": ("ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY",),
         "constraint not valid": (

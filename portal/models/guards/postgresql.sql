@@ -1,3 +1,172 @@
+-- columns of accounts
+bio character varying(2000) NOT NULL
+consent smallint NOT NULL
+consent_at bigint
+consent_version character varying(20)
+created_at bigint NOT NULL
+email character varying(254)
+id bigint NOT NULL
+language character varying(5) NOT NULL
+last_seen_at bigint
+lemail character varying(254)
+lusername character varying(60) NOT NULL
+mfa_enabled boolean NOT NULL
+password_hash character varying(200)
+removed_at bigint
+role character varying(40) NOT NULL
+status smallint NOT NULL
+updated_at bigint NOT NULL
+username character varying(60) NOT NULL
+
+-- columns of alembic_version
+version_num character varying(32) NOT NULL
+
+-- columns of api_keys
+account_id bigint NOT NULL
+calls_per_day integer
+calls_per_minute integer
+counted_with_id uuid
+created_at bigint NOT NULL
+digest bytea NOT NULL
+environment character varying(40)
+expires_at bigint NOT NULL
+id uuid NOT NULL
+kind character varying(40) NOT NULL
+level smallint NOT NULL
+made_by_key_id uuid
+max_idle integer
+name character varying(100) NOT NULL
+networks character varying(2000) NOT NULL
+nonce uuid
+not_before bigint
+note character varying(500) NOT NULL
+pepper_id character varying(16) NOT NULL
+replaces_id uuid
+retires_at bigint
+revoked_at bigint
+revoked_reason character varying(40)
+
+-- columns of audit_events
+account_id bigint
+action character varying(40) NOT NULL
+actor_account_id bigint
+actor_key_id uuid
+actor_kind character varying(40) NOT NULL
+address character varying(45)
+at bigint NOT NULL
+details json NOT NULL
+id bigint NOT NULL
+key_id uuid
+reason character varying(500)
+request_id character varying(36)
+
+-- columns of call_windows
+key_id uuid NOT NULL
+span integer NOT NULL
+starts_at bigint NOT NULL
+taken bigint NOT NULL
+
+-- columns of excess_steps
+account_id bigint NOT NULL
+at bigint NOT NULL
+day bigint NOT NULL
+figures json NOT NULL
+step character varying(40) NOT NULL
+
+-- columns of job_leases
+leased_until bigint NOT NULL
+name character varying(40) NOT NULL
+
+-- columns of key_addresses
+address character varying(45) NOT NULL
+calls bigint NOT NULL
+key_id uuid NOT NULL
+last_used_at bigint NOT NULL
+
+-- columns of key_refusals
+hour bigint NOT NULL
+key_id uuid NOT NULL
+reason character varying(40) NOT NULL
+refused bigint NOT NULL
+
+-- columns of key_usage
+calls bigint NOT NULL
+key_id uuid NOT NULL
+last_used_address character varying(45)
+last_used_at bigint
+refused bigint NOT NULL
+reused_at bigint
+
+-- columns of key_usage_hours
+calls bigint NOT NULL
+hour bigint NOT NULL
+key_id uuid NOT NULL
+refused bigint NOT NULL
+
+-- columns of last_moments
+name character varying(40) NOT NULL
+seen_at bigint NOT NULL
+
+-- columns of limit_counters
+expires_at bigint NOT NULL
+hits integer NOT NULL
+name character varying(200) NOT NULL
+
+-- columns of mail_tokens
+account_id bigint
+address character varying(254)
+created_at bigint NOT NULL
+expires_at bigint NOT NULL
+purpose character varying(40) NOT NULL
+token_hash bytea NOT NULL
+used_at bigint
+
+-- columns of outbox
+account_id bigint
+address character varying(254) NOT NULL
+attempts integer NOT NULL
+created_at bigint NOT NULL
+id bigint NOT NULL
+kind character varying(40) NOT NULL
+language character varying(5) NOT NULL
+last_error character varying(200)
+leased_until bigint
+next_attempt_at bigint NOT NULL
+params json NOT NULL
+sent_at bigint
+
+-- columns of pepper_checks
+check_value bytea NOT NULL
+created_at bigint NOT NULL
+pepper_id character varying(16) NOT NULL
+
+-- columns of promise_proofs
+held boolean NOT NULL
+promise character varying(40) NOT NULL
+proved_at bigint
+ran_at bigint NOT NULL
+revision character varying(40)
+version character varying(40)
+
+-- columns of sent_forms
+answer json
+at bigint NOT NULL
+id bytea NOT NULL
+request_id character varying(36) NOT NULL
+salt bytea NOT NULL
+
+-- columns of sessions
+account_id bigint NOT NULL
+address character varying(45)
+created_at bigint NOT NULL
+ended_at bigint
+expires_at bigint NOT NULL
+id uuid NOT NULL
+kind character varying(40) NOT NULL
+last_seen_at bigint NOT NULL
+token_hash bytea
+user_agent character varying(200) NOT NULL
+
 -- constraint alembic_version_pkc
 PRIMARY KEY (version_num)
 

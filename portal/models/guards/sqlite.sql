@@ -1,3 +1,172 @@
+-- columns of accounts
+bio VARCHAR(2000) NOT NULL
+consent SMALLINT NOT NULL
+consent_at BIGINT
+consent_version VARCHAR(20)
+created_at BIGINT NOT NULL
+email VARCHAR(254)
+id INTEGER NOT NULL
+language VARCHAR(5) NOT NULL
+last_seen_at BIGINT
+lemail VARCHAR(254)
+lusername VARCHAR(60) NOT NULL
+mfa_enabled BOOLEAN NOT NULL
+password_hash VARCHAR(200)
+removed_at BIGINT
+role VARCHAR(40) NOT NULL
+status SMALLINT NOT NULL
+updated_at BIGINT NOT NULL
+username VARCHAR(60) NOT NULL
+
+-- columns of alembic_version
+version_num VARCHAR(32) NOT NULL
+
+-- columns of api_keys
+account_id INTEGER NOT NULL
+calls_per_day INTEGER
+calls_per_minute INTEGER
+counted_with_id CHAR(32)
+created_at BIGINT NOT NULL
+digest BLOB NOT NULL
+environment VARCHAR(40)
+expires_at BIGINT NOT NULL
+id CHAR(32) NOT NULL
+kind VARCHAR(40) NOT NULL
+level SMALLINT NOT NULL
+made_by_key_id CHAR(32)
+max_idle INTEGER
+name VARCHAR(100) NOT NULL
+networks VARCHAR(2000) NOT NULL
+nonce CHAR(32)
+not_before BIGINT
+note VARCHAR(500) NOT NULL
+pepper_id VARCHAR(16) NOT NULL
+replaces_id CHAR(32)
+retires_at BIGINT
+revoked_at BIGINT
+revoked_reason VARCHAR(40)
+
+-- columns of audit_events
+account_id BIGINT
+action VARCHAR(40) NOT NULL
+actor_account_id BIGINT
+actor_key_id CHAR(32)
+actor_kind VARCHAR(40) NOT NULL
+address VARCHAR(45)
+at BIGINT NOT NULL
+details JSON NOT NULL
+id INTEGER NOT NULL
+key_id CHAR(32)
+reason VARCHAR(500)
+request_id VARCHAR(36)
+
+-- columns of call_windows
+key_id CHAR(32) NOT NULL
+span INTEGER NOT NULL
+starts_at BIGINT NOT NULL
+taken BIGINT NOT NULL
+
+-- columns of excess_steps
+account_id INTEGER NOT NULL
+at BIGINT NOT NULL
+day BIGINT NOT NULL
+figures JSON NOT NULL
+step VARCHAR(40) NOT NULL
+
+-- columns of job_leases
+leased_until BIGINT NOT NULL
+name VARCHAR(40) NOT NULL
+
+-- columns of key_addresses
+address VARCHAR(45) NOT NULL
+calls BIGINT NOT NULL
+key_id CHAR(32) NOT NULL
+last_used_at BIGINT NOT NULL
+
+-- columns of key_refusals
+hour BIGINT NOT NULL
+key_id CHAR(32) NOT NULL
+reason VARCHAR(40) NOT NULL
+refused BIGINT NOT NULL
+
+-- columns of key_usage
+calls BIGINT NOT NULL
+key_id CHAR(32) NOT NULL
+last_used_address VARCHAR(45)
+last_used_at BIGINT
+refused BIGINT NOT NULL
+reused_at BIGINT
+
+-- columns of key_usage_hours
+calls BIGINT NOT NULL
+hour BIGINT NOT NULL
+key_id CHAR(32) NOT NULL
+refused BIGINT NOT NULL
+
+-- columns of last_moments
+name VARCHAR(40) NOT NULL
+seen_at BIGINT NOT NULL
+
+-- columns of limit_counters
+expires_at BIGINT NOT NULL
+hits INTEGER NOT NULL
+name VARCHAR(200) NOT NULL
+
+-- columns of mail_tokens
+account_id INTEGER
+address VARCHAR(254)
+created_at BIGINT NOT NULL
+expires_at BIGINT NOT NULL
+purpose VARCHAR(40) NOT NULL
+token_hash BLOB NOT NULL
+used_at BIGINT
+
+-- columns of outbox
+account_id INTEGER
+address VARCHAR(254) NOT NULL
+attempts INTEGER NOT NULL
+created_at BIGINT NOT NULL
+id INTEGER NOT NULL
+kind VARCHAR(40) NOT NULL
+language VARCHAR(5) NOT NULL
+last_error VARCHAR(200)
+leased_until BIGINT
+next_attempt_at BIGINT NOT NULL
+params JSON NOT NULL
+sent_at BIGINT
+
+-- columns of pepper_checks
+check_value BLOB NOT NULL
+created_at BIGINT NOT NULL
+pepper_id VARCHAR(16) NOT NULL
+
+-- columns of promise_proofs
+held BOOLEAN NOT NULL
+promise VARCHAR(40) NOT NULL
+proved_at BIGINT
+ran_at BIGINT NOT NULL
+revision VARCHAR(40)
+version VARCHAR(40)
+
+-- columns of sent_forms
+answer JSON
+at BIGINT NOT NULL
+id BLOB NOT NULL
+request_id VARCHAR(36) NOT NULL
+salt BLOB NOT NULL
+
+-- columns of sessions
+account_id INTEGER NOT NULL
+address VARCHAR(45)
+created_at BIGINT NOT NULL
+ended_at BIGINT
+expires_at BIGINT NOT NULL
+id CHAR(32) NOT NULL
+kind VARCHAR(40) NOT NULL
+last_seen_at BIGINT NOT NULL
+token_hash BLOB
+user_agent VARCHAR(200) NOT NULL
+
 -- constraint alembic_version_pkc
 PRIMARY KEY (version_num)
 
