@@ -36,10 +36,11 @@ OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "ot
 SOURCE_LANGUAGE = "en"
 
 _EXTENSION = "portal_mail"
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class MailUnusable(Exception):
-    """The mail can't be made: its address or its sender is no address."""
+    """The mail can't be made, now or ever: its address can't stand in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,11 @@ def compose(addressed: Addressed, claim: Claim, *, eight_bit: bool) -> EmailMess
     Raises MailUnusable when the address can't stand in a header.
     """
     mail = render(addressed.letter, addressed.language)
-    message = EmailMessage(policy=SMTP)
-    try:
-        message["From"] = settings.mail_from
-        message["To"] = _recipient(addressed.address)
-        message["Subject"] = mail.subject
-    except (ValueError, MessageError, UnicodeError) as error:
-        raise MailUnusable("The address can't stand in a header.") from error
+    to = _recipient(addressed.address)
+    message = EmailMessage(policy=SMTP.clone(utf8=not to.addr_spec.isascii()))
+    message["From"] = settings.mail_from
+    message["To"] = to
+    message["Subject"] = mail.subject
     message["Date"] = format_datetime(clock.utcnow())
     message["Message-ID"] = _message_id(claim)
     message["Auto-Submitted"] = "auto-generated"
@@ -131,12 +130,19 @@ def _tidy(text: str) -> str:
 
 
 def _recipient(address: str) -> Address:
+    """The address as headers have it: the domain in ASCII, the name before it in its own letters.
+
+    Raises MailUnusable. The library knows no other letters than ASCII when it reads an address
+    (RFC 6532), so that it is shown a letter in the place of each of them.
+    """
     name, _, domain = address.rpartition("@")
-    if not (name and domain):
-        raise ValueError("no address")
-    if not domain.isascii():
-        domain = idna.encode(domain, uts46=True).decode("ascii")
-    return Address(addr_spec=f"{name}@{domain}")
+    try:
+        if not domain.isascii():
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        read = Address(addr_spec=f"{_NOT_ASCII.sub('x', name)}@{domain}")
+    except (ValueError, MessageError) as error:
+        raise MailUnusable("The address can't stand in a header.") from error
+    return read if name.isascii() else Address(username=name, domain=domain)
 
 
 def _message_id(claim: Claim) -> str:

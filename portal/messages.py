@@ -16,6 +16,9 @@ SENTENCES: dict[str, str] = {
     "postBodyMissing": N_("The request has no body. Send a JSON object."),
     "emailMissing": N_("The email is missing. Give the one that you read."),
     "emailInvalid": N_("No email can be sent to this address. Check how it is written."),
+    "emailUnreachable": N_(
+        "No mail can be sent from here to letters such as é or д before the @. Give another address."
+    ),
     "emailTaken": N_("There is an account with this address. Choose another address."),
     "languageMissing": N_("The language is missing. Give one of: en, de, es, fr, nl."),
     "unsupportedLanguage": N_("This language is not known. Give one of: en, de, es, fr, nl."),

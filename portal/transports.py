@@ -8,7 +8,7 @@ import smtplib
 import ssl
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import parseaddr
 from pathlib import Path
@@ -21,6 +21,8 @@ from config_values import ConfigurationError
 
 TIMEOUT = 20.0
 """Seconds that one answer of a mail server may take."""
+ASKING = 5.0
+"""Seconds of one answer while a person waits for it."""
 
 SUBMISSION_PORT = 587
 SMTPS_PORT = 465
@@ -43,6 +45,9 @@ class Transport(Protocol):
 
         Raises DeliveryFailed.
         """
+
+    def takes_utf8(self) -> bool:
+        """Whether it takes addresses whose letters are not ASCII (RFC 6531). Raises DeliveryFailed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,10 @@ class FileTransport:
         except OSError as error:
             raise DeliveryFailed(f"The file can't be written: {error.strerror}.") from error
 
+    def takes_utf8(self) -> bool:
+        """Files take every letter."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class SmtpTransport:
@@ -96,6 +105,19 @@ class SmtpTransport:
             try:
                 self._authenticate(server)
                 server.send_message(message)
+            finally:
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
+        except (smtplib.SMTPException, OSError) as error:
+            raise DeliveryFailed(describe(error)) from error
+
+    def takes_utf8(self) -> bool:
+        """Ask the server, in a few seconds: somebody waits for the answer."""
+        try:
+            server = replace(self, timeout=min(self.timeout, ASKING))._connect()
+            try:
+                self._authenticate(server)
+                return server.has_extn("smtputf8")
             finally:
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()

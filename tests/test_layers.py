@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "words": {"permissions", "models"},
     "messages": {"permissions"},
     "models": {"clock", "extensions", "permissions"},
-    "services": {"clock", "extensions", "models", "permissions", "services"},
+    "transports": set(),
+    "services": {"clock", "extensions", "models", "permissions", "services", "transports"},
 }
 FILES = sorted(PORTAL.rglob("*.py"))
 

@@ -33,7 +33,7 @@ from portal.api.schemas import (
 from portal.permissions import N_, READ_ACCOUNT, READ_OTHERS, WRITE_ACCOUNT
 
 BODY = ("postBodyMissing", "bodyNotJson", "fieldInvalid", "unsupportedMediaType", "bodyTooLarge")
-SIGN_UP = ("emailMissing", "emailInvalid", "languageMissing", "unsupportedLanguage")
+SIGN_UP = ("emailMissing", "emailInvalid", "emailUnreachable", "languageMissing", "unsupportedLanguage")
 SIGN_IN = ("usernameMissing", "passwordMissing")
 SIGN_IN_REFUSED = ("signInFailed", "accountBlocked", "accountLocked")
 CREATION = (
@@ -71,12 +71,13 @@ PROFILE = (
     "usernameTaken",
     "bioTooLong",
     "bioNotPrintable",
-    *SIGN_UP[2:],
+    *SIGN_UP[3:],
     "consentRequired",
 )
 PASSWORD = (
     "emailMissing",
     "emailInvalid",
+    "emailUnreachable",
     "passwordWrong",
     "passwordTooShort",
     "passwordTooLong",

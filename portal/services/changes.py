@@ -12,7 +12,7 @@ from portal.services import profile, recovery
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import InvalidInput
-from portal.services.fields import clean_email
+from portal.services.reach import clean_reachable
 from portal.services.transaction import transaction
 
 
@@ -39,7 +39,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
     wanted = profile.clean_wishes(username=changes.username, bio=changes.bio, language=changes.language)
     if changes.consent is not None and changes.consent not in tuple(Consent):
         raise InvalidInput("consentRequired", "consent")
-    email = None if changes.email is None else clean_email(changes.email)
+    email = None if changes.email is None else clean_reachable(changes.email)
     prepared = None
     if changes.password is not None or email is not None:
         prepared = recovery.prepare_change(actor, changes.password, current=changes.current_password)

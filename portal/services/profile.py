@@ -14,8 +14,9 @@ from portal.services import audit, keys, limits, lookalikes, outbox, recovery, t
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
-from portal.services.fields import address_key, clean_bio, clean_email, clean_language, clean_username
+from portal.services.fields import address_key, clean_bio, clean_language, clean_username
 from portal.services.outbox import Letter
+from portal.services.reach import clean_reachable
 from portal.services.signup import give_consent
 from portal.services.transaction import lock_account, transaction
 
@@ -114,7 +115,7 @@ def request_email_change(actor: Actor, email: str, *, current: str | None) -> st
     The old address is told, and can stop it. Raises InvalidInput, also without the current
     password where there is one, and Slowed.
     """
-    email = clean_email(email)
+    email = clean_reachable(email)
     known_hash = recovery.prove_owner(actor, current)
     refuse_too_many_addresses(actor, email)
     with transaction() as session:

@@ -25,9 +25,10 @@ from portal.services import audit, keys, limits, outbox, passwords, sessions, to
 from portal.services.acting import admit
 from portal.services.actor import Actor
 from portal.services.errors import AlreadySent, Forbidden, InvalidInput, TokenInvalid
-from portal.services.fields import address_key, clean_email
+from portal.services.fields import address_key
 from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
+from portal.services.reach import clean_reachable
 from portal.services.transaction import lock_account, transaction
 
 CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
@@ -119,7 +120,7 @@ def refuse_other_password(account: Account, known_hash: str | None) -> None:
 
 def request_reset(actor: Actor, email: str) -> None:
     """Write down that somebody forgot a password; whether the address is known is not told."""
-    email = clean_email(email)
+    email = clean_reachable(email)
     may_send = limits.may_mail_reset(actor.address or "", email)
     with transaction() as session:
         if may_send:

@@ -34,11 +34,11 @@ from portal.services.fields import (
     CONSENT_VERSION,
     address_key,
     clean_consent,
-    clean_email,
     clean_language,
     first_username,
 )
 from portal.services.outbox import Letter
+from portal.services.reach import clean_reachable
 from portal.services.removal import empty
 from portal.services.transaction import lock_account, transaction
 
@@ -52,7 +52,7 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     """
     if is_being_set_up():
         raise BeingSetUp
-    email, language = clean_email(email), clean_language(language)
+    email, language = clean_reachable(email), clean_language(language)
     may_send = limits.may_mail_sign_up(actor.address or "", email)
     with transaction() as session:
         if may_send:
@@ -118,7 +118,7 @@ def create_account(actor: Actor, email: str, *, role: Role, password: str, langu
 
     Raises InvalidInput, also for an address that is taken.
     """
-    email = clean_email(email)
+    email = clean_reachable(email)
     passwords.check_password(password, second_factor=False, context=[email])
     password_hash = passwords.hash_password(password)
     try:
@@ -158,7 +158,7 @@ def create_first_admin(
     Raises InvalidInput (the link stays good), also for an address that is taken, and
     TokenInvalid, also when somebody was first.
     """
-    given, email = clean_consent(consent), clean_email(email)
+    given, email = clean_consent(consent), clean_reachable(email)
     if tokens.find(token, Purpose.FIRST_ADMIN) is None:
         raise TokenInvalid
     passwords.check_password(password, second_factor=False, context=[email])

@@ -11,8 +11,8 @@ from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import ValidationError
 
 from portal.services.errors import InvalidInput
-from portal.services.fields import clean_email
 from portal.services.passwords import check_password
+from portal.services.reach import clean_reachable
 from portal.web.auth.target import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice
 from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text
@@ -73,7 +73,7 @@ class SetupForm(ConfirmForm):
     def validate_email(self, field: Field) -> None:
         """Tell what is wrong with the address together with everything else."""
         try:
-            clean_email(text(field))
+            clean_reachable(text(field))
         except InvalidInput as error:
             raise ValidationError(on_page(error)) from error
 
