@@ -14,7 +14,8 @@ from werkzeug.local import LocalProxy
 from config import load_settings, unknown_names
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
-from portal.extensions import babel, csrf, db, engine_options, login_manager, prepare_engine
+from portal.extensions import babel, db, engine_options, login_manager, prepare_engine
+from portal.http.cookies import csrf
 from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
@@ -58,7 +59,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=OWNER_LIFE,
         SESSION_REFRESH_EACH_REQUEST=False,
-        WTF_CSRF_TIME_LIMIT=8 * 60 * 60,
+        WTF_CSRF_TIME_LIMIT=None,  # portal.http.cookies looks at the age
         WTF_CSRF_SSL_STRICT=False,  # it asks for a Referer; the gate looks at what a browser tells
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "portal" / "translations"),
     )

@@ -11,7 +11,6 @@ from flask import current_app
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
@@ -40,7 +39,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(metadata=Base.metadata)
-csrf = CSRFProtect()
 login_manager = LoginManager()
 babel = Babel()
 

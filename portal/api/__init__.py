@@ -15,7 +15,7 @@ from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
 from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import FORWARD_AUTH, ROUTES
-from portal.extensions import csrf
+from portal.http.cookies import csrf
 from portal.services.errors import RuleError
 
 PREFIX = "/api"

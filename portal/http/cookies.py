@@ -1,13 +1,66 @@
-"""The browser's cookie is for pages: the API never reads it, and never sets one."""
+"""The browser's cookie is for pages: the API never reads it, and never sets one.
+
+The clock of the machine that signed it, or a form's token, may be ahead of ours by a leeway.
+"""
 
 from __future__ import annotations
 
-from flask import Flask, Request
-from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
+from typing import Any
 
+from flask import Flask, Request, current_app, g
+from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
+from flask_wtf import CSRFProtect
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
+
+from portal import clock
 from portal.http.request import API
 
+LEEWAY = clock.LEEWAY_MS // 1000
+FORM_LIFE = 8 * 60 * 60
+"""Seconds for which a form can be sent after it was loaded."""
+
 _NONE = NullSession()
+
+
+class LenientSigner(TimestampSigner):
+    """Signs with the portal's time, and takes what a machine signed whose clock is a little ahead or behind.
+
+    itsdangerous itself takes whatever was signed in the next second for expired.
+    """
+
+    def get_timestamp(self) -> int:
+        """The present second."""
+        return clock.now_ms() // 1000
+
+    def unsign(self, signed_value: Any, max_age: int | None = None, return_timestamp: bool = False) -> Any:
+        """The value; raises BadSignature, and SignatureExpired when it is out of its time."""
+        value, signed_at = super().unsign(signed_value, return_timestamp=True)
+        age = self.get_timestamp() - int(signed_at.timestamp())
+        if max_age is not None and not -LEEWAY <= age <= max_age + LEEWAY:
+            raise SignatureExpired(f"signed {age} seconds ago", payload=value, date_signed=signed_at)
+        return (value, signed_at) if return_timestamp else value
+
+
+class FormTokens(CSRFProtect):  # type: ignore[misc]  # Flask-WTF has no types
+    """Asks each form that is posted for its token, and for one that is not too old.
+
+    The age is looked at here, and not by Flask-WTF (``WTF_CSRF_TIME_LIMIT`` is None), which knows
+    no leeway.
+    """
+
+    def protect(self, apply_exemptions: bool = False) -> None:
+        """Raise CSRFError for a form without its token, and for one that is too old."""
+        super().protect(apply_exemptions)
+        if "csrf_valid" not in g:
+            return
+        signed = URLSafeTimedSerializer(current_app.secret_key or "", "wtf-csrf-token", signer=LenientSigner)
+        try:
+            signed.loads(self._get_csrf_token(), max_age=FORM_LIFE)
+        except BadSignature as error:
+            self._error_response(str(error))
+
+
+csrf = FormTokens()
 
 
 class PagesOnlySession(SecureCookieSessionInterface):
@@ -21,3 +74,10 @@ class PagesOnlySession(SecureCookieSessionInterface):
         if request.environ["PATH_INFO"].startswith(API):
             return _NONE
         return super().open_session(app, request)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """What signs and reads the cookie."""
+        serializer = super().get_signing_serializer(app)
+        if serializer is not None:
+            serializer.signer = LenientSigner
+        return serializer

@@ -38,6 +38,7 @@ def issue(signed: SignedSession) -> str:
 def read(token: str) -> SignedSession | None:
     """The session of a token that is ours, in time and not ended; None otherwise.
 
+    The machine that made it may be ahead by the leeway of our clock (RFC 7519, 4.1.5); its end has none.
     Header parameters that would choose a key (``jku``, ``jwk``, ``x5u``, ``kid``, ``crit``)
     are refused, not ignored.
     """
@@ -54,7 +55,8 @@ def read(token: str) -> SignedSession | None:
             issuer=settings.base_url,
             options={"require": CLAIMS, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
-        if not claims["nbf"] <= clock.now_ms() / 1000 < claims["exp"]:
+        now_ms = clock.now_ms()
+        if not claims["nbf"] * 1000 <= now_ms + clock.LEEWAY_MS or now_ms >= claims["exp"] * 1000:
             return None
         signed = sessions.resume_by_id(UUID(claims["jti"]))
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
