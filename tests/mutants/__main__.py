@@ -6,14 +6,16 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.copies import Copy, Verdict, make_copy
 from tests.mutants.table import Inapplicable, Mutant, choose, load_table, mutated
+from tests.support.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2
@@ -32,11 +34,23 @@ def main() -> int:
     if not chosen:
         print("No mutant has this name.", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copies = [make_copy(ROOT, Path(folder) / str(number)) for number in range(AT_ONCE)]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
+        postgres = stack.enter_context(_postgres()) if wishes.selfcheck else None
+        copies = [make_copy(ROOT, folder / str(number), postgres) for number in range(AT_ONCE)]
         red = _red_tests(copies, chosen)
         verdicts = _run(copies, chosen, red, wishes.selfcheck)
     return sum_up(verdicts, wishes.selfcheck)
+
+
+@contextmanager
+def _postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _wishes() -> argparse.Namespace:

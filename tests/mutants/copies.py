@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.mutants.child import forking, run_pytest
 from tests.mutants.table import Mutant, mutated
+from tests.support.postgres import Postgres
 
 LIMIT = 240
 """Seconds that the tests of one mutant may take."""
@@ -47,19 +48,22 @@ class Verdict:
 class Copy:
     """One copy; used by one thread at a time."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, postgres: Postgres | None = None) -> None:
+        """``postgres`` is where selfcheck finds the databases of mutants that PostgreSQL alone shows."""
         self._root = root
+        self._postgres = postgres
         self._python = str(root / ".venv" / "bin" / "python")
+        self._databases: dict[str, str] = {}
 
     def attempt(self, mutant: Mutant, *, selfcheck: bool) -> Verdict:
         """Break the code, run the tests that must notice, mend it again."""
         if selfcheck and mutant.promise:
-            self._prepare_instance()
+            self._prepare_instance(mutant.database)
         begun = time.monotonic()
         with self._broken(mutant):
             code, output = self._test(mutant.tests, mutant.database, LIMIT, "-x")
             seconds = time.monotonic() - begun
-            seen = selfcheck and bool(mutant.promise) and self._selfcheck_notices(mutant.promise)
+            seen = selfcheck and bool(mutant.promise) and self._selfcheck_notices(mutant)
         failed = FAILED.search(output)
         if code == 1 and failed:
             return Verdict(mutant, "noticed", failed[1], seconds, seen)
@@ -97,18 +101,21 @@ class Copy:
             running.join()
         return running.exitcode or 0, output.read_text("utf-8", "replace")
 
-    def _flask(self, *words: str) -> tuple[int, str]:
+    def _flask(self, database: str, *words: str) -> tuple[int, str, str]:
+        """The exit code, and what was written to standard output and to standard error."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
         done = subprocess.run(
             [self._python, "-m", "flask", "--app", "wsgi", *words],
             check=False,
             cwd=self._root,
-            env=environ | {"PORTAL_INSTANCE_PATH": f"{self._root}-instance"},
+            env=environ
+            | {"PORTAL_INSTANCE_PATH": f"{self._root}-instance"}
+            | {"PORTAL_DATABASE_URL": self._databases[database]},
             capture_output=True,
             text=True,
             timeout=LIMIT,
         )
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, done.stdout, done.stderr
 
     @contextmanager
     def _broken(self, mutant: Mutant) -> Iterator[None]:
@@ -124,23 +131,27 @@ class Copy:
                 path.write_bytes(data)
                 _forget_compiled(path)
 
-    def _prepare_instance(self) -> None:
+    def _prepare_instance(self, database: str) -> None:
         """A database for how selfcheck went; it is made while the code is whole."""
-        if not Path(f"{self._root}-instance").exists():
-            code, output = self._flask("db", "upgrade")
-            if code:
-                raise RuntimeError(f"selfcheck has no database:\n{output}")
+        if database in self._databases:
+            return
+        self._databases[database] = "sqlite:///portal.db"
+        if database == "postgresql" and self._postgres:
+            self._databases[database] = self._postgres.create(f"copy_{self._root.name}")
+        code, _told, errors = self._flask(database, "db", "upgrade")
+        if code:
+            raise RuntimeError(f"selfcheck has no database:\n{errors}")
 
-    def _selfcheck_notices(self, promise: str) -> bool:
-        code, output = self._flask("selfcheck", "--json", promise)
+    def _selfcheck_notices(self, mutant: Mutant) -> bool:
+        code, told, errors = self._flask(mutant.database, "selfcheck", "--json", mutant.promise)
         try:
-            return not json.loads(output[output.index("{") :])["held"]
+            return not json.loads(told)["held"]
         except (ValueError, KeyError):
-            print(f"selfcheck {promise} ended with {code}: {output[-300:]}", file=sys.stderr)
+            print(f"selfcheck {mutant.promise} ended with {code}: {errors[-300:]}", file=sys.stderr)
             return False
 
 
-def make_copy(root: Path, place: Path) -> Copy:
+def make_copy(root: Path, place: Path, postgres: Postgres | None = None) -> Copy:
     """Copy what git knows of the tree, and what is new in it; share the environment."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -157,7 +168,7 @@ def make_copy(root: Path, place: Path) -> Copy:
     for name in SHARED:
         if (root / name).exists():
             (place / name).symlink_to((root / name).resolve())
-    return Copy(place)
+    return Copy(place, postgres)
 
 
 def _forget_compiled(path: Path) -> None:
