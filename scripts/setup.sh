@@ -4,7 +4,8 @@
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
-#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx and Caddy
+#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx, Caddy and
+#          SQLite's shell
 #   bench  wrk, and a virtual environment in .venv-bench with what the portal
 #          needs to serve and what it is measured against
 #
@@ -112,6 +113,11 @@ install_browser() {
     find_chromium >/dev/null || die "Chromium is installed, but not found in PATH."
 }
 
+install_sqlite() {
+    command -v sqlite3 >/dev/null && return
+    system_install "SQLite's shell" sqlite3 sqlite3
+}
+
 install_java() {
     java -version >/dev/null 2>&1 && return
     system_install "a Java runtime" java default-jre-headless
@@ -184,6 +190,7 @@ test)
     install_browser
     install_java
     install_html_checker
+    install_sqlite
     install_redis
     install_gateways
     ;;

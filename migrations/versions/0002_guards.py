@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from migrations.leftovers import drop_guard
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -63,6 +65,7 @@ GUARDS = (
 
 
 def upgrade() -> None:
+    drop_guards()
     if op.get_bind().dialect.name == "sqlite":
         for name, event, table, condition, message in GUARDS:
             op.execute(
@@ -90,11 +93,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for name, *_ in GUARDS:
-            op.execute(f"DROP TRIGGER {name}")
-        return
-    op.execute("DROP TRIGGER audit_events_whole ON audit_events")
+    drop_guards()
+
+
+def drop_guards() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        for name, table in (("api_keys_whole", "api_keys"), ("accounts_whole", "accounts")):
+            op.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+        op.execute("DROP TRIGGER IF EXISTS audit_events_whole ON audit_events")
     for name, _event, table, *_ in GUARDS:
-        op.execute(f"DROP TRIGGER {name} ON {table}")
-        op.execute(f"DROP FUNCTION {name}()")
+        drop_guard(name, table)

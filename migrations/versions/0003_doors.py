@@ -13,6 +13,7 @@ from types import ModuleType
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.leftovers import add_column, drop_column, drop_guard, make_table
 from portal import clock
 
 revision = "0003"
@@ -101,6 +102,7 @@ NEW = (
 
 def make_guard(name: str, event: str, condition: str, message: str) -> None:
     """Make one trigger on api_keys, on either database."""
+    drop_guard(name, "api_keys")
     text = message.replace("'", "''")
     if op.get_bind().dialect.name == "sqlite":
         condition = condition.replace("IS NOT DISTINCT FROM", "IS").replace("IS DISTINCT FROM", "IS NOT")
@@ -119,29 +121,19 @@ def make_guard(name: str, event: str, condition: str, message: str) -> None:
     op.execute(f"CREATE TRIGGER {name} BEFORE {event} ON api_keys FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
-def drop_guard(name: str) -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(f"DROP TRIGGER {name}")
-        return
-    op.execute(f"DROP TRIGGER {name} ON api_keys")
-    op.execute(f"DROP FUNCTION {name}()")
-
-
 def upgrade() -> None:
     for name, kind, check in COLUMNS:
         constraint = f" CONSTRAINT ck_api_keys_{name} CHECK ({check})" if check else ""
-        op.execute(f"ALTER TABLE api_keys ADD COLUMN {name} {kind}{constraint}")
-    op.create_index("ix_api_keys_digest", "api_keys", ["digest"])
-    op.execute("ALTER TABLE key_usage ADD COLUMN reused_at BIGINT")
-    for guard in NEWER:
-        drop_guard(guard[0])
+        add_column("api_keys", name, f"{kind}{constraint}")
+    op.create_index("ix_api_keys_digest", "api_keys", ["digest"], if_not_exists=True)
+    add_column("key_usage", "reused_at", "BIGINT")
     for guard in (*NEWER, *NEW):
         make_guard(*guard)
     make_tables()
 
 
 def make_tables() -> None:
-    op.create_table(
+    make_table(
         "key_refusals",
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("hour", TIME, nullable=False),
@@ -150,7 +142,7 @@ def make_tables() -> None:
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_key_refusals_key_id"),
         sa.PrimaryKeyConstraint("key_id", "hour", "reason", name="pk_key_refusals"),
     )
-    op.create_table(
+    make_table(
         "key_addresses",
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("address", sa.String(length=45), nullable=False),
@@ -159,7 +151,7 @@ def make_tables() -> None:
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_key_addresses_key_id"),
         sa.PrimaryKeyConstraint("key_id", "address", name="pk_key_addresses"),
     )
-    op.create_table(
+    make_table(
         "call_windows",
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("span", sa.Integer(), nullable=False),
@@ -168,7 +160,7 @@ def make_tables() -> None:
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_call_windows_key_id"),
         sa.PrimaryKeyConstraint("key_id", "span", name="pk_call_windows"),
     )
-    op.create_table(
+    make_table(
         "excess_steps",
         sa.Column("account_id", ID, nullable=False),
         sa.Column("day", TIME, nullable=False),
@@ -178,7 +170,7 @@ def make_tables() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_excess_steps_account_id"),
         sa.PrimaryKeyConstraint("account_id", "day", "step", name="pk_excess_steps"),
     )
-    op.create_table(
+    make_table(
         "promise_proofs",
         sa.Column("promise", WORD, nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
@@ -226,13 +218,13 @@ def revoke(condition: str, at: str, cause: str, *, why: str | None) -> None:
 def downgrade() -> None:
     revoke_what_was_bound()
     for table in ("promise_proofs", "excess_steps", "call_windows", "key_addresses", "key_refusals"):
-        op.drop_table(table)
+        op.drop_table(table, if_exists=True)
     for guard in (*NEWER, *NEW):
-        drop_guard(guard[0])
-    op.execute("ALTER TABLE key_usage DROP COLUMN reused_at")
-    op.drop_index("ix_api_keys_digest", "api_keys")
+        drop_guard(guard[0], "api_keys")
+    drop_column("key_usage", "reused_at")
+    op.drop_index("ix_api_keys_digest", "api_keys", if_exists=True)
     for name, *_ in reversed(COLUMNS):
-        op.execute(f"ALTER TABLE api_keys DROP COLUMN {name}")
+        drop_column("api_keys", name)
     older = guards_of_0002().GUARDS
     for name, event, _table, condition, message in older:
         if name in {guard[0] for guard in NEWER}:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from migrations.leftovers import drop_guard
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -40,6 +42,7 @@ TRUNCATED = (("api_keys_whole", "api_keys"), ("accounts_whole", "accounts"))
 
 
 def upgrade() -> None:
+    drop_guards()
     if op.get_bind().dialect.name == "sqlite":
         for name, event, table, condition, message in SQLITE:
             op.execute(
@@ -64,11 +67,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drop_guards()
+
+
+def drop_guards() -> None:
     if op.get_bind().dialect.name == "sqlite":
-        for name, *_ in SQLITE:
-            op.execute(f"DROP TRIGGER {name}")
+        for name, _event, table, *_ in SQLITE:
+            drop_guard(name, table)
         return
-    op.execute("DROP TRIGGER accounts_number ON accounts")
-    op.execute("DROP FUNCTION accounts_number()")
+    drop_guard("accounts_number", "accounts")
     for name, table in TRUNCATED:
-        op.execute(f"DROP TRIGGER {name} ON {table}")
+        op.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")

@@ -12,6 +12,8 @@ from types import ModuleType
 
 from alembic import op
 
+from migrations.leftovers import add_column, drop_column
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -44,23 +46,14 @@ def make_again(*, with_column: bool) -> None:
     }
     for name, addition in more.items():
         event, condition, message = known[name]
-        drop_guard(name)
         older.make_guard(name, event, f"({condition}) OR {addition}" if with_column else condition, message)
 
 
-def drop_guard(name: str) -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(f"DROP TRIGGER IF EXISTS {name}")
-        return
-    op.execute(f"DROP TRIGGER IF EXISTS {name} ON api_keys")
-    op.execute(f"DROP FUNCTION IF EXISTS {name}()")
-
-
 def upgrade() -> None:
-    op.execute(f"ALTER TABLE api_keys ADD COLUMN {COLUMN} {KINDS[op.get_bind().dialect.name]}")
+    add_column("api_keys", COLUMN, KINDS[op.get_bind().dialect.name])
     make_again(with_column=True)
 
 
 def downgrade() -> None:
     make_again(with_column=False)
-    op.execute(f"ALTER TABLE api_keys DROP COLUMN {COLUMN}")
+    drop_column("api_keys", COLUMN)

