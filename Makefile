@@ -89,7 +89,9 @@ lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for n
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) bench/requirements-bench.in --output-file bench/requirements-bench.txt
+	@$(LOCK) tests/clients/others/requirements-clients.in \
+	    --output-file tests/clients/others/requirements-clients.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and everything that was built; keeps instance/
-	@rm -rf .venv .venv-bench node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-clients node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -133,7 +133,10 @@ SENTENCES: dict[str, str] = {
     "methodNotAllowed": N_("This method does nothing here. Allow names those that do."),
     "notAcceptable": N_("Only application/json is spoken here. Accept it."),
     "bodyTooLarge": N_("The body is too large. Send less."),
-    "unsupportedMediaType": N_("The body is not JSON in UTF-8. Send it as application/json."),
+    "unsupportedMediaType": N_(
+        "The body is of the wrong kind. Send JSON in UTF-8, as application/json; "
+        "to introspection and revocation, send a form."
+    ),
     "bodyNotJson": N_("The body is not a JSON object as it should be. Check how it is written."),
     "fieldInvalid": N_("The field %(field)s is of the wrong kind. Check it in the documentation."),
     "credentialsInUrl": N_(

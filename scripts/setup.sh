@@ -4,8 +4,8 @@
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
-#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx, Caddy and
-#          SQLite's shell
+#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx, Caddy and HAProxy,
+#          SQLite's shell, Prometheus, clients that others wrote for Node, and for Python in .venv-clients
 #   bench  wrk, and a virtual environment in .venv-bench with what the portal
 #          needs to serve and what it is measured against
 #
@@ -124,9 +124,10 @@ install_java() {
     java -version >/dev/null 2>&1 || die "a Java runtime is installed, but 'java -version' fails."
 }
 
-install_html_checker() {
+# The HTML checker, and clients of others.
+install_from_npm() {
     cmp -s package-lock.json node_modules/.installed && [ -f node_modules/vnu-jar/build/dist/vnu.jar ] && return
-    echo "setup: installing the HTML checker"
+    echo "setup: installing package-lock.json"
     PATH="$PWD/.venv/bin:$PATH" .venv/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
         die "npm could not install package-lock.json: is the npm registry reachable?"
     cp package-lock.json node_modules/.installed
@@ -156,6 +157,12 @@ install_gateways() {
     fi
 }
 
+install_prometheus() {
+    command -v prometheus >/dev/null && return
+    system_install Prometheus prometheus prometheus
+    keep_from_starting prometheus
+}
+
 keep_from_starting() {
     command -v systemctl >/dev/null || return 0
     local as_root=()
@@ -167,12 +174,13 @@ install_load_generator() {
     command -v wrk >/dev/null || system_install "the load generator" wrk wrk
 }
 
-install_peers() {
-    local lock=bench/requirements-bench.txt stamp=.venv-bench/.installed
-    sha256sum --check --status "$stamp" 2>/dev/null && return
-    .venv/bin/python -m venv --clear .venv-bench || die "could not make a virtual environment in .venv-bench."
-    pip_install .venv-bench/bin/python "$lock"
-    sha256sum "$lock" >"$stamp"
+# install_apart VENV LOCK : an environment of its own for what comes with other versions than ours.
+install_apart() {
+    local venv=$1 lock=$2
+    sha256sum --check --status "$venv/.installed" 2>/dev/null && return
+    .venv/bin/python -m venv --clear "$venv" || die "could not make a virtual environment in $venv."
+    pip_install "$venv/bin/python" "$lock"
+    sha256sum "$lock" >"$venv/.installed"
 }
 
 case ${1:-} in
@@ -189,15 +197,17 @@ test)
     install_locked requirements-dev.txt
     install_browser
     install_java
-    install_html_checker
+    install_from_npm
     install_sqlite
     install_redis
     install_gateways
+    install_prometheus
+    install_apart .venv-clients tests/clients/others/requirements-clients.txt
     ;;
 bench)
     make_venv
     install_load_generator
-    install_peers
+    install_apart .venv-bench bench/requirements-bench.txt
     ;;
 *)
     die "say 'run', 'lint', 'test' or 'bench'."

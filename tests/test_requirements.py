@@ -21,6 +21,8 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+CLIENTS = "tests/clients/others/requirements-clients"
+"""What is installed apart, in an environment of its own."""
 
 
 def read(name: str) -> str:
@@ -41,7 +43,7 @@ def names(pinned: set[str]) -> set[str]:
     return {pin.partition("==")[0] for pin in pinned}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, f"{CLIENTS}.txt"])
 def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
     found = entries(lock)
     assert len(found) > 20
@@ -50,9 +52,19 @@ def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "package-lock.json"])
+@pytest.mark.parametrize("lock", [*LOCKS, f"{CLIENTS}.txt"])
 def test_no_lock_names_the_host_that_it_was_made_with(lock: str) -> None:
     assert "://" not in read(lock)
+
+
+def test_no_package_of_npm_names_the_host_that_it_was_locked_with() -> None:
+    sources = {package.get("resolved", "") for package in npm_packages().values()}
+    assert [source for source in sources if ":" in source] == []
+
+
+def npm_packages() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(read("package-lock.json"))["packages"]
+    return found
 
 
 def build_wheel(folder: Path, name: str, version: str, *wants: str) -> str:
@@ -88,6 +100,11 @@ def test_a_newer_release_of_what_is_locked_changes_nothing(tmp_path: Path) -> No
     assert re.search(r"^inner +1$", listed.stdout, re.MULTILINE)
 
 
+def test_the_clients_of_others_have_all_that_they_need() -> None:
+    python = str(ROOT / ".venv-clients/bin/python")
+    subprocess.run([python, "-m", "pip", "check"], check=True, timeout=60)
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_all_that_is_needed_is_locked(lock: str) -> None:
     """Dependencies are not resolved when a lock is installed, so it has to name them all."""
@@ -103,13 +120,15 @@ def test_all_that_is_needed_is_locked(lock: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", "check"], check=True, timeout=60)
 
 
-def test_the_checker_of_html_is_held_to_its_hash() -> None:
-    packages = json.loads(read("package-lock.json"))["packages"]
-    assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)
+def test_what_comes_from_npm_is_held_to_its_hash() -> None:
+    for name, package in npm_packages().items():
+        ours = name.startswith("tests/") or (package.get("resolved") or "").startswith("tests/")
+        assert not name or ours or package["integrity"].startswith("sha512-"), name
 
 
 @pytest.mark.parametrize(
-    ("wanted", "lock"), [("requirements.in", LOCKS[0]), ("requirements-dev.in", LOCKS[1])]
+    ("wanted", "lock"),
+    [("requirements.in", LOCKS[0]), ("requirements-dev.in", LOCKS[1]), (f"{CLIENTS}.in", f"{CLIENTS}.txt")],
 )
 def test_everything_that_is_asked_for_is_locked(wanted: str, lock: str) -> None:
     asked = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -76,16 +77,23 @@ OAUTH_ERRORS = {
 }
 
 
+_DESCRIBABLE = re.compile(r"[ !#-\[\]-~]+")
+"""What an ``error_description`` may be written with (RFC 6749, 5.2)."""
+
+
 def is_of_oauth(path: str) -> bool:
     """Whether a path is a door of OAuth's: introspection (RFC 7662) or revocation (RFC 7009)."""
     return path in OAUTH
 
 
 def failure(status: int, code: str, details: dict[str, Any] | None = None) -> Response:
-    """Make the answer of an error; at a door of OAuth's with the word that its clients look for."""
-    told = {"result": "error", "error": code, "message": sentence(code, details), "requestId": request_id()}
+    """Make the answer of an error; at a door of OAuth's with the words that its clients look for."""
+    message = sentence(code, details)
+    told = {"result": "error", "error": code, "message": message, "requestId": request_id()}
     if is_of_oauth(request.path):
         told |= {"error": OAUTH_ERRORS.get(status, "invalid_request"), "code": code}
+        if _DESCRIBABLE.fullmatch(message):
+            told["error_description"] = message
     response = jsonify(told)
     response.status_code = status
     response.content_type = JSON_TYPE

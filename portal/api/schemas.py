@@ -211,6 +211,9 @@ class ErrorAnswer(Wire):
     message: str
     request_id: str
     code: str | None = Field(None, description="At introspection and revocation, what error is elsewhere.")
+    error_description: str | None = Field(
+        None, alias="error_description", description="The message again, for clients of OAuth."
+    )
 
 
 def account_facts(account: Account) -> AccountFacts:

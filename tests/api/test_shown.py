@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
+from portal.api.errors import failure
 from portal.services import secrets
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey
@@ -134,6 +136,8 @@ ERRORS = {
     "two ids": ({"token": "a", "client_id": ["a", "b"]}, "asking", 400, "invalid_request", "fieldInvalid"),
     "too low": ({"token": "x"}, "low", 403, "insufficient_scope", "insufficientAccessLevel"),
 }
+DESCRIBABLE = re.compile(r"[ !#-\[\]-~]+")
+"""What a description may be written with (RFC 6749, 5.2)."""
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -148,8 +152,30 @@ def test_errors_have_the_words_of_oauth_beside_ours(
     told = answer.get_json()
     assert (answer.status_code, told["error"], told["code"]) == (status, word, code)
     assert told["result"] == "error"
-    assert told["message"]
+    assert told["error_description"] == told["message"] != ""
     assert ("WWW-Authenticate" in answer.headers) is (status == 401)
+
+
+def test_a_description_is_written_as_oauth_has_it_or_left_out(app: Flask) -> None:
+    def described(code: str, **details: str) -> str | None:
+        with app.test_request_context("/api/revoke", method="POST"):
+            text: str | None = failure(400, code, details).get_json().get("error_description")
+            return text
+
+    assert DESCRIBABLE.fullmatch(described("authenticationFailed") or "")
+    assert DESCRIBABLE.fullmatch(described("fieldInvalid", field="token") or "")
+    for odd in ('a "b"', "a\\b", "café", "a\nb"):
+        assert described("fieldInvalid", field=odd) is None
+
+
+def test_a_body_of_another_kind_is_told_which_one_is_read(
+    client: PageChecker, cast: Cast, make_key: MakeKey
+) -> None:
+    asking = make_key(cast.sue, level=6)
+    for path in ("/api/introspect", "/api/revoke"):
+        told = client.post(path, json={"token": "x"}, headers=asking.headers)
+        assert told.status_code == 415
+        assert "form" in told.get_json()["message"]
 
 
 def test_other_doors_keep_their_words(client: PageChecker) -> None:
@@ -157,6 +183,7 @@ def test_other_doors_keep_their_words(client: PageChecker) -> None:
 
     assert told["error"] == "authenticationFailed"
     assert "code" not in told
+    assert "error_description" not in told
 
 
 def test_what_is_told_of_a_key_is_what_clients_look_for(
