@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 
 from config import PREFIX, RawSettings
+from portal.http.logs import LINKS
 from portal.messages import SENTENCES
 from portal.models import Action, ActorKind, AuditEvent
 from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
@@ -88,16 +89,22 @@ def test_everything_the_database_keeps_as_a_word_has_its_words() -> None:
     assert set(ACTOR_KINDS) == set(ActorKind)
 
 
-def test_the_nginx_that_is_handed_out_logs_no_token(app: Flask) -> None:
-    text = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
-    servers = [part for part in text.split("\nserver {")[1:] if "ssl_reject_handshake on;" not in part]
-    hidden = re.search(r'"~(\^/\(\?<door>[^"]+)"', text)
-    assert hidden
+def test_the_files_that_are_handed_out_hide_the_token_of_each_link(app: Flask) -> None:
+    nginx, caddy = ((ROOT / "deploy" / name).read_text("utf-8") for name in ("nginx.conf", "Caddyfile"))
+    servers = [part for part in nginx.split("\nserver {")[1:] if "ssl_reject_handshake on;" not in part]
+    hidden = [
+        re.search(r'"~(\^/\(\?<door>[^"]+)"', nginx),
+        re.search(r'location ~ "(\^/[^"]+)" \{\n +error_log /dev/null;', nginx),
+        re.search(r"request>uri regexp (\^/\S+)", caddy),
+    ]
+    patterns = [each[1].replace("?<", "?P<") for each in hidden if each]
 
+    assert len(patterns) == 3
     for rule in app.url_map.iter_rules():
         if "<token>" in rule.rule:
             path = rule.rule.replace("<token>", "aDolmEvVy02ehKwK2XSq")
-            assert re.match(hidden[1].replace("?<", "?P<"), path), path
+            assert all(re.match(pattern, path) for pattern in patterns), path
+            assert re.search(f"/({LINKS})/[^/]+$", path), path
     assert len(servers) == 2
     assert all("access_log /var/log/nginx/chatelaine.log chatelaine;" in part for part in servers)
 

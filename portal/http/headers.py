@@ -7,6 +7,7 @@ and a key check pays for one list of constants.
 from __future__ import annotations
 
 import os
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 
 from config import Settings
-from portal.http.logs import SLOW, log_request
+from portal.http.logs import LINKS, SLOW, log_request
 from portal.http.request import API, NONCE, REQUEST_ID
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ _REFUSED_FEATURES = (
 )
 _ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+_REFERRER = ("Referrer-Policy", "same-origin")
+_OF_A_LINK = ("Referrer-Policy", "strict-origin")
+"""A page whose path holds a one-time token keeps the path to itself: proxies log the Referer of what
+they can't pass on. The origin stays, so that its form can be seen to be ours."""
+_LINK = re.compile(f"/({LINKS})/")
 _PAGE = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("X-Frame-Options", "DENY"),
@@ -73,8 +78,8 @@ class Envelope:
         below = "; includeSubDomains" if settings.hsts_subdomains else ""
         hsts = (("Strict-Transport-Security", f"max-age=63072000{below}"),) if settings.is_https else ()
         self._application = application
-        self._api = (*_ALWAYS, *hsts, _CLOSED, _NO_STORE)
-        self._static = (*_ALWAYS, *hsts, _CLOSED)
+        self._api = (*_ALWAYS, _REFERRER, *hsts, _CLOSED, _NO_STORE)
+        self._static = (*_ALWAYS, _REFERRER, *hsts, _CLOSED)
         self._static_folder = static_folder
         self._page = (*_ALWAYS, *hsts, *_PAGE)
 
@@ -103,6 +108,7 @@ class Envelope:
 
     def _dress_page(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> None:
         nonce = environ.get(NONCE)
+        headers.append(_OF_A_LINK if _LINK.match(environ.get("PATH_INFO", "")) else _REFERRER)
         policy = f"{_POLICY} 'nonce-{nonce}'" if nonce else _POLICY
         headers.extend(self._page)
         headers.append(("Content-Security-Policy", policy))

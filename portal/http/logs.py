@@ -24,7 +24,8 @@ LONGEST_TRACEBACK = 8000
 """Characters that stay of one value and of a traceback: what strangers send must fill no disk."""
 
 _HIDDEN = "[hidden]"
-_LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|stop-email|unlock"
+LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|stop-email|unlock"
+"""What stands before a one-time token in a path."""
 _log = structlog.stdlib.get_logger("portal.access")
 
 
@@ -45,7 +46,7 @@ class Redactor:
             (re.compile(rf"{re.escape(prefix)}_(?:live_|test_)?[0-9A-Za-z]{{49}}"), _HIDDEN),
             (re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_HIDDEN}"),
             (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _HIDDEN),
-            (re.compile(rf"/({_LINKS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),
+            (re.compile(rf"/({LINKS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),
             (re.compile(r"(://[^/\s:@\"']*:)[^@/\s\"']+@"), rf"\1{_HIDDEN}@"),
         )
 

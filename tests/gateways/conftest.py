@@ -52,28 +52,29 @@ class Portal:
         return {each: found[each] for each in request_ids}
 
 
-Portals = Callable[[str], Portal]
+Portals = Callable[..., Portal]
+"""``portals(header)``, or ``portals(header, "keys.example.org:8443")`` for another place than its host."""
 
 
 @pytest.fixture(scope="session")
 def portals(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
     """The portal that is told addresses in a header, started when first asked for."""
     with ExitStack() as stack:
-        started: dict[str, Portal] = {}
+        started: dict[tuple[str, str], Portal] = {}
 
-        def portal_of(header: str) -> Portal:
-            if header not in started:
+        def portal_of(header: str, place: str = HOST) -> Portal:
+            if (header, place) not in started:
                 home = tmp_path_factory.mktemp("portal")
-                started[header] = stack.enter_context(_portal(databases, home, header))
-            return started[header]
+                started[header, place] = stack.enter_context(_portal(databases, home, header, place))
+            return started[header, place]
 
         yield portal_of
 
 
 @contextmanager
-def _portal(databases: Databases, home: Path, header: str) -> Iterator[Portal]:
+def _portal(databases: Databases, home: Path, header: str, place: str) -> Iterator[Portal]:
     settings = {
-        "PORTAL_BASE_URL": f"https://{HOST}",
+        "PORTAL_BASE_URL": f"https://{place}",
         "PORTAL_TRUSTED_PROXIES": TRUSTED,
         "PORTAL_PROXY_HEADER": header,
     }

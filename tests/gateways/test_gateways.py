@@ -27,6 +27,7 @@ from tests.support.gateways import (
     Gateway,
     Headers,
     NewCaddy,
+    NewNginx,
     Nginx,
     Service,
     Traefik,
@@ -54,6 +55,7 @@ class Way(NamedTuple):
 WAYS = {
     "nginx": Way(Nginx, FORWARDED_FOR),
     "nginx, by a name of its own": Way(Nginx, SECRET),
+    "newer nginx": Way(NewNginx, FORWARDED_FOR),
     "Caddy": Way(Caddy, SECRET),
     "Caddy, by X-Forwarded-For": Way(Caddy, FORWARDED_FOR),
     "newer Caddy": Way(NewCaddy, SECRET),
@@ -360,6 +362,28 @@ def test_nobody_gets_through_when_the_portal_gives_no_answer(
     assert away.status in away_gateway.lost
     assert asked_wrongly.status in {400, 503}
     assert len(service.seen) == before
+
+
+def test_the_service_may_stand_at_any_port(gateway: Gateway, make_key: MakeKey) -> None:
+    answer = gateway.ask(headers=basic(make_key()), host=f"{HOST}:{gateway.port}")
+
+    if gateway.is_copied and isinstance(gateway, Envoy):  # of before this was looked at
+        assert answer.status == 404
+        return
+    assert answer.status == 200
+
+
+def test_without_the_portal_the_log_holds_no_secret(start: Start) -> None:
+    gateway = start(free_port())
+    made = MadeKey("0" * 36, secrets.make_secret("chk"))
+    for shown in (basic(made), bearer(made), [("X-API-Key", made.secret)], [("x-api-key", made.secret)]):
+        assert gateway.ask("POST", headers=shown, body=b"x").status >= 400
+    gateway.stop()
+
+    if gateway.is_copied and isinstance(gateway, Caddy):  # of before there was such a header
+        return
+    shown = made.headers["Authorization"].removeprefix("Basic ")
+    assert [each for each in (made.secret, shown) if each in gateway.written()] == []
 
 
 def test_the_readme_shows_what_these_tests_run() -> None:

@@ -48,13 +48,26 @@ def test_no_answer_takes_plugins_a_base_or_a_frame(guard: Guard, path: str) -> N
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/confirm/abc", "/act", "/healthz"])
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/confirmed/abc", "/act", "/healthz"])
 def test_every_page_has_them_errors_too(guard: Guard, path: str) -> None:
     headers = guard().test_client().get(path).headers
 
     assert {name: headers[name] for name in PAGE} == PAGE
     assert "camera=()" in headers["Permissions-Policy"]
     assert not [name for name, times in Counter(headers.keys()).items() if times > 1]
+
+
+@pytest.mark.parametrize(
+    "door", ["confirm", "setup", "unlock", "confirm-email", "stop-email", "password/reset"]
+)
+def test_a_page_whose_path_opens_something_keeps_it_to_itself(guard: Guard, door: str) -> None:
+    """A proxy in front logs the Referer of the style sheet that it can't fetch."""
+    headers = guard().test_client().get(f"/{door}/abc").headers
+
+    assert headers.getlist("Referrer-Policy") == ["strict-origin"]
+    assert {name: headers[name] for name in PAGE if name != "Referrer-Policy"} == {
+        name: value for name, value in PAGE.items() if name != "Referrer-Policy"
+    }
 
 
 @pytest.mark.parametrize("path", ["/", "/api/thing", "/static/app.css"])

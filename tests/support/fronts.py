@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.support import proxies
 from tests.support.ports import free_port_everywhere
-from tests.support.proxies import DEPLOY, PLACEHOLDER, Proxy, filled
+from tests.support.proxies import DEPLOY, PLACEHOLDER, Proxy, put_in
+from tests.support.wire import Wire
 
 HOST = "keys.example.org"
 PAIR = [Path(__file__).parent / "tls" / f"{HOST}{end}" for end in (".pem", ".key.pem")]
@@ -17,10 +19,19 @@ SECONDS = 10.0
 
 
 class Front(Proxy):
-    """A proxy in front of the portal: ``header`` is what it tells the visitor's address in."""
+    """A proxy in front of the portal: ``header`` is what it tells the visitor's address in.
 
-    def __init__(self, home: Path, portal: int, header: str) -> None:
+    ``place`` is where visitors find the portal: a host, and a port where it is another than 443.
+    """
+
+    refusal_in_clear = 403
+    """With which it refuses what comes without TLS."""
+
+    def __init__(self, home: Path, portal: int, header: str, place: str = HOST) -> None:
         super().__init__(home)
+        self.clear_port = free_port_everywhere()
+        """Where it is asked without TLS."""
+        self._place = place
         self._portal = f"127.0.0.1:{portal}"
         self._header = header
 
@@ -44,6 +55,11 @@ class Front(Proxy):
         except OSError:
             return False
 
+    def _filled(self, name: str, places: dict[str, str]) -> str:
+        """A file of ours for this place, as its head says, with the places of the test."""
+        text = (DEPLOY / name).read_text("utf-8").replace(f"https://{HOST}", f"https://{self._place}")
+        return put_in(text, places, name)
+
     def _certificate(self) -> dict[str, str]:
         return {
             f"{CERTIFICATE}/fullchain.pem": str(PAIR[0]),
@@ -51,20 +67,46 @@ class Front(Proxy):
         }
 
 
+class Secure(Wire):
+    """A client that comes by TLS, to ``place`` (a host, and its port)."""
+
+    def __init__(self, front: Front, place: str) -> None:
+        super().__init__(front.port, headers={"Host": place})
+        self._connection = _Connection(front)
+
+
+class _Connection(HTTPConnection):
+    def __init__(self, front: Front) -> None:
+        super().__init__(HOST, front.port, timeout=SECONDS)
+        self._front = front
+
+    def connect(self) -> None:
+        """Connect as the front has it."""
+        self.sock = self._front.connect("127.0.0.1")
+
+
 class Nginx(Front):
     """nginx, from Debian's package."""
 
+    program = ""
+
     def command(self) -> list[str]:
         """Lay out deploy/nginx.conf."""
-        text = filled(
-            DEPLOY / "nginx.conf",
+        text = self._filled(
+            "nginx.conf",
             {**self._certificate(), "127.0.0.1:8000": self._portal, "X-Forwarded-For $": f"{self._header} $"},
         )
-        for number, port in ((80, free_port_everywhere()), (443, self.port)):
+        for number, port in ((80, self.clear_port), (443, self.port)):
             text = text.replace(f"listen {number}", f"listen 127.0.0.1:{port}")
             text = text.replace(f"listen [::]:{number}", f"listen [::1]:{port}")
         text = text.replace("/var/log/nginx", str(self._home))
-        return proxies.nginx(self._home, text)
+        return proxies.nginx(self._home, text, self.program)
+
+
+class NewNginx(Nginx):
+    """nginx, from a wheel."""
+
+    program = proxies.new_nginx()
 
 
 class Caddy(Front):
@@ -72,9 +114,14 @@ class Caddy(Front):
 
     def command(self) -> list[str]:
         """Lay out deploy/Caddyfile."""
-        site = f"https://{HOST}:{self.port} {{\n\tbind 127.0.0.1 ::1\n\ttls {PAIR[0]} {PAIR[1]}"
-        places = {f"{HOST} {{": site, "127.0.0.1:8000": self._portal, PLACEHOLDER: self._header}
-        return proxies.caddy(self.program(), self._home, filled(DEPLOY / "Caddyfile", places))
+        bind = "{\n\tbind 127.0.0.1 ::1"
+        places = {
+            f"https://{self._place} {{": f"https://{HOST}:{self.port} {bind}\n\ttls {PAIR[0]} {PAIR[1]}",
+            f"http://{HOST} {{": f"http://{HOST}:{self.clear_port} {bind}",
+            "127.0.0.1:8000": self._portal,
+            PLACEHOLDER: self._header,
+        }
+        return proxies.caddy(self.program(), self._home, self._filled("Caddyfile", places))
 
     def program(self) -> str:
         """Which Caddy."""
@@ -90,12 +137,14 @@ class NewCaddy(Caddy):
 
 
 class Traefik(Front):
-    """Traefik, from a wheel."""
+    """Traefik, from a wheel; it knows no answers of its own."""
+
+    refusal_in_clear = 404
 
     def command(self) -> list[str]:
         """Lay out deploy/traefik.yml; it knows X-Forwarded-For alone."""
-        text = filled(DEPLOY / "traefik.yml", {**self._certificate(), "127.0.0.1:8000": self._portal})
-        return proxies.traefik(self._home, text, f":{self.port}")
+        text = self._filled("traefik.yml", {**self._certificate(), "127.0.0.1:8000": self._portal})
+        return proxies.traefik(self._home, text, f":{self.port}", f":{self.clear_port}")
 
 
 class Envoy(Front):
@@ -106,12 +155,14 @@ class Envoy(Front):
         places = {
             **self._certificate(),
             "port_value: 443": f"port_value: {self.port}",
+            "port_value: 80,": f"port_value: {self.clear_port},",
+            f"host_redirect: {HOST}": f"host_redirect: {self._place}",
             "address: 127.0.0.1, port_value: 8000": "address: {}, port_value: {}".format(
                 *self._portal.split(":")
             ),
             PLACEHOLDER: self._header,
         }
-        return proxies.envoy(self._home, filled(DEPLOY / "envoy.yaml", places))
+        return proxies.envoy(self._home, self._filled("envoy.yaml", places))
 
 
 class HAProxy(Front):
@@ -122,9 +173,9 @@ class HAProxy(Front):
         pair = "".join(part.read_text("ascii") for part in PAIR)
         places = {
             f"/etc/haproxy/{HOST}.pem": self._write("pair.pem", pair),
-            "bind :::80 ": f"bind :::{free_port_everywhere()} ",
+            "bind :::80 ": f"bind :::{self.clear_port} ",
             "bind :::443 ": f"bind :::{self.port} ",
             "127.0.0.1:8000": self._portal,
             PLACEHOLDER: self._header,
         }
-        return proxies.haproxy(self._home, filled(DEPLOY / "haproxy.cfg", places))
+        return proxies.haproxy(self._home, self._filled("haproxy.cfg", places))

@@ -129,11 +129,12 @@ class Gateway(Proxy):
         body: bytes | None = None,
         *,
         source: str = "127.0.0.7",
+        host: str = HOST,
     ) -> Answer:
         """Send one request from a loopback address, its headers exactly as they are written."""
         with closing(self.connect(source)) as connection:
             connection.putrequest(method, path, skip_host=True)
-            connection.putheader("Host", HOST)
+            connection.putheader("Host", host)
             for name, value in headers or []:
                 connection.putheader(name, value)
             if body is not None:
@@ -159,6 +160,11 @@ class Gateway(Proxy):
         )
 
     @property
+    def is_copied(self) -> bool:
+        """Whether its files are not those that we hand out now."""
+        return self._folder != HANDED_OUT
+
+    @property
     def _told_in(self) -> dict[str, str]:
         """The header's place, where a file has one."""
         return {PLACEHOLDER: self.header} if self._folder == HANDED_OUT else {}
@@ -168,6 +174,7 @@ class Nginx(Gateway):
     """nginx, from Debian's package."""
 
     upgrades = ""
+    program = ""
 
     def command(self) -> list[str]:
         """Lay out what the README says."""
@@ -178,7 +185,13 @@ class Nginx(Gateway):
             "listen 80;": f"listen 127.0.0.1:{self.port};",
             "portal_level 3;": f"portal_level {self._terms};",
         }
-        return proxies.nginx(self._home, self._filled("nginx.conf", places))
+        return proxies.nginx(self._home, self._filled("nginx.conf", places), self.program)
+
+
+class NewNginx(Nginx):
+    """nginx, from a wheel."""
+
+    program = proxies.new_nginx()
 
 
 class Caddy(Gateway):

