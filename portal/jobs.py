@@ -34,7 +34,7 @@ from portal.services import (
     waiting,
 )
 from portal.services.outbox import Claim, Prepare
-from portal.transports import DeliveryFailed, Transport
+from portal.transports import DeliveryFailed, DeliveryRefused, Transport
 
 PAUSE = 1.0
 """Seconds between two looks at the outbox."""
@@ -174,7 +174,11 @@ class Courier:
             self._hand_over(claim)
         except (OperationalError, InterfaceError):
             raise  # the database is away; other errors of it are about this mail
-        except (DeliveryFailed, mailer.MailUnusable) as error:
+        except DeliveryRefused as error:
+            self._refuse(claim, str(error), error.answer)
+        except mailer.MailUnusable as error:
+            self._refuse(claim, str(error), None)
+        except DeliveryFailed as error:
             self._fail(claim, str(error))
         except Exception as error:  # noqa: BLE001  # one mail that can't be made stops no other
             self._fail(claim, f"The mail can't be made: {type(error).__name__}")
@@ -200,6 +204,11 @@ class Courier:
         self.failed += 1
         log.warning("mail.failed", mail=claim.id, kind=claim.kind.value, why=why)
         outbox.mark_failed(claim, why)
+
+    def _refuse(self, claim: Claim, why: str, answer: int | None) -> None:
+        self.failed += 1
+        log.warning("mail.refused", mail=claim.id, kind=claim.kind.value, why=why)
+        outbox.mark_refused(claim, why, answer)
 
 
 def clean_if_due() -> None:

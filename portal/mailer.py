@@ -140,8 +140,10 @@ def _recipient(address: str) -> Address:
         if not domain.isascii():
             domain = idna.encode(domain, uts46=True).decode("ascii")
         read = Address(addr_spec=f"{_NOT_ASCII.sub('x', name)}@{domain}")
-    except (ValueError, MessageError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise MailUnusable("The address can't stand in a header.") from error
+    if not (read.username and read.domain):
+        raise MailUnusable("The address can't stand in a header.")
     return read if name.isascii() else Address(username=name, domain=domain)
 
 

@@ -24,6 +24,9 @@ TIMEOUT = 20.0
 ASKING = 5.0
 """Seconds of one answer while a person waits for it."""
 
+AUTHENTICATION = 53
+"""How the answers begin that are about who sends (RFC 4954, 6)."""
+
 SUBMISSION_PORT = 587
 SMTPS_PORT = 465
 SMTP_PORT = 25
@@ -31,6 +34,14 @@ SMTP_PORT = 25
 
 class DeliveryFailed(Exception):
     """A mail could not be handed over; the message holds no secret and no address."""
+
+
+class DeliveryRefused(DeliveryFailed):
+    """A mail that no attempt will bring through; ``answer`` is the server's code, if it gave one."""
+
+    def __init__(self, why: str, answer: int | None = None) -> None:
+        super().__init__(why)
+        self.answer = answer
 
 
 class Transport(Protocol):
@@ -43,7 +54,7 @@ class Transport(Protocol):
     def deliver(self, message: EmailMessage, name: str) -> None:
         """Hand a message over; ``name`` is its own and stays the same at every attempt.
 
-        Raises DeliveryFailed.
+        Raises DeliveryFailed, and DeliveryRefused where trying again is of no use.
         """
 
     def takes_utf8(self) -> bool:
@@ -99,16 +110,24 @@ class SmtpTransport:
     eight_bit: bool = False
 
     def deliver(self, message: EmailMessage, name: str) -> None:  # noqa: ARG002  # for files
-        """Send a message; its Message-ID is what a server can know a repetition by."""
+        """Send a message; its Message-ID is what a server can know a repetition by.
+
+        Raises DeliveryFailed, and DeliveryRefused.
+        """
         try:
             server = self._connect()
             try:
                 self._authenticate(server)
+                if not str(message["To"]).isascii() and not server.has_extn("smtputf8"):
+                    raise DeliveryRefused("The server does not take the letters of this address.")
                 server.send_message(message)
             finally:
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()
         except (smtplib.SMTPException, OSError) as error:
+            answer = lasting_answer(error)
+            if answer is not None:
+                raise DeliveryRefused(describe(error), answer) from error
             raise DeliveryFailed(describe(error)) from error
 
     def takes_utf8(self) -> bool:
@@ -189,6 +208,22 @@ def sender_is_usable(sender: str) -> bool:
     """Whether a text such as ``Name <name@host>`` can stand as the sender."""
     name, _, host = parseaddr(sender)[1].rpartition("@")
     return bool(name and host) and sender.isprintable()
+
+
+def lasting_answer(error: Exception) -> int | None:
+    """The code with which a server refused this recipient or this message for good (RFC 5321, 4.2.1).
+
+    None for anything else. What it says of the sender, of the sign-in (530 to 538) or of itself
+    is for an operator to mend, and the mail is tried again then.
+    """
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+    elif isinstance(error, smtplib.SMTPDataError):
+        codes = [error.smtp_code]
+    else:
+        return None
+    lasting = [code for code in codes if 500 <= code < 600 and code // 10 != AUTHENTICATION]
+    return lasting[0] if lasting and len(lasting) == len(codes) else None
 
 
 def describe(error: Exception) -> str:

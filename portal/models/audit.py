@@ -45,6 +45,7 @@ class Action(StrEnum):
     ACCOUNT_ROLE_CHANGED = "account:role-changed"
     ACCOUNT_READ = "account:read-by-operator"
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
+    MAIL_REFUSED = "mail:refused"
     RECORD_READ = "record:read-by-operator"
     RECORD_ENDED = "record:ended-by-retention"
     CLOCK_PUT_BACK = "clock:put-back"

@@ -53,6 +53,8 @@ class OutboxMail(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     leased_until: Mapped[datetime | None] = mapped_column(UtcTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When it was done with: sent, ended by somebody, or refused."""
+    refused_at: Mapped[datetime | None] = mapped_column(UtcTime, index=True)
     last_error: Mapped[str | None] = mapped_column(String(200))
 
 

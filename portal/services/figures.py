@@ -11,7 +11,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import key_states
+from portal.services import key_states, refused_mails
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Figures:
     sessions: Mapping[str, int]
     mails_waiting: int
     oldest_mail_age: float
+    mails_refused: int
     calls: int
     refusals: int
 
@@ -41,6 +42,7 @@ def read_figures() -> Figures:
         sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(_sessions())},
         mails_waiting=waiting,
         oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if waiting else 0.0,
+        mails_refused=refused_mails.count_refused(),
         calls=int(calls),
         refusals=int(refusals),
     )

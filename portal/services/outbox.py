@@ -19,7 +19,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, MailKind, OutboxMail
+from portal.models import Account, Action, MailKind, OutboxMail
+from portal.services import audit
+from portal.services.actor import Actor
 from portal.services.transaction import lock_account, transaction
 
 LEASE = timedelta(minutes=10)
@@ -27,6 +29,8 @@ LEASE = timedelta(minutes=10)
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
+MOST_ATTEMPTS = 36
+"""A week with those pauses; RFC 5321 (4.5.4.1) asks for four or five days at least."""
 ERROR_LENGTH = 200
 
 
@@ -158,16 +162,28 @@ def mark_sent(claim: Claim) -> bool:
 
 
 def mark_failed(claim: Claim, error: str) -> bool:
-    """Note why a mail could not be sent; it is tried again after a growing pause, for ever."""
+    """Note why a mail could not be sent; it is tried again after a growing pause, for a week."""
     with transaction() as session:
-        mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
+        mail = _note_failure(session, claim, error)
         if mail is None:
             return False
-        mail.attempts += 1
         mail.next_attempt_at = clock.utcnow() + pause_after(mail.attempts)
-        mail.last_error = error[:ERROR_LENGTH]
-        mail.leased_until = None
+        if mail.attempts >= MOST_ATTEMPTS:
+            _end_refused(session, mail, None)
         return True
+
+
+def mark_refused(claim: Claim, error: str, answer: int | None) -> bool:
+    """Note that no attempt will bring a mail through, with the server's ``answer`` if it gave one.
+
+    It ends, and what it said is forgotten. The record keeps neither its address nor the
+    server's words, which may name it.
+    """
+    with transaction() as session:
+        mail = _note_failure(session, claim, error)
+        if mail is not None:
+            _end_refused(session, mail, answer)
+        return mail is not None
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -179,6 +195,29 @@ def count_waiting() -> int:
     """How many mails are written and not sent."""
     query = select(func.count()).select_from(OutboxMail).where(OutboxMail.sent_at.is_(None))
     return db.session.scalar(query) or 0
+
+
+def _note_failure(session: Session, claim: Claim, error: str) -> OutboxMail | None:
+    mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
+    if mail is not None:
+        mail.attempts += 1
+        mail.last_error = error[:ERROR_LENGTH]
+        mail.leased_until = None
+    return mail
+
+
+def _end_refused(session: Session, mail: OutboxMail, answer: int | None) -> None:
+    mail.sent_at = mail.refused_at = clock.utcnow()
+    mail.params = {}
+    audit.record(
+        session,
+        Actor.system(),
+        Action.MAIL_REFUSED,
+        account_id=mail.account_id,
+        mail=mail.kind.value,
+        answer=answer,
+        attempts=mail.attempts,
+    )
 
 
 def _anything_due() -> bool:

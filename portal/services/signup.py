@@ -64,11 +64,15 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
 def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Choose the mail that answers a sign-up: the link to confirm, or word that it is taken.
 
-    None when it was ended meanwhile.
+    None when it was ended meanwhile. Once it has made an account it makes no second one: that
+    one may have been forgotten, or have another address by now.
     """
+    made_before = mail.account_id is not None
     account = session.scalars(
         select(Account).where(Account.lemail == address_key(mail.address)).with_for_update()
     ).one_or_none()
+    if account is None and made_before:
+        return None
     if account is None:
         account = _make(session, mail.address, mail.language, Role.USER)
         audit.record(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)

@@ -37,10 +37,14 @@ WITH_LINK = (
 
 @dataclass(frozen=True, slots=True)
 class PendingEmail:
-    """A new address that counts once it is confirmed; ``until`` is None while its mail waits."""
+    """A new address that counts once it is confirmed; ``until`` is None while its mail waits.
+
+    ``refused`` says that its mail could not be delivered.
+    """
 
     address: str
     until: datetime | None
+    refused: bool = False
 
 
 def find_email(account_id: int) -> PendingEmail | None:
@@ -120,7 +124,15 @@ def _find_email(session: Session, account_id: int) -> PendingEmail | None:
         .order_by(MailToken.created_at.desc())
         .limit(1)
     ).one_or_none()
-    return None if token is None else PendingEmail(token.address or "", token.expires_at)
+    if token is None:
+        return None
+    last = session.scalars(
+        select(OutboxMail.refused_at)
+        .where(OutboxMail.account_id == account_id, OutboxMail.kind == MailKind.EMAIL_CONFIRM)
+        .order_by(OutboxMail.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return PendingEmail(token.address or "", token.expires_at, refused=last is not None)
 
 
 def _end_mails(session: Session, whose: ColumnElement[bool], *kinds: MailKind) -> None:

@@ -44,6 +44,11 @@ class FiguresCollector(Collector):
         yield GaugeMetricFamily(
             "chatelaine_outbox_oldest_age_seconds", "Age of the oldest such mail.", found.oldest_mail_age
         )
+        yield GaugeMetricFamily(
+            "chatelaine_outbox_refused",
+            "Mails of the last 30 days that could not be delivered.",
+            found.mails_refused,
+        )
         yield CounterMetricFamily("chatelaine_key_calls", "Calls that a key was good for.", found.calls)
         yield CounterMetricFamily(
             "chatelaine_key_refusals", "Calls by a holder of the secret that were refused.", found.refusals

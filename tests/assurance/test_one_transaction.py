@@ -27,6 +27,7 @@ from portal.services import (
     leaks,
     moments,
     operators,
+    outbox,
     passwords,
     profile,
     recovery,
@@ -91,6 +92,9 @@ class Scene:
                 self.reset = self._mint(session, Purpose.RESET)
                 self.email = self._mint(session, Purpose.EMAIL, "alice@new.example.org")
                 self.stop = self._mint(session, Purpose.EMAIL_STOP)
+            claim = outbox.claim_next()
+            assert claim
+            self.claim = claim
             operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
             self.carol = make_person(app, "carol")
             recovery.lock(self.carol.actor, self.carol.password)
@@ -288,6 +292,11 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
     "end a session": (
         lambda it: sessions.end_session(it.cast.alice.actor, it.session_id),
         Action.SESSION_ENDED,
+        False,
+    ),
+    "end a refused mail": (
+        lambda it: outbox.mark_refused(it.claim, "550 no", 550),
+        Action.MAIL_REFUSED,
         False,
     ),
     "end old acts": (lambda it: retention.end_old_acts(400), Action.RECORD_ENDED, False),

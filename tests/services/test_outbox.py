@@ -70,7 +70,7 @@ def test_pauses_grow_up_to_six_hours(attempts: int, minutes: int) -> None:
     assert outbox.pause_after(attempts) == timedelta(minutes=minutes)
 
 
-def test_a_mail_that_failed_waits_its_pause_and_is_tried_again_for_ever(app: Flask, clock: Clock) -> None:
+def test_a_mail_that_failed_waits_its_pause_and_is_tried_again(app: Flask, clock: Clock) -> None:
     enqueue(app)
     for attempt in range(1, 16):
         mine = claim(app)

@@ -129,6 +129,9 @@ IN_WORDS: dict[str, Callable[[Any], str]] = {
     "level": lambda value: str(_("level %(level)s", level=value)),
     "expires_at": lambda value: str(_("expires %(day)s", day=day(datetime.fromisoformat(value)))),
     "retires_at": lambda value: str(_("works until %(at)s", at=exact(datetime.fromisoformat(value)))),
+    "answer": lambda value: str(_("answer %(code)s", code=value)),
+    "attempts": lambda value: str(ngettext("%(num)d attempt", "%(num)d attempts", value)),
+    "mail": lambda value: str(_("mail: %(kind)s", kind=value)),
     "successor": lambda value: str(_("replaced by %(key)s", key=value)),
 }
 """Details that are told in words, by their name."""

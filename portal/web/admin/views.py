@@ -17,6 +17,7 @@ from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
 from portal.services import audit, excess, key_lists, listings, looks, operators, usage_series
 from portal.services.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
+from portal.services.refused_mails import find_refused
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
 from portal.web.admin.rows import OPERATORS_REASONS, rows
@@ -79,6 +80,7 @@ def account(account_id: int) -> ResponseReturnValue:
         counts=key_lists.count_keys(account_id),
         excess_steps=excess.steps_since(account_id, clock.utcnow() - EXCESS_SHOWN),
         excess_days=EXCESS_SHOWN.days,
+        refused=find_refused(account_id),
         record=rows(audit.list_events(account_id=account_id, without=LOOKS, limit=NEWEST)),
         may_act=_may(found, SUPPORT),
         may_change_role=_may(found, ADMINISTER),

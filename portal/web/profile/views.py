@@ -10,6 +10,7 @@ from portal.http import client_address
 from portal.http.limited import limited
 from portal.services import limits, profile, waiting
 from portal.services.lookalikes import shown_address
+from portal.services.refused_mails import find_refused
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
@@ -36,7 +37,14 @@ def index() -> ResponseReturnValue:
             )
             flash(_("Your profile is saved."), "success")
             return redirect(url_for(".index"), 303)
-    return shown("profile/index.html", form, account=me(), roles=ROLES, pending=waiting.find_email(me().id))
+    return shown(
+        "profile/index.html",
+        form,
+        account=me(),
+        roles=ROLES,
+        pending=waiting.find_email(me().id),
+        refused=find_refused(me().id),
+    )
 
 
 @blueprint.route("/email", methods=BOTH)
