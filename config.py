@@ -25,6 +25,7 @@ from config_addresses import (
     is_loopback,
     keys_source_of,
     networks_of,
+    pooler_of,
     port_of,
     proxy_header_of,
 )
@@ -83,6 +84,11 @@ class RawSettings:
         "sqlite:///path, from the instance folder on unless it begins with a /, or "
         "postgresql+psycopg://user:password@host/name. Default: sqlite:///portal.db.",
         secret=True,
+    )
+    database_pooler: str = _setting(
+        "none",
+        "transaction when a pooler such as PgBouncer, in transaction mode, stands between the portal and "
+        "PostgreSQL: then no statement is prepared. none when there is no pooler, or one in session mode.",
     )
     workers: str = _setting("2", "Worker processes of the server.")
     secret_key: str = _setting(
@@ -202,6 +208,7 @@ class Settings:
     port: int
     base_url: str
     database_url: str = field(repr=False)
+    database_pooler: str
     workers: int
     secret_key: str = field(repr=False)
     peppers: Mapping[str, bytes] = field(repr=False)
@@ -233,6 +240,11 @@ class Settings:
     security_contact: str
     github_keys: str
     log_level: str
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether each transaction may come to another session of the database."""
+        return self.database_pooler == "transaction"
 
     @property
     def is_https(self) -> bool:
@@ -281,6 +293,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         port=port,
         base_url=base_url,
         database_url=database_url,
+        database_pooler=pooler_of(raw.database_pooler, database_url),
         workers=whole_number("WORKERS", raw.workers, 1, 256),
         secret_key=strong("SECRET_KEY", secret_key),
         peppers=pepper_ring(peppers),

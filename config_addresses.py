@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from config_values import ConfigurationError, whole_number
+from config_values import ConfigurationError, one_of, whole_number
 
 SHORTEST_HEADER = 16
 FORWARDED_FOR = "X-Forwarded-For"
@@ -99,6 +99,16 @@ def database_of(text: str, folder: Path) -> str:
     raise ConfigurationError(
         "PORTAL_DATABASE_URL must be sqlite:///path or postgresql+psycopg://user:password@host/name."
     )
+
+
+def pooler_of(text: str, database_url: str) -> str:
+    """How the pooler before the database works; SQLite has none."""
+    how = one_of("DATABASE_POOLER", text.lower(), "none", "transaction")
+    if how != "none" and database_url.startswith("sqlite"):
+        raise ConfigurationError(
+            "PORTAL_DATABASE_POOLER is for PostgreSQL, and PORTAL_DATABASE_URL names SQLite."
+        )
+    return how
 
 
 def _is_file(name: str | None) -> bool:

@@ -52,7 +52,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         PORTAL=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, is_pooled=settings.is_pooled),
         SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,

@@ -46,7 +46,16 @@ settings: Settings = cast(Settings, LocalProxy(lambda: current_app.config["PORTA
 """The settings of the application that is in context."""
 
 
-def engine_options(url: str) -> dict[str, Any]:
+def pinned(*, is_pooled: bool) -> dict[str, Any]:
+    """What the driver is told, whoever connects.
+
+    Behind a pooler that gives each transaction another session, no statement is prepared: the next
+    session does not know it, or knows another one by its name.
+    """
+    return {**PINNED, "prepare_threshold": None} if is_pooled else dict(PINNED)
+
+
+def engine_options(url: str, *, is_pooled: bool = False) -> dict[str, Any]:
     """How an engine is made for this address, whatever it, the server or its role have for defaults.
 
     On PostgreSQL each transaction is READ COMMITTED, which the locks of the rules rest on, and
@@ -54,7 +63,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """
     options: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": True}
     if make_url(url).get_backend_name() == "postgresql":
-        options |= {"isolation_level": "READ COMMITTED", "connect_args": dict(PINNED)}
+        options |= {"isolation_level": "READ COMMITTED", "connect_args": pinned(is_pooled=is_pooled)}
     return options
 
 

@@ -4,7 +4,7 @@
 #   run    a virtual environment in .venv with what the portal needs to serve
 #   lint   the same with the development requirements
 #   test   the same as lint, and besides
-#          Chromium, a Java runtime, the Nu HTML checker, Redis, nginx, Caddy and HAProxy,
+#          Chromium, a Java runtime, the Nu HTML checker, Redis, PgBouncer, nginx, Caddy and HAProxy,
 #          SQLite's shell, Prometheus, clients that others wrote for Node, and for Python in .venv-clients
 #   bench  wrk, and a virtual environment in .venv-bench with what the portal
 #          needs to serve and what it is measured against
@@ -137,6 +137,12 @@ install_redis() {
     command -v redis-server >/dev/null || system_install Redis redis-server redis-server
 }
 
+install_pooler() {
+    PATH="$PATH:/usr/sbin" command -v pgbouncer >/dev/null && return
+    system_install PgBouncer pgbouncer pgbouncer
+    keep_from_starting pgbouncer
+}
+
 # Services that were installed for the tests alone don't start with the machine either.
 install_gateways() {
     local module=/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so
@@ -200,6 +206,7 @@ test)
     install_from_npm
     install_sqlite
     install_redis
+    install_pooler
     install_gateways
     install_prometheus
     install_apart .venv-clients tests/clients/others/requirements-clients.txt

@@ -34,6 +34,12 @@ LOCK = 0x70726F6D
 """The first half of the lock that a run holds on its schema, so that no other run removes it."""
 
 
+POOLED = (
+    "A scratch database needs sessions of its own. Run this past the pooler: with "
+    "PORTAL_DATABASE_POOLER=none, and with PORTAL_DATABASE_URL naming the server itself."
+)
+
+
 class NoScratch(Exception):
     """No scratch database can be made; the message says what to do."""
 
@@ -103,7 +109,7 @@ def scratch(settings: Settings) -> Iterator[Scratch]:
     """
     with (
         tempfile.TemporaryDirectory(prefix=NAME) as folder,
-        _database(settings.database_url, Path(folder)) as url,
+        _database(settings.database_url, Path(folder), is_pooled=settings.is_pooled) as url,
     ):
         made = Scratch(settings_for(settings, url, Path(folder)), Path(folder))
         try:
@@ -132,11 +138,13 @@ def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _database(configured: str, folder: Path) -> Iterator[str]:
+def _database(configured: str, folder: Path, *, is_pooled: bool) -> Iterator[str]:
     url = make_url(configured)
     if url.get_backend_name() == "sqlite":
         yield f"sqlite:///{folder / 'portal.db'}"
         return
+    if is_pooled:
+        raise NoScratch(POOLED)
     engine = create_engine(
         url,
         poolclass=NullPool,

@@ -116,7 +116,9 @@ class CallLimits:
         self._enabled = settings.limits_enabled
         self._rates = rates_by_role(settings)
         self._store: CallStore = (
-            LibraryStore(settings.limits_store) if settings.limits_store else DatabaseStore(engine)
+            LibraryStore(settings.limits_store)
+            if settings.limits_store
+            else DatabaseStore(engine, is_pooled=settings.is_pooled)
         )
         self._lock = threading.Lock()
         self._queues = tuple(threading.Lock() for _ in range(QUEUES))

@@ -82,12 +82,12 @@ class DatabaseStore:
 
     cheap_to_ask = True
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, is_pooled: bool = False) -> None:
         self._engine = create_engine(
             engine.url,
             pool_size=CONNECTIONS,
             max_overflow=0,
-            **engine_options(engine.url.render_as_string(hide_password=False)),
+            **engine_options(engine.url.render_as_string(hide_password=False), is_pooled=is_pooled),
         )
         prepare_engine(self._engine)
         if engine.dialect.name == "sqlite":

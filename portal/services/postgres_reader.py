@@ -10,23 +10,31 @@ import psycopg
 from sqlalchemy.exc import OperationalError
 
 from portal import clock
-from portal.extensions import PINNED
+from portal.extensions import pinned
 from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class PostgresReader:
-    """Reads with one prepared statement; safe to share between threads.
+    """Reads with one statement, prepared if it can be; safe to share between threads.
 
     A thread takes the connection that was used last, so there are as few as are needed at once.
     One that has gone is replaced, once. Each read is a transaction of one statement, which sees
     what was committed before it, in every isolation level: none is left open to look at the past.
     """
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL."""
-        self._arguments = {"connect_timeout": 5, **arguments, **PINNED}
+    def __init__(self, arguments: Mapping[str, Any], *, is_pooled: bool = False) -> None:
+        """``arguments`` are those of the driver, as SQLAlchemy reads them out of the database's URL.
+
+        Behind a pooler of transactions the statement is sent whole each time, and not prepared.
+        """
+        self._arguments = {
+            "connect_timeout": 5,
+            **arguments,
+            "prepare_threshold": 0,
+            **pinned(is_pooled=is_pooled),
+        }
         self._query = QUERY.format("%s")
         self._idle: deque[Connection] = deque()
 
@@ -51,14 +59,14 @@ class PostgresReader:
     __del__ = close
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=0)
+        connection = psycopg.connect(**self._arguments, autocommit=True)
         clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
         return connection
 
     def _read(self, connection: Connection, digest: bytes) -> KeyFacts | None:
         """Read, and give the connection back; one that fails is closed."""
         try:
-            row = connection.execute(self._query, (digest,), prepare=True, binary=True).fetchone()
+            row = connection.execute(self._query, (digest,), binary=True).fetchone()
         except BaseException:
             connection.close()
             raise

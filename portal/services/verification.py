@@ -138,4 +138,4 @@ def reader_for(settings: Settings) -> Reader:
         return SqliteReader(url.database or "")
     from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
 
-    return PostgresReader(url.get_dialect()().create_connect_args(url)[1])
+    return PostgresReader(url.get_dialect()().create_connect_args(url)[1], is_pooled=settings.is_pooled)
