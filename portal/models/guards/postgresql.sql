@@ -133,6 +133,7 @@ last_error character varying(200)
 leased_until bigint
 next_attempt_at bigint NOT NULL
 params json NOT NULL
+refused_at bigint
 sent_at bigint
 
 -- columns of pepper_checks

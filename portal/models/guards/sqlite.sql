@@ -133,6 +133,7 @@ last_error VARCHAR(200)
 leased_until BIGINT
 next_attempt_at BIGINT NOT NULL
 params JSON NOT NULL
+refused_at BIGINT
 sent_at BIGINT
 
 -- columns of pepper_checks
