@@ -208,4 +208,19 @@ def _schemas(routes: tuple[Route, ...]) -> dict[str, Any]:
     wanted += [(model, "serialization") for model in sorted(sent, key=str)]
     _names, definitions = models_json_schema(wanted, ref_template=REFERENCE)
     schemas: dict[str, Any] = definitions["$defs"]
+    for schema in schemas.values():
+        _say_what_has_to_be_there(schema)
     return schemas
+
+
+def _say_what_has_to_be_there(schema: dict[str, Any]) -> None:
+    """Require what always reads the same, and give nothing null as a default: programs would have to send it.
+
+    Programs that are made of the description take a field with a default for one that has to be given.
+    """
+    fields: dict[str, Any] = schema.get("properties", {})
+    for name, facts in fields.items():
+        if "const" in facts:
+            schema["required"] = [*schema.get("required", ()), name]
+        if facts.get("default", ...) is None:
+            del facts["default"]

@@ -55,6 +55,22 @@ def test_every_route_is_described_and_nothing_else(app: Flask, client: PageCheck
     assert described == routed
 
 
+def test_programs_that_are_made_of_it_need_give_and_doubt_no_more_than_is_true(client: PageChecker) -> None:
+    """A default makes a field one that has to be given, to some; one that is always told is required."""
+    schemas = client.get("/api/openapi.json").get_json()["components"]["schemas"]
+    fields = [
+        (name, field, facts, each.get("required", ()))
+        for name, each in schemas.items()
+        for field, facts in each.get("properties", {}).items()
+    ]
+
+    assert [(name, field) for name, field, facts, _ in fields if facts.get("default", ...) is None] == []
+    constant = {(name, field) for name, field, facts, _ in fields if "const" in facts}
+    assert {("ActiveAnswer", "active"), ("InactiveAnswer", "active"), ("ErrorAnswer", "result")} <= constant
+    assert constant == {(name, field) for name, field, _, required in fields if field in required} & constant
+    assert "nbf" not in schemas["ActiveAnswer"]["required"]
+
+
 def test_every_code_of_a_route_has_its_sentence_and_its_status() -> None:
     for route in ROUTES:
         for code in codes_of(route):

@@ -102,5 +102,5 @@ def run_program(command: list[str], home: Path, told: str = "") -> str:
     done = subprocess.run(
         command, cwd=home, input=told, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
-    assert done.returncode == 0, f"{command[-1]} ended with {done.returncode}:\n{done.stderr}"
+    assert done.returncode == 0, f"{command[-1]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
