@@ -12,13 +12,12 @@ from typing import Any
 
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import actor
-from portal.api.leak_schemas import GithubReport, GithubReports, GithubVerdict, GithubVerdicts
+from portal.api.leak_schemas import GithubReport, GithubVerdict, GithubVerdicts
 from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
@@ -40,9 +39,12 @@ def report() -> ResponseReturnValue:
 
 
 def receive() -> ResponseReturnValue:
-    """Take GitHub's report. The signature is checked over the raw bytes, before they are read."""
-    data = _signed_body(current_app.extensions["github"])
-    matches = _matches(body.parse(data))
+    """Take GitHub's report. The signature is checked over the raw bytes, before they are read.
+
+    Each entry is read by itself: one that can't be is left out, and the key that leaked beside
+    it ends.
+    """
+    matches = _matches(body.parse_loosely(_signed_body(current_app.extensions["github"])))
     found = leaks.report(actor(), [Leak(each.token, _place(each)) for each in matches], Reporter.GITHUB)
     return answer(GithubVerdicts([_verdict(each, found) for each in matches]))
 
@@ -51,11 +53,12 @@ def _secrets(found: dict[str, Any]) -> Sequence[str]:
     given = found.get("secrets")
     if given is None or given == []:
         raise InvalidInput("secretsMissing", "secrets")
-    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+    texts = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+    if not texts:
         raise InvalidInput("fieldInvalid", "secrets")
     if len(given) > MOST_SECRETS:
         raise InvalidInput("secretsTooMany", "secrets", maximum=MOST_SECRETS)
-    return given
+    return texts
 
 
 def _signed_body(keys: SigningKeys | None) -> bytes:
@@ -77,10 +80,23 @@ def _signed_body(keys: SigningKeys | None) -> bytes:
 def _matches(found: Any) -> list[GithubReport]:
     if not isinstance(found, list):
         raise InvalidInput("bodyNotJson", "")
-    try:
-        return GithubReports.model_validate(found).root
-    except ValidationError:
-        raise InvalidInput("fieldInvalid", "token") from None
+    matches = [_match(entry) for entry in found if isinstance(entry, dict)]
+    readable = [each for each in matches if each is not None]
+    if found and not readable:
+        raise InvalidInput("fieldInvalid", "token")
+    return readable
+
+
+def _match(entry: dict[str, Any]) -> GithubReport | None:
+    """One match, without what is no text in it; None where the token is none."""
+    given = {name: entry.get(name) for name in GithubReport.model_fields}
+    texts = {name: _writable(value) for name, value in given.items() if isinstance(value, str)}
+    return GithubReport.model_validate(texts) if "token" in texts else None
+
+
+def _writable(text: str) -> str:
+    """The text without half a pair of surrogates, which UTF-8 can't write."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _place(match: GithubReport) -> str:

@@ -60,7 +60,9 @@ def outcome(response: TestResponse) -> tuple[int, str]:
         '{"username":"a","password":"x"} {}',
         "{'username':'a'}",
         '{"username":"a",}',
-        "\ufeff{}",
+        "\ufeff\ufeff{}",
+        "{}\ufeff",
+        '{\ufeff"username":"a","password":"x"}',
     ],
     ids=lambda body: body[:40],
 )
@@ -73,7 +75,7 @@ def test_what_is_not_utf_8_is_refused(client: PageChecker, body: bytes) -> None:
     assert outcome(send(client, body)) == (400, "bodyNotJson")
 
 
-@pytest.mark.parametrize("body", ["", " ", "\n\t", "{}"])
+@pytest.mark.parametrize("body", ["", " ", "\n\t", "{}", "\ufeff", "\ufeff \n", "\ufeff{}"])
 def test_an_empty_body_is_none(client: PageChecker, body: str) -> None:
     assert outcome(send(client, body)) == (400, "postBodyMissing")
 
@@ -113,6 +115,8 @@ def test_no_value_breaks_it(unlimited: PageChecker, email: Any, language: Any) -
         "multipart/form-data; boundary=x",
         "application/json; charset=latin-1",
         "application/json; charset=utf-16",
+        "application/json; charset=utf-8859",
+        "application/json; charset=utf-8-sig",
         "application/jsonp",
         "text/json",
         "",
@@ -122,9 +126,19 @@ def test_another_type_or_charset_is_refused(client: PageChecker, content_type: s
     assert outcome(send(client, json.dumps(NEW), content_type)) == (415, "unsupportedMediaType")
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; Charset=UTF-8"])
-def test_json_in_utf_8_is_taken(client: PageChecker, content_type: str) -> None:
-    response = client.post("/api/signup", data=json.dumps(NEW), content_type=content_type)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; Charset=UTF-8",
+        "application/json; charset=utf8",
+        'application/json; charset="UTF8"',
+        'application/json;charset="utf-8"; odd=1',
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff", "\ufeff\r\n "])
+def test_json_in_utf_8_is_taken(client: PageChecker, content_type: str, mark: str) -> None:
+    response = client.post("/api/signup", data=mark + json.dumps(NEW), content_type=content_type)
 
     assert response.status_code == 201
 

@@ -89,7 +89,7 @@ def test_a_report_ends_the_key_and_tells_the_reporter_nothing(
         ({"secrets": []}, "secretsMissing"),
         ({"secrets": None}, "secretsMissing"),
         ({"secrets": UNKNOWN}, "fieldInvalid"),
-        ({"secrets": [UNKNOWN, 7]}, "fieldInvalid"),
+        ({"secrets": [None, 7]}, "fieldInvalid"),
         ({"secrets": {"0": UNKNOWN}}, "fieldInvalid"),
         ({"secrets": [UNKNOWN], "url": 7}, "fieldInvalid"),
         ({"secrets": ["x"] * (MOST_SECRETS + 1)}, "secretsTooMany"),
@@ -229,8 +229,8 @@ def test_the_signature_is_looked_at_before_the_body(client: PageChecker, send: S
         ([UNKNOWN], "fieldInvalid"),
         ([{"type": "x"}], "fieldInvalid"),
         ([{"token": 7}], "fieldInvalid"),
-        ([match(UNKNOWN), {"token": UNKNOWN, "url": 7}], "fieldInvalid"),
-        (b'[{"token": "a", "token": "b"}]', "bodyNotJson"),
+        ([None, {"token": None}, [match(UNKNOWN)]], "fieldInvalid"),
+        (b'[{"token": "a"}', "bodyNotJson"),
     ],
     ids=range(7),  # the secret is another one in each process of a test run
 )
@@ -239,6 +239,63 @@ def test_signed_nonsense_is_refused(send: Send, matches: Any, error: str) -> Non
 
     assert code(answer) == (400, error)
     assert UNKNOWN not in answer.text
+
+
+BAD_ENTRIES: dict[str, tuple[bytes, int]] = {
+    "no object": (b'"text"', 0),
+    "nothing": (b"null", 0),
+    "a list": (b"[[]]", 0),
+    "no token": (b'{"type": "x"}', 0),
+    "a token that is a number": (b'{"token": 7}', 0),
+    "a type that is a number": (b'{"token": "x", "type": 7}', 1),
+    "a place that is a number": (b'{"token": "x", "url": 7, "source": {}}', 1),
+    "nothing but a token": (b'{"token": "x", "type": null, "url": null, "source": null}', 1),
+    "a name that stands twice": (b'{"token": "a", "token": "b", "url": "", "url": ""}', 1),
+    "NUL": (b'{"token": "a\\u0000", "type": "\\u0000", "url": "\\u0000"}', 1),
+    "half a pair": (b'{"token": "\\ud800", "type": "\\ud800", "url": "\\udfff"}', 1),
+    "no UTF-8": (b'{"token": "\xff", "type": "\xc3", "url": "\xff"}', 1),
+    "no number": (b'{"token": "x", "more": NaN}', 1),
+    "a long number": (b'{"token": "x", "more": ' + b"9" * 5000 + b"}", 1),
+}
+
+
+@pytest.mark.parametrize("what", BAD_ENTRIES)
+@pytest.mark.parametrize("before", [True, False])
+def test_an_entry_that_can_not_be_read_keeps_no_leaked_key_alive(
+    app: Flask, send: Send, cast: Cast, make_key: MakeKey, what: str, before: bool
+) -> None:
+    made = make_key(cast.alice)
+    entry, verdicts = BAD_ENTRIES[what]
+    good = json.dumps(match(made.secret)).encode()
+
+    answer = send(b"[" + b",".join([entry, good] if before else [good, entry]) + b"]")
+
+    assert answer.status_code == 200
+    labels = [each["label"] for each in answer.json or []]
+    assert sorted(labels) == ["false_positive"] * verdicts + ["true_positive"]
+    assert outcome(app, made) == "apikeyRevoked"
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf%s", b"\r\n %s \n"])
+def test_a_mark_or_space_around_githubs_report_is_no_error(
+    app: Flask, send: Send, cast: Cast, make_key: MakeKey, data: bytes
+) -> None:
+    made = make_key(cast.alice)
+
+    assert send(data % json.dumps([match(made.secret)]).encode()).status_code == 200
+    assert outcome(app, made) == "apikeyRevoked"
+
+
+@pytest.mark.parametrize("odd", [7, None, {}, ["x"], True], ids=ascii)
+def test_so_does_none_in_a_strangers_list(
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, odd: object
+) -> None:
+    made = make_key(cast.alice)
+
+    answer = client.post("/api/leaks", json={"secrets": [odd, made.secret]})
+
+    assert answer.status_code == 202
+    assert outcome(app, made) == "apikeyRevoked"
 
 
 def test_an_empty_report_and_unknown_fields_are_no_error(send: Send) -> None:
