@@ -19,7 +19,7 @@ from portal.http.cookies import csrf
 from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
-from portal.services import caps, moments, rotation
+from portal.services import caps, moments, rotation, trouble
 from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
 from portal.services.doorkeeper import Doorkeeper
@@ -78,6 +78,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
         moments.watch(db.engine)
+        trouble.watch(db.engine)
         app.extensions["usage"] = UsageCollector(db.engine)
         app.extensions["call_limits"] = CallLimits(db.engine, settings)
     app.extensions["verifier"] = Verifier(settings)

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from flask import Response, jsonify, request
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.http import request_id
@@ -118,9 +117,8 @@ def show_rule(error: RuleError) -> Response:
     return failure(503 if error.code == "busy" else status, error.code, error.details)
 
 
-def show_unavailable(error: OperationalError) -> Response:
-    """Say that the database can't be reached."""
-    log.error("database unavailable: %s", type(getattr(error, "orig", error)).__name__)
+def show_unavailable(_error: Exception) -> Response:
+    """Say that the database can't be used now."""
     response = failure(503, "unavailable")
     response.headers["Retry-After"] = "5"
     return response

@@ -60,7 +60,11 @@ class PostgresReader:
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(**self._arguments, autocommit=True)
-        clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
+        try:
+            clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _read(self, connection: Connection, digest: bytes) -> KeyFacts | None:

@@ -12,30 +12,30 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from portal import clock
 from portal.extensions import db
+from portal.services import moments
 from portal.services.broken_rules import broken_rules, is_too_slow, within
 from portal.services.guards import differences
 from portal.services.peppers import Ring, WrongPepper, require_ring
+from portal.services.trouble import Readiness, lately, note
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+WRITTEN_EVERY = 10.0
 GUARDS_EVERY = 60.0
 ROWS_EVERY = 600.0
 """Seconds between two looks of one process."""
 DAY_MS = 24 * 60 * 60 * 1000
 _OWN = re.compile(r'^revision = "(\w+)"', re.MULTILINE)
 _DOWN = re.compile(r'^down_revision = "(\w+)"', re.MULTILINE)
-_NO_WRITING = ("read-only", "hot standby", "recovery")
-"""What libpq says of a server that does not write."""
 _POSTGRESQL = """
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
        current_setting('transaction_isolation') = 'read committed'
@@ -45,24 +45,12 @@ SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
 log = structlog.get_logger(__name__)
 
 
-class Readiness(StrEnum):
-    """What there is to say to a probe."""
-
-    READY = "ready"
-    NO_DATABASE = "database unreachable"
-    OTHER_SCHEMA = "schema not at head"
-    READ_ONLY = "database read-only"
-    UNSAFE = "database settings unsafe"
-    UNGUARDED = "guards of the database missing or changed"
-    BROKEN_RULE = "a row breaks a rule"
-    WRONG_PEPPER = "a pepper is wrong or missing"
-
-
 @dataclass(slots=True)
 class _Looks:
     """When what is not looked at each time was last found well in this process, and what was found."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
+    written_at: float = float("-inf")
     guards_at: float = float("-inf")
     rows_at: float = float("-inf")
     found: Readiness = Readiness.READY
@@ -79,17 +67,13 @@ def readiness(ring: Ring) -> Readiness:
     looks = _looks.setdefault(db.engine, _Looks())
     try:
         with db.engine.connect() as connection:
-            return _plain(connection) or _due(connection, looks, ring)
+            found = _plain(connection) or _due(connection, looks, ring)
+        if found is Readiness.READY:
+            _write_if_due(looks)
     except DBAPIError as error:
-        return readiness_of(error)
-
-
-def readiness_of(error: DBAPIError) -> Readiness:
-    """What an error of the database means."""
-    told = str(error.orig)
-    if not isinstance(error, OperationalError) or "no such table" in told:
-        return Readiness.OTHER_SCHEMA
-    return Readiness.READ_ONLY if any(word in told for word in _NO_WRITING) else Readiness.NO_DATABASE
+        looks.written_at = float("-inf")
+        return note(db.engine, error)
+    return (lately(db.engine) or found) if found is Readiness.READY else found
 
 
 def unsafe_settings(connection: Connection) -> Readiness | None:
@@ -131,6 +115,14 @@ def _plain(connection: Connection) -> Readiness | None:
     if unsafe is not None:
         return unsafe
     return None if revisions(connection) == heads() else Readiness.OTHER_SCHEMA
+
+
+def _write_if_due(looks: _Looks) -> None:
+    """Write a row: that a database answers does not say that it takes anything. Raises DBAPIError."""
+    now = time.monotonic()
+    if now - looks.written_at >= WRITTEN_EVERY:
+        looks.written_at = now
+        moments.keep_now()
 
 
 def _due(connection: Connection, looks: _Looks, ring: Ring) -> Readiness:

@@ -59,11 +59,11 @@ class SqliteReader:
         with suppress(OSError):  # SQLite says it better
             create_privately(self._path)
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._connection, self._version = connection, -1  # what fails from here on closes it
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = {PAGES}")
         clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
-        self._connection, self._version = connection, -1
         return connection
 
     def _read(self, connection: sqlite3.Connection, digest: bytes) -> KeyFacts | None:

@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
+from portal.services import trouble
 from portal.services.usage_batch import HOUR_MS, Batch, Slot, fold_addresses, write
 
 PAUSE = 2.0
@@ -74,7 +75,9 @@ class UsageCollector:
             with writing as connection, connection.begin():
                 write(connection, batch)
         except SQLAlchemyError as error:
-            log.warning("use of keys could not be written, kept for later: %s", type(error))
+            if isinstance(error, DBAPIError):
+                trouble.note(self._engine, error)
+            log.warning("use of keys could not be written, kept for later: %s", trouble.words_of(error))
             self._take_back(batch)
 
     def close(self) -> None:

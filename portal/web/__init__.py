@@ -8,7 +8,7 @@ from typing import cast
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import get_babel
 from flask_login import current_user
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from portal.models import LANGUAGES
 from portal.web import (
@@ -63,7 +63,7 @@ def choose_locale() -> str:
         return ENGLISH  # nothing to choose: each refusal of the API, which is worded too, is cheaper by it
     if has_request_context():
         language = request.accept_languages.best_match(written)
-        with suppress(OperationalError):
+        with suppress(DBAPIError):
             if current_user.is_authenticated:
                 language = str(current_user.language)
     return language if language in written and language != "en" else ENGLISH

@@ -9,7 +9,6 @@ from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.http import request_id
@@ -73,9 +72,8 @@ def show_rule(error: RuleError) -> ResponseReturnValue:
     return show(status, _("That can't be done"), on_page(error))
 
 
-def show_unavailable(error: OperationalError) -> ResponseReturnValue:
-    """Say that the database can't be reached."""
-    log.error("database unavailable: %s", type(getattr(error, "orig", error)).__name__)
+def show_unavailable(_error: Exception) -> ResponseReturnValue:
+    """Say that the database can't be used now."""
     page, status = show(503, _("Back in a moment"), sentence("unavailable"))
     return page, status, {"Retry-After": "5"}
 

@@ -19,7 +19,8 @@ from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services import limits
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.figures import read_figures
-from portal.services.readiness import Readiness, readiness
+from portal.services.readiness import readiness
+from portal.services.trouble import Readiness
 from portal.services.verification import Outcome
 
 SECURITY_TXT = "/.well-known/security.txt"

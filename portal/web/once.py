@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from flask import Flask, Response, current_app, flash, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from portal.http import request_id
 from portal.http.request import API
@@ -89,7 +89,7 @@ def _keep_or_answer_again(response: Response) -> Response:
     """Keep the answer of a form that was done here; give the kept one when another request did it."""
     if "forms" not in g or g.is_answer:
         return response
-    with suppress(OperationalError):
+    with suppress(DBAPIError):
         found = sent_forms.find(g.forms)
         if found and found[1].request_id != request_id():
             session.pop(_FLASHES, None)  # what was said here was about the second try
