@@ -76,7 +76,8 @@ BOTH_LEVELS = {
     "DELETE /api/apikeys/<key>/key": 4,
 }
 JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in BOTH_LEVELS.items()}
-FORWARD_AUTH = ("", "/level/<int:level>", "/level/<int:level>/<visited:path>")
+BEHIND_PREFIX = ("/level/<int:level>", "/level/<int:level>/<visited:path>")
+FORWARD_AUTH = ("", *BEHIND_PREFIX, *(f"/preflight=pass{rest}" for rest in BEHIND_PREFIX))
 KEY_LEVELS = {
     **BOTH_LEVELS,
     "POST /api/introspect": 6,

@@ -15,7 +15,7 @@ from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
-from portal.api.authorize import is_open, terms_of_request
+from portal.api.authorize import is_open, is_preflight, let_through, terms_of_request
 from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
 from portal.api.shown import shown, shows_header, shows_something
@@ -92,6 +92,8 @@ def admit_visitor() -> Response | None:
     portal, so it refuses nothing.
     """
     terms = terms_of_request()
+    if is_preflight(terms, request.environ) and not shows_header():
+        return let_through()
     admission = admit(level=terms.level, is_open=is_open(terms, request.environ))
     return _let_in(admission, TOLD_GATEWAYS)
 

@@ -3,7 +3,8 @@
 The gateway passes the visitor's own ``Authorization`` header on. The answer is 204 with who
 the visitor is, in headers for the service behind; or 401, 403 or 429, to be passed back as
 it is. Gateways know no other refusals, so a lacking consent is 403 here. Behind a prefix the
-good answer is 200: Envoy, whose way that is, takes no other.
+good answer is 200: Envoy, whose way that is, takes no other. Where the gateway says so, a
+browser's preflight passes without a key, and without an identity.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<visited:path>")
 """For gateways that put the visitor's own path behind a prefix."""
 
+WITH_PREFLIGHTS = "/authorize/preflight=pass"
+"""What such a prefix may begin with; further on it would be the visitor's word."""
+
 LONGEST_KEPT_TERMS = 200
 """Characters; a gateway that is set up once sends the same few."""
 
@@ -48,17 +52,18 @@ class VisitedPath(PathConverter):
 class Terms(NamedTuple):
     """What a gateway asks for: a level, and the methods that are open (none named: all).
 
-    ``method`` is the visitor's, where the query tells it.
+    ``method`` is the visitor's, where the query tells it. With ``preflight`` those of browsers pass.
     """
 
     level: int
     methods: frozenset[str]
     method: str | None = None
+    preflight: bool = False
 
 
 @kept_if_short(256, LONGEST_KEPT_TERMS)
 def read_terms(query: str) -> Terms:
-    """Read ``level=``, ``methods=`` and ``method=``: ``level=3&methods=GET,HEAD&method=POST``.
+    """Read ``level=``, ``methods=``, ``method=``, ``preflight=``: ``level=3&methods=GET,HEAD&method=POST``.
 
     The method is taken as it stands, since a visitor may write ``GE%54``. Raises InvalidInput
     for anything that isn't quite that: a gateway that is set up wrongly lets nobody through.
@@ -66,18 +71,21 @@ def read_terms(query: str) -> Terms:
     found: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _equals, value = part.partition("=")
-        if name not in {"level", "methods", "method"} or name in found:
+        if name not in {"level", "methods", "method", "preflight"} or name in found:
             raise InvalidInput("fieldInvalid", name[:40])
         found[name] = value if name == "method" else unquote_plus(value)
     level = found.get("level", "0")
     if not (len(level) == 1 and level.isascii() and level.isdigit() and int(level) <= HIGHEST_LEVEL):
         raise InvalidInput("invalidLevel", "level")
+    preflight = "preflight" in found
+    if preflight and found["preflight"] != "pass":
+        raise InvalidInput("fieldInvalid", "preflight")
     if "methods" not in found:
-        return Terms(int(level), frozenset())
+        return Terms(int(level), frozenset(), found.get("method"), preflight)
     methods = frozenset(method.strip().upper() for method in found["methods"].split(","))
     if not all(method.isascii() and method.isalpha() for method in methods):
         raise InvalidInput("fieldInvalid", "methods")
-    return Terms(int(level), methods, found.get("method"))
+    return Terms(int(level), methods, found.get("method"), preflight)
 
 
 def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
@@ -88,14 +96,26 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     are there have to say the same. Raises InvalidInput when nobody tells the method: that of
     the question is not the visitor's.
     """
-    if not terms.methods:
-        return True
+    return not terms.methods or all(method in terms.methods for method in _told(terms, environ))
+
+
+def is_preflight(terms: Terms, environ: WSGIEnvironment) -> bool:
+    """Whether it is a browser's preflight (Fetch, 4.8) that the gateway lets pass: it never holds a key.
+
+    Raises InvalidInput when nobody tells the method.
+    """
+    if not terms.preflight or any(method != "OPTIONS" for method in _told(terms, environ)):
+        return False
+    return bool(environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"))
+
+
+def _told(terms: Terms, environ: WSGIEnvironment) -> list[str]:
     told = [environ[name] for name in VISITORS_METHOD if name in environ]
     if terms.method is not None:
         told = [terms.method]
     if not told:
         raise InvalidInput("methodMissing", "method")
-    return all(method in terms.methods for method in told)
+    return told
 
 
 def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:
@@ -116,12 +136,18 @@ def _written(
     )
 
 
-def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue:  # noqa: ARG001  # the visitor's path
+def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue:  # noqa: ARG001  # read as the terms
     """Let the visitor through: whoever was not let in does not come here."""
     key: KeyFacts = g.caller.key
-    response = Response(status=204 if level is None else 200)
-    del response.headers["Content-Type"]
+    response = let_through()
     response.headers.extend(identity(key, g.caller.level))
+    return response
+
+
+def let_through() -> Response:
+    """An answer that lets the visitor through, with no word about who it is."""
+    response = Response(status=200 if "level" in (request.view_args or {}) else 204)
+    del response.headers["Content-Type"]
     return response
 
 
@@ -136,4 +162,5 @@ def terms_of_request() -> Terms:
         return read_terms(request.environ.get("QUERY_STRING", ""))
     if found > HIGHEST_LEVEL:
         raise InvalidInput("invalidLevel", "level")
-    return Terms(found, frozenset())
+    preflight = request.path.startswith(f"/api{WITH_PREFLIGHTS}/")
+    return Terms(found, frozenset(), request.method, preflight)

@@ -405,6 +405,57 @@ def test_forward_auth_holds_the_terms_of_the_gateway(
     assert answer.status_code == status
 
 
+ASKS = {"Access-Control-Request-Method": "PUT", "Origin": "https://app.example"}
+PREFLIGHTS: dict[str, tuple[str, str, dict[str, str], int]] = {
+    "a preflight": ("GET", "?level=3&preflight=pass&method=OPTIONS", ASKS, 204),
+    "whatever methods are open": ("GET", "?methods=GET&preflight=pass&method=OPTIONS", ASKS, 204),
+    "where the gateway does not say so": ("GET", "?level=3&method=OPTIONS", ASKS, 401),
+    "where it asks as the visitor does": ("OPTIONS", "?level=3", ASKS, 401),
+    "OPTIONS that is no preflight": ("GET", "?preflight=pass&method=OPTIONS", {"Origin": "https://x.y"}, 401),
+    "one that asks for nothing": (
+        "GET", "?preflight=pass&method=OPTIONS", {"Access-Control-Request-Method": ""}, 401
+    ),
+    "another method": ("GET", "?preflight=pass&method=GET", ASKS, 401),
+    "in small letters": ("GET", "?preflight=pass&method=options", ASKS, 401),
+    "the question's own method": ("OPTIONS", "?preflight=pass", ASKS, 400),
+    "a word that is none": ("GET", "?preflight=yes&method=OPTIONS", ASKS, 400),
+    "the word twice": ("GET", "?preflight=pass&preflight=pass&method=OPTIONS", ASKS, 400),
+    "with something that is no key": (
+        "GET", "?preflight=pass&method=OPTIONS", {**ASKS, "Authorization": "Bearer x"}, 401
+    ),
+    "behind a prefix": ("OPTIONS", "/preflight=pass/level/3/v1/x?level=0", ASKS, 200),
+    "behind a prefix, the root": ("OPTIONS", "/preflight=pass/level/3/", ASKS, 200),
+    "behind a prefix, another method": ("POST", "/preflight=pass/level/3/v1/x?method=OPTIONS", ASKS, 401),
+    "behind a prefix that says no such thing": ("OPTIONS", "/level/3/preflight=pass/level/3", ASKS, 401),
+    "behind a prefix, in the visitor's query": ("OPTIONS", "/level/3/v1/x?preflight=pass", ASKS, 401),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PREFLIGHTS)
+def test_a_preflight_passes_where_the_gateway_says_so(client: PageChecker, name: str) -> None:
+    method, rest, headers, status = PREFLIGHTS[name]
+
+    answer = client.open(f"/api/authorize{rest}", method=method, headers=headers)
+
+    assert answer.status_code == status
+    assert [name for name, _value in answer.headers if name.startswith("Portal-")] == []
+
+
+@pytest.mark.parametrize(
+    "rest", ["?level=3&preflight=pass&method=OPTIONS", "/preflight=pass/level/3/v1/x"], ids=["query", "path"]
+)
+def test_a_key_that_comes_with_a_preflight_is_checked_as_any(
+    client: PageChecker, cast: Cast, make_key: MakeKey, rest: str
+) -> None:
+    low, good = make_key(cast.alice, level=2), make_key(cast.alice, level=3)
+
+    def ask(headers: dict[str, str]) -> TestResponse:
+        return client.open(f"/api/authorize{rest}", method="OPTIONS", headers=ASKS | headers)
+
+    assert ask(low.headers).status_code == ask({"X-API-Key": low.secret}).status_code == 403
+    assert ask(good.headers).headers["Portal-Key"] == good.id
+
+
 HEADERS_OF_A_GATEWAY: dict[str, tuple[dict[str, str], int]] = {
     "Caddy's word, open": ({"X-Forwarded-Method": "GET"}, 204),
     "Caddy's word, closed": ({"X-Forwarded-Method": "DELETE"}, 403),
@@ -426,6 +477,20 @@ def test_headers_tell_the_method_where_the_gateway_drops_their_twins(make_app: M
 
     assert answer.status_code == status
     assert status != 400 or answer.get_json()["error"] == "methodMissing"
+
+
+def test_headers_tell_that_it_is_a_preflight_too(make_app: MakeApp) -> None:
+    """Traefik can't write the method into its question."""
+    app = make_app(PORTAL_TRUSTED_PROXIES="127.0.0.1/32", PORTAL_PROXY_HEADER="X-Forwarded-For")
+    for told, status in (
+        ({"X-Forwarded-Method": "OPTIONS"}, 204),
+        ({"X-Forwarded-Method": "GET"}, 401),
+        ({"X-Forwarded-Method": "OPTIONS", "X-Original-Method": "GET"}, 401),
+        ({}, 400),
+    ):
+        headers = ASKS | told | {"X-Forwarded-For": "192.0.2.1"}
+        answer = app.test_client().get("/api/authorize?level=3&preflight=pass", headers=headers)
+        assert answer.status_code == status, told
 
 
 @pytest.mark.sqlite_only(reason="how terms are read has nothing to do with the database")

@@ -25,6 +25,7 @@ OWN = f"https://{HOST}"
 GOOD = {
     "Accept": "*/*",
     "Accept-Language": "en",
+    "Access-Control-Request-Method": "PUT",
     "Content-Encoding": "identity",
     "Github-Public-Key-Identifier": "x",
     "Github-Public-Key-Signature": "x",

@@ -364,6 +364,38 @@ def test_nobody_gets_through_when_the_portal_gives_no_answer(
     assert len(service.seen) == before
 
 
+PREFLIGHT: Headers = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "PUT")]
+
+
+def test_a_preflight_passes_only_where_the_operator_says_so(
+    way: Way, portal: Portal, start: Start, gateway: Gateway, service: Service, make_key: MakeKey
+) -> None:
+    before = len(service.seen)
+    assert gateway.ask("OPTIONS", headers=[*FORGED, *PREFLIGHT]).status == 401
+    assert len(service.seen) == before
+    if gateway.is_copied:  # of before there was such a word
+        return
+    opened = start(portal.server.port, "3&preflight=pass")
+
+    assert opened.ask("OPTIONS", headers=[*FORGED, *PREFLIGHT, ("X-API-Key", "")]).status == 200
+    [seen] = service.seen[before:]
+    assert (seen.method, seen.named_like("portal")) == ("OPTIONS", {})
+    assert seen.named_like("access-control") == {"Access-Control-Request-Method": "PUT"}
+    low = make_key(level=2)
+    forged = [("X-Forwarded-Method", "OPTIONS"), ("X-Original-Method", "OPTIONS")]
+    for method, headers, status in (
+        ("OPTIONS", [*PREFLIGHT, *basic(low)], 403),
+        ("OPTIONS", [*PREFLIGHT, ("X-API-Key", low.secret)], 403),
+        ("OPTIONS", PREFLIGHT[:1], 401),
+        ("GET", PREFLIGHT, 401),
+        ("PUT", [*PREFLIGHT, *forged], 401),
+        ("POST", [*PREFLIGHT, ("Connection", "close, Access-Control-Request-Method")], 401),
+    ):
+        assert opened.ask(method, "/v1/x?preflight=pass&method=OPTIONS", headers).status == status, method
+    assert len(service.seen) == before + 1
+    assert opened.ask("PUT", headers=[*PREFLIGHT, *basic(make_key())]).status == 200
+
+
 def test_the_service_may_stand_at_any_port(gateway: Gateway, make_key: MakeKey) -> None:
     answer = gateway.ask(headers=basic(make_key()), host=f"{HOST}:{gateway.port}")
 
@@ -382,6 +414,8 @@ def test_without_the_portal_the_log_holds_no_secret(start: Start) -> None:
 
     if gateway.is_copied and isinstance(gateway, Caddy):  # of before there was such a header
         return
+    told_of_missing_bound = "maxResponseBodySize" in gateway.written()  # as Traefik warns
+    assert told_of_missing_bound == (gateway.is_copied and isinstance(gateway, Traefik))
     shown = made.headers["Authorization"].removeprefix("Basic ")
     assert [each for each in (made.secret, shown) if each in gateway.written()] == []
 

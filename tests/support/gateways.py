@@ -77,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET  # noqa: N815  # the name that the standard library looks for
     do_PUT = do_GET  # noqa: N815  # the same
+    do_OPTIONS = do_GET  # noqa: N815  # the same
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -247,7 +248,13 @@ class Envoy(Gateway):
             },
             "8080": str(self.port),
             "address: 0.0.0.0": "address: 127.0.0.1",
-            "level/3": f"level/{self._terms}",
+            "authorize/level/3": f"authorize/{_path_of(self._terms)}",
             **self._told_in,
         }
         return proxies.envoy(self._home, filled(self._folder / "envoy.yaml", places))
+
+
+def _path_of(terms: str) -> str:
+    """Terms as Envoy's prefix has them: ``3&preflight=pass`` is ``preflight=pass/level/3``."""
+    level, *others = terms.split("&")
+    return "/".join([*others, f"level/{level}"])
