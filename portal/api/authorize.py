@@ -96,7 +96,10 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     are there have to say the same. Raises InvalidInput when nobody tells the method: that of
     the question is not the visitor's.
     """
-    return not terms.methods or all(method in terms.methods for method in _told(terms, environ))
+    if not terms.methods:
+        return True
+    told = _told(terms, environ)
+    return all(method in terms.methods for method in told)
 
 
 def is_preflight(terms: Terms, environ: WSGIEnvironment) -> bool:
