@@ -53,11 +53,23 @@ class FormTokens(CSRFProtect):  # type: ignore[misc]  # Flask-WTF has no types
         super().protect(apply_exemptions)
         if "csrf_valid" not in g:
             return
-        signed = URLSafeTimedSerializer(current_app.secret_key or "", "wtf-csrf-token", signer=LenientSigner)
         try:
-            signed.loads(self._get_csrf_token(), max_age=FORM_LIFE)
+            self._read(max_age=FORM_LIFE)
         except BadSignature as error:
             self._error_response(str(error))
+
+    def has_signed(self) -> bool:
+        """Whether we made the token of this request, whenever and for whichever session that was."""
+        try:
+            self._read(max_age=None)
+        except BadSignature:
+            return False
+        return True
+
+    def _read(self, *, max_age: int | None) -> None:
+        """Raise BadSignature for a token that we did not make, or that is older than so many seconds."""
+        signed = URLSafeTimedSerializer(current_app.secret_key or "", "wtf-csrf-token", signer=LenientSigner)
+        signed.loads(self._get_csrf_token() or "", max_age=max_age)
 
 
 csrf = FormTokens()

@@ -25,6 +25,7 @@ from portal.services.errors import (
     Slowed,
 )
 from portal.web.forms import on_page
+from portal.web.stale import ask_again
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def show_http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return cast(Response, error.response)
     if isinstance(error, CSRFError):
+        if (again := ask_again()) is not None:
+            return again
         title = _("This form was too old")
         text = _("Nothing was done. Go back, load the page again, and send the form once more.")
     else:

@@ -21,6 +21,7 @@ from portal.messages import sentence
 from portal.permissions import N_
 from portal.services.errors import InvalidInput, RuleError
 from portal.services.passwords import SHORTEST
+from portal.web import stale
 
 ON_PAGES: dict[str, str] = {
     "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
@@ -35,7 +36,18 @@ ON_PAGES: dict[str, str] = {
 """Where a page knows more than the wire, or the wire speaks of what a page does not show."""
 
 
-class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class KeptForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form that knows what was typed into it when it was sent too late."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]  # Flask-WTF has no types
+        """Where a form takes what it is filled with from."""
+
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """What was sent, or typed into a form that is asked again."""
+            return super().wrap_formdata(form, formdata) or stale.typed_into(form) or None
+
+
+class Form(KeptForm):
     """A form that knows where to write what the rules refuse."""
 
     @contextmanager

@@ -180,7 +180,7 @@ def test_a_form_is_as_old_as_it_may_be(
     times.forget()
 
     fields = {"username": cast.alice.email, "password": cast.alice.password, "csrf_token": token}
-    assert (client.post("/signin", data=fields).status_code != 400) is is_taken
+    assert (client.post("/signin", data=fields).status_code == 303) is is_taken
 
 
 def test_a_key_gains_no_moment_by_it(

@@ -96,7 +96,7 @@ def form_values(form: Tag) -> dict[str, Any]:
     for tag in form.select("input[name], select[name], textarea[name]"):
         name = str(tag["name"])
         if tag.name == "textarea":
-            values[name] = tag.get_text().removeprefix("\n")
+            values[name] = tag.get_text().replace("\r\n", "\n").removeprefix("\n")
         elif tag.name == "select":
             chosen = tag.select_one("option[selected]") or tag.find("option")
             values[name] = chosen.get("value", chosen.get_text()) if isinstance(chosen, Tag) else ""

@@ -19,6 +19,7 @@ from portal.services.lookalikes import shown_address
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
 from portal.web.forms import shown, text
 from portal.web.identity import actor, begin, sign_off, visitor
+from portal.web.stale import is_asked_again
 
 BOTH = ("GET", "POST")
 
@@ -54,6 +55,14 @@ def sign_in() -> ResponseReturnValue:
     """Sign in, and go on to where one wanted to."""
     form = SignInForm(next=request.args.get("next", ""))
     if current_user.is_authenticated and request.method != "POST":
+        if is_asked_again():
+            flash(
+                _(
+                    "You are signed in already, as %(address)s.",
+                    address=shown_address(current_user.email),
+                ),
+                "info",
+            )
         return redirect(form.target)
     if form.validate_on_submit():
         with form.refusals(SignInFailed, AccountBlocked, AccountLocked):

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, Field, RadioField, StringField
 from wtforms.validators import Optional
 
@@ -20,8 +19,9 @@ from portal.services import caps, rotation
 from portal.services.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
 from portal.web.filters import exact, length
-from portal.web.forms import Given, choices
+from portal.web.forms import Given, KeptForm, choices
 from portal.web.keys.conditions import NAMES, ConditionFields
+from portal.web.stale import is_asked_again
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
@@ -38,7 +38,7 @@ PROPOSED = 24 * 60 * 60
 OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
-class NewKeyForm(ConditionFields, FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class NewKeyForm(ConditionFields, KeptForm):
     """Name, level, end and conditions of a new key."""
 
     name = StringField(
@@ -117,7 +117,7 @@ class NewKeyForm(ConditionFields, FlaskForm):  # type: ignore[misc]  # Flask-WTF
         return min(end - now, self.longest)
 
 
-class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class RotateForm(KeptForm):
     """How long the old key shall work beside its successor."""
 
     overlap = RadioField(_l("How long shall the old secret work?"), coerce=int, default=0, choices=[])
@@ -138,11 +138,11 @@ class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     def tell(self, key: ApiKey, *, is_in_use: bool) -> None:
         """Say of each overlap until when the old secret works; propose one where a script would stop."""
         self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
-        if is_in_use and not self.is_submitted():
+        if is_in_use and not (self.is_submitted() or is_asked_again()):
             self.overlap.data = PROPOSED
 
 
-class RevokeForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class RevokeForm(KeptForm):
     """Whether what a key created ends with it; of one that has ended, nothing else is left to end."""
 
     everything = BooleanField(_l("Revoke these as well"))
