@@ -28,6 +28,7 @@ SENTENCES: dict[str, str] = {
         "with one letter at least."
     ),
     "usernameReserved": N_("This name reads like an office of the portal. Choose another one."),
+    "usernameFree": N_("Nobody has this name. You can take it in your profile."),
     "usernameTaken": N_("Somebody has this name already. Choose another one."),
     "bioTooLong": N_("This is too long. Shorten it to %(maximum)s characters."),
     "bioNotPrintable": N_("This holds %(character)s, a character that can't be shown here. Remove it."),

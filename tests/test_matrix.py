@@ -69,6 +69,7 @@ BOTH_LEVELS = {
     "GET /api/whoami/key": 0,
     "GET /api/account/key": 2,
     "PATCH /api/account/key": 4,
+    "POST /api/available/username/key": 4,
     "POST /api/apikeys/key": 4,
     "GET /api/apikeys/key": 0,
     "GET /api/apikeys/<key>/key": 4,

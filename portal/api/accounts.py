@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from portal.api import body
 from portal.api.answers import answer
-from portal.api.auth import actor, caller
-from portal.api.schemas import AccountAnswer, account_facts
+from portal.api.auth import Caller, actor, caller
+from portal.api.errors import failure
+from portal.api.schemas import AccountAnswer, NameAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.http.proving import proving
@@ -34,10 +35,25 @@ def change() -> ResponseReturnValue:
         raise Forbidden
     if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
         raise ConsentLacking
-    refuse_when_limited(limits.may_change(me.account_id, me.signed.id if me.signed else me.key and me.key.id))
+    refuse_when_limited(limits.may_change(me.account_id, _shown_by(me)))
     with _proof(me.account_id, wanted):
         account = changes.change_account(actor(), wanted)
     return answer(AccountAnswer(account=account_facts(account)))
+
+
+def find_name() -> ResponseReturnValue:
+    """Tell whether somebody has a name, as pages ask while it is typed: 404 when it is free."""
+    me = caller()
+    username = body.text(body.read_object(), "username") or ""
+    refuse_when_limited(limits.may_ask_for_name(me.account_id, _shown_by(me)))
+    if profile.is_name_free(actor(), username):
+        return failure(404, "usernameFree")
+    return answer(NameAnswer(username=username.strip()))
+
+
+def _shown_by(me: Caller) -> object:
+    """What somebody is let in by: the session of their JWT, or their key."""
+    return me.signed.id if me.signed else me.key and me.key.id
 
 
 def _proof(account_id: int, wanted: changes.Changes) -> AbstractContextManager[None]:

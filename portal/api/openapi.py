@@ -37,7 +37,7 @@ STATUSES = (
     {code: status for status, code in errors.CODES.items()}
     | {kind.code: status for kind, status in errors.STATUSES.items() if kind.code != "error"}
     | {outcome.value: status for outcome, status in TOLD_WITH.items()}
-    | {"mfaTokenRequired": 403, "unavailable": 503}
+    | {"mfaTokenRequired": 403, "unavailable": 503, "usernameFree": 404}
 )
 SECURITY = {
     "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /signin."},

@@ -72,6 +72,12 @@ class AccountChanges(Request):
     )
 
 
+class Name(Request):
+    """A name that somebody might want."""
+
+    username: str = Field(min_length=2, max_length=40, examples=["alice"])
+
+
 class OwnAccountChanges(AccountChanges):
     """What of the account shall change, with a JWT: address and password too."""
 
@@ -160,6 +166,13 @@ class AccountAnswer(Success):
     """One account."""
 
     account: AccountFacts
+
+
+class NameAnswer(Success):
+    """A name that nobody can take: somebody has it, or it reads like an office."""
+
+    available: Literal[False] = False
+    username: str
 
 
 class SignedInAnswer(AccountAnswer):

@@ -58,6 +58,8 @@ START_OWN = Limit("session by account and source", 120, HOUR)
 START_ACCOUNT = Limit("session by account", 300, HOUR, spares=5)
 CHANGE_OWN = Limit("change by account and session", 300, HOUR)
 CHANGE_ACCOUNT = Limit("change by account", 1000, HOUR, spares=20)
+NAME_OWN = Limit("name by account and session", 600, HOUR)
+NAME_ACCOUNT = Limit("name by account", 2000, HOUR, spares=20)
 LOOK_OWN = Limit("look by account and session", 1500, HOUR)
 LOOK_ACCOUNT = Limit("look by account", 3000, HOUR, spares=100)
 LEAK_SOURCE = Limit("leak report by source", 60, HOUR)
@@ -197,6 +199,11 @@ def may_change(account_id: int, by: object) -> Answer:
     a session can't keep the owner from taking the account back.
     """
     return ask([counter(CHANGE_OWN, account_id, by), counter(CHANGE_ACCOUNT, account_id)])
+
+
+def may_ask_for_name(account_id: int, by: object) -> Answer:
+    """Count a question whether a name is free, which pages ask as it is typed; ``by`` as for a change."""
+    return ask([counter(NAME_OWN, account_id, by), counter(NAME_ACCOUNT, account_id)])
 
 
 def may_look(account_id: int, by: object) -> Answer:

@@ -47,6 +47,17 @@ def update_profile(
     return account
 
 
+def is_name_free(actor: Actor, username: str) -> bool:
+    """Whether the actor could take a name that nobody has, not even they themselves.
+
+    Raises InvalidInput for what can be no name, Forbidden when the actor has no account.
+    """
+    get_account(actor)
+    name = clean_username(username)
+    taken = db.session.scalar(select(Account.id).where(Account.lusername == name.lower()))
+    return taken is None and not lookalikes.is_reserved(name)
+
+
 def clean_wishes(
     *, username: str | None = None, bio: str | None = None, language: str | None = None
 ) -> dict[str, str]:

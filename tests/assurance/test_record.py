@@ -214,6 +214,8 @@ API = [
 ACTS = [*PAGES, *API]
 ASKING = {
     "api_visitor.authorize_authorize",
+    "api_jwt.accounts_find_name",
+    "api_key.accounts_find_name",
     "api_key.introspect_introspect",
     "api_key.introspect_introspect_many",
 }

@@ -25,7 +25,8 @@ def test_freesewings_client_signs_in_and_creates_reads_uses_and_removes_a_key(
 ) -> None:
     rosa = make_person(portal.app, "rosa")
 
-    said = sewing(username=rosa.email, password=rosa.password)
+    names = {"bobby": False, "Bobby": False, "admin": False, "rosalind": True}
+    said = sewing(username=rosa.email, password=rosa.password, names=list(names))
 
     refused = {"wrong": (401, "signInFailed"), "unnamed": (400, "usernameMissing")}
     refused |= {"nobody": (401, "authenticationFailed"), "nameless": (400, "nameMissing")}
@@ -36,6 +37,7 @@ def test_freesewings_client_signs_in_and_creates_reads_uses_and_removes_a_key(
     )
     assert said["account"][1]["account"]["username"] == "rosa"
     assert said["change"][1]["account"]["bio"] == "I sew."
+    assert said["names"] == names
 
     status, created = said["create"]
     made = created["apikey"]

@@ -60,6 +60,8 @@ async function work() {
   const backend = backendOf(said.signIn[1].token)
   said.account = await backend.reloadAccount()
   said.change = await backend.updateAccount({ bio: 'I sew.' })
+  said.names = {}
+  for (const name of told.names) said.names[name] = (await backend.isUsernameAvailable(name)).available
   said.nameless = await backend.createApikey({ level: 3, expiresIn: 3600 })
   said.create = await backend.createApikey({ name: 'sewing box', level: 4, expiresIn: 3600 })
   const { key, secret } = said.create[1].apikey
