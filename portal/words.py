@@ -93,7 +93,7 @@ ACTIONS: dict[Action, str] = {
     Action.ACCOUNT_READ: N_("Account looked at by an operator"),
     Action.ACCOUNTS_SEARCHED: N_("Accounts looked through by an operator"),
     Action.RECORD_READ: N_("Record looked at by an operator"),
-    Action.MAIL_REFUSED: N_("A mail could not be delivered"),
+    Action.MAIL_REFUSED: N_("An email could not be delivered"),
     Action.CLOCK_PUT_BACK: N_("Clock put back"),
     Action.RECORD_ENDED: N_("Old acts taken out of the record"),
     Action.USAGE_READ: N_("Use of all keys looked at by an operator"),

@@ -25,7 +25,10 @@ from portal.services.conditions import Conditions
 from portal.services.errors import InvalidInput
 from portal.services.fields import clean_bio, clean_username
 from portal.services.transaction import transaction
+from tests.conftest import MakeKey
 from tests.support.cast import Cast
+from tests.support.client import PageChecker
+from tests.support.mailbox import Mailbox
 
 SHELL = Actor.command_line()
 DAY = timedelta(days=1)
@@ -44,6 +47,10 @@ FINE = {
     "鍵\u3000サーバー": "Japanese, with its space",
     "10\u00a0000\u202f€": "no-break spaces",
     "👩\u200d🔧 ❤️ 🇳🇱": "emoji",
+    "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f keys": "the flag of Scotland",
+    "ᠮᠣᠩᠭᠣᠯ ᠬᠡᠯ\u180eᠡ": "Mongolian, with its separator of vowels",
+    "ᚋᚐᚊᚔ\u1680ᚋᚒᚉᚑᚔ": "Ogham, with its space",
+    "one\u2003em\u2009thin\u205fmathematical": "spaces of typesetters",
     "e" + "\u0301" * 8: "as many marks as there may be",
 }
 
@@ -68,6 +75,12 @@ REFUSED = {
     "a\uffffb": "U+FFFF",
     "a\u0378b": "U+0378",
     "a\U000e0041b": "U+E0041",
+    "🏴\U000e0067\U000e0062": "U+E0067",
+    "🏴\U000e0068\U000e0069\U000e0064\U000e0065\U000e007f": "U+E0068",
+    "a\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007fb": "U+E0067",
+    "a\u2060b": "U+2060",
+    "\u180e": "U+180E",
+    "\u1680\u3000": "U+1680",
     "\u200b": "U+200B",
     "\u3164\u3164": "U+3164",
     "\u2800 \u00a0": "U+2800",
@@ -75,6 +88,7 @@ REFUSED = {
     "\u0301": "U+0301",
     "e" + "\u0301" * 9: "U+0301",
     "e" + "\u0301\u200d" * 9: "U+0301",
+    "e" + "\u0301\u180e" * 9: "U+0301",
 }
 
 
@@ -109,6 +123,24 @@ def test_old_text_is_shown_with_escapes() -> None:
     wire = free_text.escaped_json(json.dumps(details, ensure_ascii=False))
     assert wire.isprintable()
     assert json.loads(wire) == details
+
+
+@pytest.mark.parametrize("text", [each for each in FINE if each], ids=list(FINE.values())[1:])
+def test_it_comes_back_as_it_was_typed(
+    client: PageChecker, cast: Cast, make_key: MakeKey, mailbox: Mailbox, text: str
+) -> None:
+    key = make_key(cast.alice)
+    asked = {"name": text, "note": f"{text}\n{text}", "level": 1, "expiresIn": 3600}
+
+    made = client.post("/api/apikeys/key", json=asked, headers=key.headers)
+
+    assert made.status_code == 201
+    assert made.json["apikey"]["name"] == text
+    read = client.get(f"/api/apikeys/{made.json['apikey']['key']}/key", headers=key.headers)
+    assert (read.json["apikey"]["name"], read.json["apikey"]["note"]) == (text, asked["note"])
+    assert text in mailbox.last(to=cast.alice.email).text
+    cast.alice.sign_in(client)
+    assert text in client.page(f"/account/keys/{made.json['apikey']['key']}").text
 
 
 class TestWhereItHolds:
