@@ -33,6 +33,7 @@ from config_values import (
     ConfigurationError,
     bare_address,
     by_role,
+    certificates_of,
     checked_prefix,
     contact_of,
     keep_secret,
@@ -115,6 +116,11 @@ class RawSettings:
         "false",
         "true lets mails, whose links open accounts, go to a server on another machine that offers "
         "no TLS; refused with a public base URL.",
+    )
+    mail_ca_file: str = _setting(
+        "",
+        "File with the certificates (PEM) that the mail server's is checked against. "
+        "Default: those that this machine trusts.",
     )
     mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
     key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
@@ -214,6 +220,7 @@ class Settings:
     peppers: Mapping[str, bytes] = field(repr=False)
     mail_url: str = field(repr=False)
     mail_clear_text: bool
+    mail_ca_file: str
     mail_from: str
     key_prefix: str
     key_headers: tuple[str, ...]
@@ -299,6 +306,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         peppers=pepper_ring(peppers),
         mail_url=raw.mail_url,
         mail_clear_text=truth("MAIL_CLEAR_TEXT", raw.mail_clear_text),
+        mail_ca_file=certificates_of(raw.mail_ca_file),
         mail_from=raw.mail_from,
         key_prefix=checked_prefix(raw.key_prefix),
         key_headers=key_headers_of(raw.key_headers),

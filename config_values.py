@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import ssl
 import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -147,6 +148,21 @@ def contact_of(text: str) -> str:
     if text and not (text.startswith(("mailto:", "https://")) and text.isprintable()):
         raise ConfigurationError("PORTAL_SECURITY_CONTACT must begin with mailto: or https://.")
     return text
+
+
+def certificates_of(text: str) -> str:
+    """A file that certificates can be read from, by its whole path; nothing when none is named."""
+    if not text:
+        return ""
+    path = str(Path(text).absolute())
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "PORTAL_MAIL_CA_FILE must name a file with certificates in PEM: "
+            f"{getattr(error, 'reason', None) or getattr(error, 'strerror', None) or 'it has none'}."
+        ) from error
+    return path
 
 
 def bare_address(sender: str) -> str:

@@ -19,6 +19,7 @@ from portal.http.cookies import csrf
 from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
+from portal.redaction import redactor_of
 from portal.services import caps, moments, rotation, trouble
 from portal.services.actor import Actor
 from portal.services.call_limits import CallLimits
@@ -66,6 +67,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     db.init_app(app)
     app.extensions["migrate"] = LocalProxy(lambda: _load_migrations(app))
+    app.extensions["redactor"] = redactor_of(settings)
     app.extensions["key_headers"] = KeyHeaders(settings.key_headers, settings.key_prefix)
     fast_lane.init_app(app)
     once.init_app(app)

@@ -14,7 +14,7 @@ from types import FrameType
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from portal import mailer
 from portal.extensions import db, settings
@@ -30,6 +30,7 @@ from portal.services import (
     rotation,
     sent_forms,
     signup,
+    trouble,
     usage_folding,
     waiting,
 )
@@ -116,7 +117,9 @@ def run(app: Flask, transport: Transport, stop: Stop) -> None:
             do_round(app, courier, stop)
         except DBAPIError as error:
             pause = min(LONGEST_PAUSE, pause * 2)
-            log.warning("jobs.database-away", error=type(error).__name__, again_in=pause)
+            with app.app_context():
+                trouble.note(db.engine, error)
+            log.warning("jobs.database-away", why=trouble.words_of(error), again_in=pause)
         else:
             pause = PAUSE
         stop.wait(pause)
@@ -172,8 +175,10 @@ class Courier:
         """Send one claimed mail and note how it went."""
         try:
             self._hand_over(claim)
-        except (OperationalError, InterfaceError):
-            raise  # the database is away; other errors of it are about this mail
+        except DBAPIError as error:
+            if not trouble.is_of_the_statement(error):
+                raise  # the database is away; other errors of it are about this mail
+            self._fail(claim, f"The mail can't be made: {type(error).__name__}")
         except DeliveryRefused as error:
             self._refuse(claim, str(error), error.answer)
         except mailer.MailUnusable as error:

@@ -7,6 +7,8 @@ import re
 import smtplib
 import ssl
 import tempfile
+from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
@@ -26,6 +28,10 @@ ASKING = 5.0
 
 AUTHENTICATION = 53
 """How the answers begin that are about who sends (RFC 4954, 6)."""
+
+FORM = r"(?<![\w-])[\w-]{43}(?![\w-])"
+"""A token of ours, 256 bits in base64 (RFC 4648, 5), by itself."""
+TOKEN = re.compile(rf"https?://\S+/({FORM})")
 
 SUBMISSION_PORT = 587
 SMTPS_PORT = 465
@@ -106,6 +112,7 @@ class SmtpTransport:
     password: str | None = field(default=None, repr=False)
     implicit_tls: bool = False
     clear_text: bool = False
+    authorities: str = ""
     timeout: float = TIMEOUT
     eight_bit: bool = False
 
@@ -126,9 +133,10 @@ class SmtpTransport:
                     server.quit()
         except (smtplib.SMTPException, OSError) as error:
             answer = lasting_answer(error)
+            why = describe(error, [*self._secrets(), *links_of(message)])
             if answer is not None:
-                raise DeliveryRefused(describe(error), answer) from error
-            raise DeliveryFailed(describe(error)) from error
+                raise DeliveryRefused(why, answer) from error
+            raise DeliveryFailed(why) from error
 
     def takes_utf8(self) -> bool:
         """Ask the server, in a few seconds: somebody waits for the answer."""
@@ -141,7 +149,15 @@ class SmtpTransport:
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()
         except (smtplib.SMTPException, OSError) as error:
-            raise DeliveryFailed(describe(error)) from error
+            raise DeliveryFailed(describe(error, self._secrets())) from error
+
+    def _secrets(self) -> list[str]:
+        """What the server was told, as it is and as it travels (RFC 4616, RFC 4954)."""
+        if self.user is None:
+            return []
+        password = self.password or ""
+        travels = (password, self.user, f"\0{self.user}\0{password}")
+        return [password, *(b64encode(each.encode()).decode() for each in travels)]
 
     def _connect(self) -> smtplib.SMTP:
         if self.implicit_tls:
@@ -150,15 +166,19 @@ class SmtpTransport:
                 self.port,
                 self.greeting,
                 timeout=self.timeout,
-                context=ssl.create_default_context(),
+                context=self._context(),
             )
         return smtplib.SMTP(self.host, self.port, self.greeting, timeout=self.timeout)
+
+    def _context(self) -> ssl.SSLContext:
+        """Checks the server's certificate, against the authorities of the system or of the file."""
+        return ssl.create_default_context(cafile=self.authorities or None)
 
     def _authenticate(self, server: smtplib.SMTP) -> None:
         server.ehlo_or_helo_if_needed()
         encrypted = self.implicit_tls
         if not encrypted and server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
+            server.starttls(context=self._context())
             server.ehlo()
             encrypted = True
         if not (encrypted or self.clear_text):
@@ -201,6 +221,7 @@ def make_transport(settings: Settings) -> Transport:
         password=credentials[1],
         implicit_tls=parts.scheme == "smtps",
         clear_text=settings.mail_clear_text or is_loopback(parts.hostname),
+        authorities=settings.mail_ca_file,
     )
 
 
@@ -226,27 +247,44 @@ def lasting_answer(error: Exception) -> int | None:
     return lasting[0] if lasting and len(lasting) == len(codes) else None
 
 
-def describe(error: Exception) -> str:
-    """Say in one line what went wrong; addresses and whatever may be a token are left out."""
+def links_of(message: EmailMessage) -> list[str]:
+    """What the links of a message open something with: the last part of each."""
+    body = message.get_body(("plain",))
+    return TOKEN.findall(body.get_content()) if body is not None else []
+
+
+def describe(error: Exception, secrets: Iterable[str] = ()) -> str:
+    """Say in one line what went wrong, in the words of who says it.
+
+    Left out are ``secrets``, wherever they stand, and what has the form of an address, a link or a
+    token of ours.
+    """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         answers = [f"{code} {_text(words)}" for code, words in error.recipients.values()]
-        return _plain(f"The recipient was refused: {'; '.join(answers)}")
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _plain(f"The server answered {error.smtp_code}: {_text(error.smtp_error)}")
-    if isinstance(error, ssl.SSLError):
-        return _plain(f"TLS failed: {getattr(error, 'reason', None) or 'no reason given'}")
-    if isinstance(error, OSError) and error.strerror:
-        return _plain(f"The server can't be reached: {error.strerror}")
-    return f"The server can't be reached: {type(error).__name__}"
+        said = f"The recipient was refused: {'; '.join(answers)}"
+    elif isinstance(error, smtplib.SMTPResponseException):
+        said = f"The server answered {error.smtp_code}: {_text(error.smtp_error)}"
+    elif isinstance(error, ssl.SSLError):
+        said = f"TLS failed: {_reason(error)}"
+    elif isinstance(error, OSError) and error.strerror:
+        said = f"The server can't be reached: {error.strerror}"
+    else:
+        said = f"The server can't be reached: {type(error).__name__}"
+        said += f": {error}" if str(error) else ""
+    for secret in sorted(filter(None, set(secrets)), key=len, reverse=True):
+        said = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", said)
+    said = re.sub(rf"\S+@\S+|https?://\S+|{FORM}", "…", said)
+    return " ".join("".join(c if c.isprintable() else " " for c in said).split())
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for it, and what it says of a certificate."""
+    parts = [getattr(error, "reason", None), getattr(error, "verify_message", None)]
+    return ": ".join(part for part in parts if part) or "no reason given"
 
 
 def _text(words: bytes | str) -> str:
     return words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-
-
-def _plain(text: str) -> str:
-    text = re.sub(r"\S+@\S+|https?://\S+|[\w-]{20,}", "…", text)
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _greeting(base_url: str) -> str:

@@ -11,7 +11,7 @@ from aiosmtpd.smtp import AuthResult
 
 from config import load_settings
 from config_values import ConfigurationError
-from portal.transports import DeliveryFailed, FileTransport, SmtpTransport, describe, make_transport
+from portal.transports import DeliveryFailed, FileTransport, SmtpTransport, describe, links_of, make_transport
 from tests.support.outbox import Receiver, mail_server
 from tests.support.ports import free_port
 from tests.support.settings import settings_for
@@ -117,6 +117,83 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         transport(tmp_path, f"smtp://localhost:{port}").deliver(message(), "7-reset")
 
     assert receiver.messages == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted_file", "words"),
+    [
+        ("cert", "", "TLS failed: CERTIFICATE_VERIFY_FAILED: self-signed certificate"),
+        (
+            "keys.example.org",
+            "keys.example.org.pem",
+            "TLS failed: CERTIFICATE_VERIFY_FAILED: Hostname mismatch",
+        ),
+        ("", "", "TLS failed: WRONG_VERSION_NUMBER"),
+    ],
+)
+def test_what_openssl_says_is_told(
+    tmp_path: Path, receiver: Receiver, certificate: str, trusted_file: str, words: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate:
+        key = "key.pem" if certificate == "cert" else f"{certificate}.key.pem"
+        context.load_cert_chain(TLS / f"{certificate}.pem", TLS / key)
+    with mail_server(receiver, **({"tls_context": context} if certificate else {})) as port:
+        out = SmtpTransport(
+            "localhost",
+            port,
+            "localhost",
+            implicit_tls=not certificate,
+            authorities=str(TLS / trusted_file) if trusted_file else "",
+        )
+        with pytest.raises(DeliveryFailed) as caught:
+            out.deliver(message(), "7-reset")
+
+    assert str(caught.value).startswith(words)
+
+
+def test_the_certificates_of_a_file_are_trusted(
+    tmp_path: Path, receiver: Receiver, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(TLS)
+    for scheme, options in (("smtp", {"tls_context": tls}), ("smtps", {"ssl_context": tls})):
+        with mail_server(receiver, **options) as port:
+            url = f"{scheme}://localhost:{port}"
+            made = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CA_FILE="cert.pem")
+            make_transport(load_settings(made)).deliver(message(), "7-reset")
+
+    assert len(receiver.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("queued as 4Bh1x72ZqPz3mNQ9aaZZkXvT0", "queued as 4Bh1x72ZqPz3mNQ9aaZZkXvT0"),
+        ("NO_SHARED_CIPHER_OR_SIGNATURE_ALGORITHM", "NO_SHARED_CIPHER_OR_SIGNATURE_ALGORITHM"),
+        ("wrong: hush", "wrong: …"),
+        ("hushed", "hushed"),
+        ("AHBvcnRhbABodXNo is wrong", "… is wrong"),
+        ("see https://mx.example/why?id=1", "see …"),
+        ("token OVedxSmnSsj_axQzJYd0Ry2VJJYyvjrD0j4i96XupNw", "token …"),
+        ("you sent Short_token-of-a-link", "you sent …"),
+        ("to alice@example.org", "to …"),
+    ],
+)
+def test_what_is_secret_is_hidden_and_nothing_else(said: str, told: str) -> None:
+    out = SmtpTransport("localhost", 25, "localhost", user="portal", password="hush")
+    error = smtplib.SMTPResponseException(554, said.encode())
+
+    described = describe(error, [*out._secrets(), "Short_token-of-a-link"])
+
+    assert described == f"The server answered 554: {told}"
+
+
+def test_the_tokens_of_a_message_are_known() -> None:
+    made = message()
+    token = "OVedxSmnSsj_axQzJYd0Ry2VJJYyvjrD0j4i96XupNw"
+    made.set_content(f"Open http://127.0.0.1:8000/confirm/{token} soon.\nAnd http://127.0.0.1:8000/docs\n")
+
+    assert links_of(made) == [token]
 
 
 def test_the_password_stays_at_home_without_tls(tmp_path: Path, receiver: Receiver) -> None:

@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
 
-from portal.cli.speech import PlainCommand, plain_errors
+from portal.cli.speech import PlainCommand, database_says, plain_errors
 from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch
@@ -80,8 +80,7 @@ def _keep(results: list[Result]) -> None:
         proofs.note_run({result.promise.id: result.held for result in results}, running_version())
     except DBAPIError as error:
         raise click.ClickException(
-            "How it went could not be kept, since the database of this installation can't be written: "
-            "is it there, and is 'flask db upgrade' done?"
+            f"How it went could not be kept. {database_says(error)} Is 'flask db upgrade' done?"
         ) from error
 
 

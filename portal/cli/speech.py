@@ -17,8 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.clock import iso
 from portal.messages import sentence
+from portal.redaction import hidden
 from portal.services import free_text
 from portal.services.errors import RuleError
+from portal.services.trouble import words_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,7 +79,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
                     raise  # whoever read has read enough, and click ends quietly
                 raise click.ClickException(free_text.escaped(f"It can't be written: {error}.")) from error
             except DBAPIError as error:
-                raise click.ClickException(free_text.escaped(_database_says(error))) from error
+                raise click.ClickException(_database_says(error)) from error
 
     return run
 
@@ -106,5 +108,9 @@ def when(moment: datetime | None) -> str | None:
 
 
 def _database_says(error: DBAPIError) -> str:
-    reason = " ".join(str(error.orig).split())
-    return f"The database can't be used: {reason}. Is it there, and is 'flask db upgrade' done?"
+    return f"{database_says(error)} Is it there, and is 'flask db upgrade' done?"
+
+
+def database_says(error: DBAPIError) -> str:
+    """What is wrong with the database, in the driver's own words, as a sentence without secrets."""
+    return free_text.escaped(hidden(f"The database can't be used: {words_of(error).rstrip('.')}."))

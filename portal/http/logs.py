@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,6 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config import Settings
 from portal.http.request import API, REQUEST_ID, request_id
+from portal.redaction import Redactor, redactor_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -38,25 +38,6 @@ class _Stderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-class Redactor:
-    """Hides what looks like a secret in a line of the log."""
-
-    def __init__(self, prefix: str) -> None:
-        self._patterns = (
-            (re.compile(rf"{re.escape(prefix)}_(?:live_|test_)?[0-9A-Za-z]{{49}}"), _HIDDEN),
-            (re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_HIDDEN}"),
-            (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _HIDDEN),
-            (re.compile(rf"/({LINKS})/(?!signup\b|<)[^\s/?\"'\\<>]+"), rf"/\1/{_HIDDEN}"),
-            (re.compile(r"(://[^/\s:@\"']*:)[^@/\s\"']+@"), rf"\1{_HIDDEN}@"),
-        )
-
-    def __call__(self, _logger: WrappedLogger, _method: str, line: str) -> str:
-        """Give the line back without secrets."""
-        for pattern, replacement in self._patterns:
-            line = pattern.sub(replacement, line)
-        return line
-
-
 class Bounds:
     """Cuts each value of a line short.
 
@@ -76,7 +57,7 @@ class Bounds:
         return event
 
     def _cut(self, text: str, longest: int) -> str:
-        begun = self._redact(None, "", text[: longest * 4])
+        begun = self._redact.hide(text[: longest * 4])
         return f"{begun[:longest]}… ({len(text)} characters)"
 
 
@@ -99,7 +80,7 @@ def init_app(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler, redact = _Stderr(), Redactor(settings.key_prefix)
+    handler, redact = _Stderr(), redactor_of(settings)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -107,7 +88,7 @@ def init_app(settings: Settings) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 Bounds(redact),
                 render,
-                redact,  # type: ignore[list-item]  # it is after the renderer
+                lambda _logger, _method, line: redact.hide(line),  # type: ignore[arg-type]
             ],
         )
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from config_values import ConfigurationError
 from portal.services.call_leases import DAY, MINUTE, Ask, Lease, Unused, lease_size, window_end
 from portal.services.call_stores import StoreAway, Taken
+from portal.services.trouble import words_of
 
 if TYPE_CHECKING:
     from limits.storage import Storage
@@ -46,7 +47,7 @@ class LibraryStore:
             for lease, ask in zip(leases, asks, strict=True):
                 self._uncount(_name(key_id, lease.span, lease.ends_at), lease.granted + ask.owed)
         except self._error as error:
-            raise StoreAway(type(error.storage_error).__name__) from error
+            raise StoreAway(words_of(error.storage_error)) from error
         return [
             lease._replace(granted=0, rest=lease.rest + lease.granted, owed=ask.owed)
             for lease, ask in zip(leases, asks, strict=True)
@@ -68,7 +69,7 @@ class LibraryStore:
                 for key_id in key_ids
             }
         except self._error as error:
-            raise StoreAway(type(error.storage_error).__name__) from error
+            raise StoreAway(words_of(error.storage_error)) from error
 
     def close(self) -> None:
         """Nothing: the client closes its connections when it goes."""

@@ -18,6 +18,7 @@ from portal import clock
 from portal.extensions import engine_options, prepare_engine
 from portal.models import CallWindow
 from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
+from portal.services.trouble import words_of
 from portal.services.upsert import dialect_of
 
 CONNECTIONS = 5
@@ -105,7 +106,7 @@ class DatabaseStore:
                     if leases is not None:
                         return leases
         except SQLAlchemyError as error:
-            raise StoreAway(type(error).__name__) from error
+            raise StoreAway(words_of(error)) from error
         raise StoreAway("others count the same calls at every try")
 
     def give_back(self, unused: Sequence[Unused]) -> None:
@@ -124,7 +125,7 @@ class DatabaseStore:
                 connection.execute(_GIVE_BACK, rows)
                 connection.commit()
         except SQLAlchemyError as error:
-            raise StoreAway(type(error).__name__) from error
+            raise StoreAway(words_of(error)) from error
 
     def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
         """Read it, without a lock."""
@@ -138,7 +139,7 @@ class DatabaseStore:
                         if now_ms < clock.to_ms(starts_at) + span * 1000:
                             found.setdefault(str(key_id), {})[span] = taken
         except SQLAlchemyError as error:
-            raise StoreAway(type(error).__name__) from error
+            raise StoreAway(words_of(error)) from error
         return found
 
     def close(self) -> None:

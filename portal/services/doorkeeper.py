@@ -17,6 +17,7 @@ from portal.permissions import READ_OTHERS
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
 from portal.services.key_facts import KeyFacts
+from portal.services.trouble import words_of
 from portal.services.usage import UsageCollector
 from portal.services.verification import NO_LEVEL, Decision, Outcome, Verifier
 
@@ -133,7 +134,7 @@ class Doorkeeper:
         try:
             self._notice_reuse(key_id, address)
         except SQLAlchemyError as error:
-            log.warning("the reuse of a rotated-out secret could not be recorded: %s", type(error).__name__)
+            log.warning("the reuse of a rotated-out secret could not be recorded: %s", words_of(error))
 
     def _decide(self, shown: Credentials, address: str | None) -> Decision:
         if shown.key_id is None:
