@@ -58,7 +58,7 @@ MOST_CALLS = 2_000_000_000
 
 
 def _setting(default: str, meaning: str, *, secret: bool = False, as_it_is: bool = False) -> Any:
-    """``as_it_is`` is for what signs: any text will do, and none is read as another."""
+    """``as_it_is`` is for what may have any characters, lines too, and none is read as another."""
     told = {"meaning": meaning, "secret": secret, "as_it_is": as_it_is}
     return field(default=default, repr=not secret, metadata=told)
 
@@ -117,10 +117,11 @@ class RawSettings:
         "true lets mails, whose links open accounts, go to a server on another machine that offers "
         "no TLS; refused with a public base URL.",
     )
-    mail_ca_file: str = _setting(
+    mail_ca: str = _setting(
         "",
-        "File with the certificates (PEM) that the mail server's is checked against. "
-        "Default: those that this machine trusts.",
+        "Certificates (PEM) that the mail server's is checked against; PORTAL_MAIL_CA_FILE names a file "
+        "that holds them. Default: those that this machine trusts.",
+        as_it_is=True,
     )
     mail_from: str = _setting("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
     key_prefix: str = _setting("chk", "What every secret begins with, before the underscore.")
@@ -220,7 +221,7 @@ class Settings:
     peppers: Mapping[str, bytes] = field(repr=False)
     mail_url: str = field(repr=False)
     mail_clear_text: bool
-    mail_ca_file: str
+    mail_ca: str
     mail_from: str
     key_prefix: str
     key_headers: tuple[str, ...]
@@ -306,7 +307,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         peppers=pepper_ring(peppers),
         mail_url=raw.mail_url,
         mail_clear_text=truth("MAIL_CLEAR_TEXT", raw.mail_clear_text),
-        mail_ca_file=certificates_of(raw.mail_ca_file),
+        mail_ca=certificates_of(raw.mail_ca),
         mail_from=raw.mail_from,
         key_prefix=checked_prefix(raw.key_prefix),
         key_headers=key_headers_of(raw.key_headers),

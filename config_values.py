@@ -151,18 +151,15 @@ def contact_of(text: str) -> str:
 
 
 def certificates_of(text: str) -> str:
-    """A file that certificates can be read from, by its whole path; nothing when none is named."""
-    if not text:
-        return ""
-    path = str(Path(text).absolute())
+    """Certificates in PEM; nothing when there are none."""
     try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ValueError) as error:
+        if text:
+            ssl.create_default_context(cadata=text)
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            "PORTAL_MAIL_CA_FILE must name a file with certificates in PEM: "
-            f"{getattr(error, 'reason', None) or getattr(error, 'strerror', None) or 'it has none'}."
+            "PORTAL_MAIL_CA must be certificates in PEM; PORTAL_MAIL_CA_FILE names a file that holds them."
         ) from error
-    return path
+    return text
 
 
 def bare_address(sender: str) -> str:

@@ -112,7 +112,7 @@ class SmtpTransport:
     password: str | None = field(default=None, repr=False)
     implicit_tls: bool = False
     clear_text: bool = False
-    authorities: str = ""
+    authorities: str = field(default="", repr=False)
     timeout: float = TIMEOUT
     eight_bit: bool = False
 
@@ -171,8 +171,8 @@ class SmtpTransport:
         return smtplib.SMTP(self.host, self.port, self.greeting, timeout=self.timeout)
 
     def _context(self) -> ssl.SSLContext:
-        """Checks the server's certificate, against the authorities of the system or of the file."""
-        return ssl.create_default_context(cafile=self.authorities or None)
+        """Checks the server's certificate, against the system's authorities or those of the setting."""
+        return ssl.create_default_context(cadata=self.authorities or None)
 
     def _authenticate(self, server: smtplib.SMTP) -> None:
         server.ehlo_or_helo_if_needed()
@@ -221,7 +221,7 @@ def make_transport(settings: Settings) -> Transport:
         password=credentials[1],
         implicit_tls=parts.scheme == "smtps",
         clear_text=settings.mail_clear_text or is_loopback(parts.hostname),
-        authorities=settings.mail_ca_file,
+        authorities=settings.mail_ca,
     )
 
 

@@ -56,7 +56,7 @@ USELESS = {
         "http://mail.example.org",
         "mail.example.org",
     ),
-    "MAIL_CA_FILE": ("no such file", "/", "/dev/null", __file__),
+    "MAIL_CA": ("/etc/ssl/ca.pem", "-----BEGIN CERTIFICATE-----", "ключ", "x\ny"),
     "GITHUB_KEYS": ("https://[x", "http://keys.example.org/x", "no such file", "ftp://x"),
     "LIMITS_STORE": ("redis", "nothing://x", "memory://", "redis://[x", "redis://localhost:port"),
     "MAIL_FROM": ("nobody", "@", "a@", "Name <>"),

@@ -144,7 +144,7 @@ def test_what_openssl_says_is_told(
             port,
             "localhost",
             implicit_tls=not certificate,
-            authorities=str(TLS / trusted_file) if trusted_file else "",
+            authorities=(TLS / trusted_file).read_text() if trusted_file else "",
         )
         with pytest.raises(DeliveryFailed) as caught:
             out.deliver(message(), "7-reset")
