@@ -25,6 +25,7 @@ from config_addresses import (
     is_loopback,
     keys_source_of,
     networks_of,
+    origins_of,
     pooler_of,
     port_of,
     proxy_header_of,
@@ -187,6 +188,11 @@ class RawSettings:
         "set it and drop names with underscores, as deploy/nginx.conf does; else a name that nobody "
         "can guess, of 16 or more letters and digits. Goes with PORTAL_TRUSTED_PROXIES.",
     )
+    cors_origins: str = _setting(
+        "",
+        "Origins whose pages may call the API from a browser, with keys and JWTs and never with cookies: "
+        "each exactly, as https://app.example.org, separated by commas. Default: none.",
+    )
     hsts_subdomains: str = _setting(
         "false",
         "true has browsers use https for every name below the portal's own too "
@@ -244,6 +250,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     proxy_header: str
     """Empty when no proxy is trusted."""
+    cors_origins: frozenset[str]
     hsts_subdomains: bool
     security_contact: str
     github_keys: str
@@ -329,6 +336,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
         else 0,
         trusted_proxies=networks_of(raw.trusted_proxies),
         proxy_header=proxy_header_of(raw.proxy_header, raw.trusted_proxies),
+        cors_origins=origins_of(raw.cors_origins),
         hsts_subdomains=truth("HSTS_SUBDOMAINS", raw.hsts_subdomains),
         security_contact=contact_of(raw.security_contact) or f"mailto:{bare_address(raw.mail_from)}",
         github_keys=keys_source_of(raw.github_keys),

@@ -80,6 +80,33 @@ def base_url_of(text: str) -> str:
     return text
 
 
+def origins_of(text: str) -> frozenset[str]:
+    """Origins as browsers write them (RFC 6454): in small letters, without the port that the scheme has."""
+    return frozenset(_origin(part.strip().lower()) for part in text.split(",") if part.strip())
+
+
+def _origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if (
+        not (HOST.fullmatch(host) and text.removesuffix("/") == f"{parts.scheme}://{parts.netloc}")
+        or "@" in text
+    ):
+        raise ConfigurationError(
+            "PORTAL_CORS_ORIGINS must be origins like https://app.example.org, separated by commas: scheme, "
+            "host and port, and neither * nor null, which are everybody."
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError(
+            "PORTAL_CORS_ORIGINS must begin with https://: what came over http may be anybody's page."
+        )
+    default = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{in_url(host)}{'' if port in {None, default} else f':{port}'}"
+
+
 def database_of(text: str, folder: Path) -> str:
     """The address of a database, if the portal keeps its promises on its kind; memory keeps nothing.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 
 from config import Settings
+from portal.http.cors import Cors
 from portal.http.logs import LINKS, SLOW, log_request
 from portal.http.request import API, NONCE, REQUEST_ID
 
@@ -78,6 +79,7 @@ class Envelope:
         below = "; includeSubDomains" if settings.hsts_subdomains else ""
         hsts = (("Strict-Transport-Security", f"max-age=63072000{below}"),) if settings.is_https else ()
         self._application = application
+        self._cors = Cors(settings)
         self._api = (*_ALWAYS, _REFERRER, *hsts, _CLOSED, _NO_STORE)
         self._static = (*_ALWAYS, _REFERRER, *hsts, _CLOSED)
         self._static_folder = static_folder
@@ -94,6 +96,7 @@ class Envelope:
         ) -> Callable[[bytes], object]:
             if path.startswith(API):
                 headers.extend(self._api)
+                self._cors.dress(environ, headers)
             elif path.startswith(STATIC) and status[0] < "4":
                 self._dress_static(environ, headers)
             else:
