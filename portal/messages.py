@@ -74,6 +74,12 @@ SENTENCES: dict[str, str] = {
     ),
     "networksInvalid": N_("“%(value)s” is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."),
     "networksTooLong": N_("These are too many networks. Shorten them to %(maximum)s characters in all."),
+    "audiencesInvalid": N_(
+        "“%(value)s” can't be an audience. Use a name of lower-case letters, digits, dots, hyphens and "
+        "underscores, such as orders; at most 40 characters."
+    ),
+    "audiencesTooLong": N_("These are too many audiences. Shorten them to %(maximum)s characters in all."),
+    "serviceAudience": N_("A service key has one audience, its own, or none. Name one."),
     "tooManyKeys": N_(
         "This account has %(most)s live keys, and no more are allowed. Revoke one that nobody needs."
     ),
@@ -87,7 +93,8 @@ SENTENCES: dict[str, str] = {
     "noteTooLong": N_("This note is too long. Shorten it to %(maximum)s characters."),
     "noteNotPrintable": N_("The note holds %(character)s, a character that can't be shown here. Remove it."),
     "conditionsExceedKey": N_(
-        "A key makes none that is bound to less than itself. Keep within its networks, rest and calls."
+        "A key makes none that is bound to less than itself. "
+        "Keep within its networks, audiences, rest and calls."
     ),
     "alreadyMade": N_(
         "This form has created this key already, and its secret was shown once. "
@@ -120,6 +127,7 @@ SENTENCES: dict[str, str] = {
     "addressNotAllowed": N_(
         "This key may not be used from this address. Use it from one of its networks, or make another key."
     ),
+    "audienceNotAllowed": N_("This key is not meant for this service. Use one that is, or make another key."),
     "insufficientAccessLevel": N_(
         "You may not do this. Use a key or an account of a higher level, or sign in for what no key may do."
     ),

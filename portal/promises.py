@@ -164,7 +164,10 @@ CHAPTERS = (
             ),
             Promise(
                 "bound",
-                N_("A key is refused outside its networks, before its first moment, after too long a rest."),
+                N_(
+                    "A key is refused outside its networks, at services that are none of its audiences, "
+                    "before its first moment, and after too long a rest."
+                ),
                 "tests/api/test_doors.py::test_conditions_hold_at_every_door",
             ),
             Promise(

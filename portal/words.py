@@ -24,6 +24,7 @@ REFUSALS: dict[str, str] = {
     "apikeyRevoked": N_("The key was revoked, or its successor had taken its place"),
     "apikeyNotYetValid": N_("It was too early for the key"),
     "addressNotAllowed": N_("It came from a network that the key does not allow"),
+    "audienceNotAllowed": N_("It went to a service that the key is not meant for"),
     "insufficientAccessLevel": N_("It asked for a higher level"),
     "methodNotPermitted": N_("Its method was not open at the gateway"),
     "tooManyRequests": N_("There were too many calls"),

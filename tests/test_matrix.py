@@ -78,7 +78,8 @@ BOTH_LEVELS = {
 }
 JWT_LEVELS = {f"{name.removesuffix('/key')}/jwt": level for name, level in BOTH_LEVELS.items()}
 BEHIND_PREFIX = ("/level/<int:level>", "/level/<int:level>/<visited:path>")
-FORWARD_AUTH = ("", *BEHIND_PREFIX, *(f"/preflight=pass{rest}" for rest in BEHIND_PREFIX))
+BEGINNINGS = ("", "/preflight=pass", "/audience=<audience>", "/preflight=pass/audience=<audience>")
+FORWARD_AUTH = ("", *(beginning + rest for beginning in BEGINNINGS for rest in BEHIND_PREFIX))
 KEY_LEVELS = {
     **BOTH_LEVELS,
     "POST /api/introspect": 6,

@@ -25,6 +25,10 @@ ELSEWHERE = (
     "(NEW.counted_with_id IS NOT NULL AND NEW.counted_with_id IS DISTINCT FROM"
     " (SELECT COALESCE(c.counted_with_id, c.id) FROM api_keys c WHERE c.id = NEW.replaces_id))"
 )
+MORE = {
+    "api_keys_immutable": f"NEW.{COLUMN} IS DISTINCT FROM OLD.{COLUMN}",
+    "api_keys_successor": ELSEWHERE,
+}
 
 
 def guards_of_0003() -> ModuleType:
@@ -40,11 +44,7 @@ def guards_of_0003() -> ModuleType:
 def make_again(*, with_column: bool) -> None:
     older = guards_of_0003()
     known = {name: (event, condition, message) for name, event, condition, message in older.NEWER + older.NEW}
-    more = {
-        "api_keys_immutable": f"NEW.{COLUMN} IS DISTINCT FROM OLD.{COLUMN}",
-        "api_keys_successor": ELSEWHERE,
-    }
-    for name, addition in more.items():
+    for name, addition in MORE.items():
         event, condition, message = known[name]
         older.make_guard(name, event, f"({condition}) OR {addition}" if with_column else condition, message)
 

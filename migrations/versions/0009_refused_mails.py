@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
+
+from migrations.leftovers import add_column, drop_column
 
 revision = "0009"
 down_revision = "0008"
@@ -14,12 +15,10 @@ INDEX = "ix_outbox_refused_at"
 
 
 def upgrade() -> None:
-    columns = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("outbox")}
-    if "refused_at" not in columns:
-        op.execute("ALTER TABLE outbox ADD COLUMN refused_at BIGINT")
+    add_column("outbox", "refused_at", "BIGINT")
     op.execute(f"CREATE INDEX IF NOT EXISTS {INDEX} ON outbox (refused_at)")
 
 
 def downgrade() -> None:
     op.execute(f"DROP INDEX IF EXISTS {INDEX}")
-    op.execute("ALTER TABLE outbox DROP COLUMN refused_at")
+    drop_column("outbox", "refused_at")

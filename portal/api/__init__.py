@@ -11,7 +11,7 @@ from functools import partial
 from flask import Blueprint, Flask, Response
 
 from portal.api import auth
-from portal.api.authorize import BEHIND_PREFIX, METHODS, WITH_PREFLIGHTS, VisitedPath
+from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
 from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import FORWARD_AUTH, ROUTES
@@ -58,7 +58,6 @@ def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[R
 def _open_to_gateways(blueprint: Blueprint, route: Route) -> None:
     """Add what the description leaves out: OPTIONS, and the visitor's path behind a prefix."""
     blueprint.add_url_rule(route.path, route.name, route.view, methods=["OPTIONS"])
-    opened = [path.replace("/authorize", WITH_PREFLIGHTS) for path in BEHIND_PREFIX]
-    for path in [*BEHIND_PREFIX, *opened]:
+    for path in BEHIND_PREFIX:
         methods = [*METHODS, "OPTIONS"]
         blueprint.add_url_rule(path, route.name, route.view, methods=methods, merge_slashes=False)

@@ -45,7 +45,11 @@ TOLD_WITH = {
     Outcome.THROTTLED: 429,
     Outcome.CONSENT_LACKING: 451,
 }
-TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403, Outcome.METHOD: 403}
+TOLD_GATEWAYS = TOLD_WITH | {
+    Outcome.CONSENT_LACKING: 403,
+    Outcome.AUDIENCE: 403,
+    Outcome.METHOD: 403,
+}
 KEPT_OUT = frozenset({Outcome.NOT_YET, Outcome.ADDRESS, Outcome.LEVEL, Outcome.THROTTLED})
 """What keeps out a key that lives, and yet not from ending itself."""
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
@@ -94,11 +98,13 @@ def admit_visitor() -> Response | None:
     terms = terms_of_request()
     if is_preflight(terms, request.environ) and not shows_header():
         return let_through()
-    admission = admit(level=terms.level, is_open=is_open(terms, request.environ))
+    admission = admit(level=terms.level, is_open=is_open(terms, request.environ), audience=terms.audience)
     return _let_in(admission, TOLD_GATEWAYS)
 
 
-def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) -> Admission:
+def admit(
+    *, level: int = 0, introspects: bool = False, is_open: bool = True, audience: str | None = None
+) -> Admission:
     """Have the doorkeeper check who asks, unless the short way has done so."""
     environ = request.environ
     admission: Admission | None = environ.get(ADMISSION)
@@ -110,6 +116,7 @@ def admit(*, level: int = 0, introspects: bool = False, is_open: bool = True) ->
             level=level,
             introspects=introspects,
             is_open=is_open,
+            audience=audience,
         )
     g.limit_headers = admission.headers
     return admission

@@ -21,6 +21,7 @@ from portal.api.answers import KEPT_ANSWERS
 from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
+from portal.services.audiences import check_audience
 from portal.services.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
 
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Gateways ask with GET, or with the visitor's method; HEAD comes along, OPTIONS is one more."""
 
-BEHIND_PREFIX = ("/authorize/level/<int:level>", "/authorize/level/<int:level>/<visited:path>")
-"""For gateways that put the visitor's own path behind a prefix."""
-
-WITH_PREFLIGHTS = "/authorize/preflight=pass"
-"""What such a prefix may begin with; further on it would be the visitor's word."""
+WITH_PREFLIGHTS = "/preflight=pass"
+BEHIND_PREFIX = tuple(
+    f"/authorize{preflight}{audience}/level/<int:level>{visited}"
+    for preflight in ("", WITH_PREFLIGHTS)
+    for audience in ("", "/audience=<audience>")
+    for visited in ("", "/<visited:path>")
+)
+"""For gateways that put the visitor's own path behind a prefix; what they ask stands before it."""
 
 LONGEST_KEPT_TERMS = 200
 """Characters; a gateway that is set up once sends the same few."""
@@ -53,17 +57,19 @@ class Terms(NamedTuple):
     """What a gateway asks for: a level, and the methods that are open (none named: all).
 
     ``method`` is the visitor's, where the query tells it. With ``preflight`` those of browsers pass.
+    ``audience`` is the service in whose name is asked.
     """
 
     level: int
-    methods: frozenset[str]
+    methods: frozenset[str] = frozenset()
     method: str | None = None
     preflight: bool = False
+    audience: str | None = None
 
 
 @kept_if_short(256, LONGEST_KEPT_TERMS)
 def read_terms(query: str) -> Terms:
-    """Read ``level=``, ``methods=``, ``method=``, ``preflight=``: ``level=3&methods=GET,HEAD&method=POST``.
+    """Read what stands in the query, such as ``level=3&methods=GET,HEAD&method=POST&audience=orders``.
 
     The method is taken as it stands, since a visitor may write ``GE%54``. Raises InvalidInput
     for anything that isn't quite that: a gateway that is set up wrongly lets nobody through.
@@ -71,7 +77,7 @@ def read_terms(query: str) -> Terms:
     found: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _equals, value = part.partition("=")
-        if name not in {"level", "methods", "method", "preflight"} or name in found:
+        if name not in Terms._fields or name in found:
             raise InvalidInput("fieldInvalid", name[:40])
         found[name] = value if name == "method" else unquote_plus(value)
     level = found.get("level", "0")
@@ -80,12 +86,16 @@ def read_terms(query: str) -> Terms:
     preflight = "preflight" in found
     if preflight and found["preflight"] != "pass":
         raise InvalidInput("fieldInvalid", "preflight")
+    audience = found.get("audience")
+    if audience is not None:
+        check_audience(audience)
+    terms = Terms(int(level), frozenset(), found.get("method"), preflight, audience)
     if "methods" not in found:
-        return Terms(int(level), frozenset(), found.get("method"), preflight)
+        return terms
     methods = frozenset(method.strip().upper() for method in found["methods"].split(","))
     if not all(method.isascii() and method.isalpha() for method in methods):
         raise InvalidInput("fieldInvalid", "methods")
-    return Terms(int(level), methods, found.get("method"), preflight)
+    return terms._replace(methods=methods)
 
 
 def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
@@ -139,7 +149,7 @@ def _written(
     )
 
 
-def authorize(level: int | None = None, path: str = "") -> ResponseReturnValue:  # noqa: ARG001  # read as the terms
+def authorize(**_terms: object) -> ResponseReturnValue:
     """Let the visitor through: whoever was not let in does not come here."""
     key: KeyFacts = g.caller.key
     response = let_through()
@@ -160,10 +170,13 @@ def terms_of_request() -> Terms:
     Envoy puts the visitor's path and query behind a prefix that the operator sets, so there
     the query is the visitor's word and says nothing.
     """
-    found = (request.view_args or {}).get("level")
+    named = request.view_args or {}
+    found, audience = named.get("level"), named.get("audience")
     if found is None:
         return read_terms(request.environ.get("QUERY_STRING", ""))
     if found > HIGHEST_LEVEL:
         raise InvalidInput("invalidLevel", "level")
-    preflight = request.path.startswith(f"/api{WITH_PREFLIGHTS}/")
-    return Terms(found, frozenset(), request.method, preflight)
+    if audience is not None:
+        check_audience(audience)
+    preflight = request.path.startswith(f"/api/authorize{WITH_PREFLIGHTS}/")
+    return Terms(found, method=request.method, preflight=preflight, audience=audience)

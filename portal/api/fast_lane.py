@@ -88,7 +88,9 @@ class FastLane:
         if environ["REQUEST_METHOD"] in HOPS_ONLY:
             return None
         terms = read_terms(environ.get("QUERY_STRING", ""))
-        admission = self._admit(environ, terms.level, is_open=is_open(terms, environ))
+        admission = self._admit(
+            environ, terms.level, is_open=is_open(terms, environ), audience=terms.audience
+        )
         if admission is None or admission.key is None:
             return None
         return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
@@ -96,10 +98,11 @@ class FastLane:
     def _introspect(self, environ: WSGIEnvironment) -> Answer | None:
         asked = read_plain(environ)
         service = self._admit(environ, READ_OTHERS, introspects=True) if asked is not None else None
-        if asked is None or service is None:
+        if asked is None or service is None or service.key is None:
             return None
-        told = self._keeper.admit(asked.token, asked.address)
-        body = told_of(told, self._issuer)
+        audience = service.key.audience
+        told = self._keeper.admit(asked.token, asked.address, audience=audience)
+        body = told_of(told, self._issuer, audience)
         headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
 
@@ -109,14 +112,25 @@ class FastLane:
         return keeper
 
     def _admit(
-        self, environ: WSGIEnvironment, level: int, *, introspects: bool = False, is_open: bool = True
+        self,
+        environ: WSGIEnvironment,
+        level: int,
+        *,
+        introspects: bool = False,
+        is_open: bool = True,
+        audience: str | None = None,
     ) -> Admission | None:
         """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
         shown = self._headers.read(environ)
         if shown is None:
             return None
         admission = self._keeper.admit(
-            shown, environ["REMOTE_ADDR"], level=level, introspects=introspects, is_open=is_open
+            shown,
+            environ["REMOTE_ADDR"],
+            level=level,
+            introspects=introspects,
+            is_open=is_open,
+            audience=audience,
         )
         environ[ADMISSION] = admission
         return admission if admission.is_good else None

@@ -52,17 +52,26 @@ def introspect() -> ResponseReturnValue:
     """
     form = _form()
     told = _admit(Question(_token(form.get("token")), _address(form.get("address"))))
-    return Response(told_of(told, settings.base_url), headers=headers_of(told), content_type=JSON_TYPE)
+    return Response(_told_here(told), headers=headers_of(told), content_type=JSON_TYPE)
 
 
-def told_of(admission: Admission, issuer: str) -> bytes:
-    """The answer about one token; ``issuer`` is the portal's own address."""
+def told_of(admission: Admission, issuer: str, audience: str | None) -> bytes:
+    """The answer about one token; ``issuer`` is the portal's own address.
+
+    ``audience`` is in whose name was asked. Whoever asks in nobody's name is told all the
+    audiences that the key is bound to, and has to look for its own among them.
+    """
     key = admission.key
     if key is None or not admission.is_good:
         return INACTIVE
     who = (key.id, key.account_id, key.username, key.role)
     begins = key.not_before // 1000 if key.not_before is not None else None
-    return _written(issuer, who, admission.level, (key.created_at // 1000, begins, key.ends_at // 1000))
+    return _written(
+        (issuer, audience or key.audiences),
+        who,
+        admission.level,
+        (key.created_at // 1000, begins, key.ends_at // 1000),
+    )
 
 
 def headers_of(admission: Admission) -> list[tuple[str, str]]:
@@ -107,7 +116,7 @@ def introspect_many() -> ResponseReturnValue:
     if not isinstance(given, list) or not 1 <= len(given) <= MOST_TOKENS:
         raise InvalidInput("fieldInvalid", "tokens")
     asked = [_one_of_many(each) for each in given]
-    told = b",".join(told_of(_admit(each), settings.base_url) for each in asked)
+    told = b",".join(_told_here(_admit(each)) for each in asked)
     return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON_TYPE)
 
 
@@ -160,14 +169,25 @@ def _one_of_many(each: Any) -> Question:
 
 def _admit(asked: Question) -> Admission:
     keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    return keeper.admit(asked.token, asked.address)
+    return keeper.admit(asked.token, asked.address, audience=_asking())
+
+
+def _told_here(admission: Admission) -> bytes:
+    return told_of(admission, settings.base_url, _asking())
+
+
+def _asking() -> str | None:
+    """In whose name the caller asks."""
+    key = caller().key
+    return key.audience if key else None
 
 
 @lru_cache(KEPT_ANSWERS)
 def _written(
-    issuer: str, who: tuple[str, int, str, str], level: int, times: tuple[int, int | None, int]
+    between: tuple[str, str], who: tuple[str, int, str, str], level: int, times: tuple[int, int | None, int]
 ) -> bytes:
     """Write the answer about a good token. It can be kept: it is the same for these arguments."""
+    issuer, audiences = between
     key_id, account_id, username, role = who
     issued, begins, ends = times
     told = ActiveAnswer(
@@ -178,6 +198,7 @@ def _written(
         level=level,
         role=role,
         iss=issuer,
+        aud=(audiences.split(" ") if " " in audiences else audiences) or None,
         iat=issued,
         nbf=begins,
         exp=ends,

@@ -33,6 +33,11 @@ class NewKey(Request):
         description="CIDRs that it may be used from; with ! before it, one that it may not be used from.",
         examples=[["192.0.2.0/24", "!192.0.2.7"]],
     )
+    audiences: list[str] | None = Field(
+        default=None,
+        description="Names of the services that it is good for; of a service key its own, one.",
+        examples=[["orders"]],
+    )
     not_before: Time | None = Field(default=None, description="From when on it is good.")
     max_idle: int | None = Field(
         default=None,
@@ -73,6 +78,7 @@ class BoundKeyFacts(ApiKeyFacts):
     kind: Literal["account", "service"]
     environment: Literal["live", "test"] | None
     networks: list[str] = Field(description="Where it may be used from; with ! where it may not.")
+    audiences: list[str] = Field(description="Services that it is good for; empty where for all.")
     not_before: Time | None
     max_idle: int | None = Field(description="Seconds without use after which it ends.")
     calls_per_minute: int | None
@@ -157,6 +163,7 @@ def _key_values(key: ApiKey) -> dict[str, Any]:
         "kind": key.kind.value,
         "environment": key.environment and key.environment.value,
         "networks": key.networks.split(),
+        "audiences": key.audiences.split(),
         "not_before": key.not_before,
         "max_idle": key.max_idle,
         "calls_per_minute": key.calls_per_minute,

@@ -55,6 +55,9 @@ CONDITIONS = (
     "serviceKeyLevel",
     "networksInvalid",
     "networksTooLong",
+    "audiencesInvalid",
+    "audiencesTooLong",
+    "serviceAudience",
     "notBeforeInvalid",
     "maxIdleInvalid",
     "environmentInvalid",
@@ -189,7 +192,7 @@ FORWARD_AUTH = tuple(
         authorize.authorize,
         N_("Forward auth: may this visitor pass?"),
         status=204,
-        errors=("invalidLevel", "fieldInvalid", "methodMissing"),
+        errors=("invalidLevel", "fieldInvalid", "audiencesInvalid", "methodMissing"),
     )
     for method in authorize.METHODS
 )

@@ -194,6 +194,9 @@ class ActiveAnswer(Wire):
     level: LevelNumber = Field(description="The one that counts now.")
     role: RoleName
     iss: str = Field(description="The address of the portal.")
+    aud: str | list[str] | None = Field(
+        None, description="The service in whose name was asked; else those that the key is bound to."
+    )
     iat: int = Field(description="When the key was made, in seconds since 1970.")
     nbf: int | None = Field(None, description="When the key begins, where that was set.")
     exp: int = Field(description="When the key ends as things stand, in seconds since 1970.")

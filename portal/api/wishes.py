@@ -9,6 +9,7 @@ from portal import clock
 from portal.api import body
 from portal.models import Environment, KeyKind
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
+from portal.services.audiences import parse_audiences
 from portal.services.conditions import Conditions, clean_note
 from portal.services.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
@@ -46,7 +47,8 @@ def read_kind(found: dict[str, Any]) -> KeyKind:
 def read_conditions(found: dict[str, Any]) -> Conditions:
     """What the key shall be bound to; all of it may be left out, or be null."""
     return Conditions(
-        networks=_networks(found),
+        networks=parse_networks(_texts(found, "networks")),
+        audiences=parse_audiences(_texts(found, "audiences")),
         not_before=_moment(found),
         max_idle=_whole(found, "maxIdle", "maxIdleInvalid"),
         environment=_environment(found),
@@ -67,13 +69,13 @@ def _seconds(found: dict[str, Any]) -> int:
     return seconds
 
 
-def _networks(found: dict[str, Any]) -> str:
-    given = found.get("networks")
+def _texts(found: dict[str, Any], name: str) -> list[str]:
+    given = found.get(name)
     if given is None:
-        return ""
+        return []
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
-        raise InvalidInput("fieldInvalid", "networks")
-    return parse_networks(given)
+        raise InvalidInput("fieldInvalid", name)
+    return given
 
 
 def _moment(found: dict[str, Any]) -> datetime | None:

@@ -27,6 +27,7 @@ from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 NAME_LENGTH = 100
 NOTE_LENGTH = 500
 NETWORKS_LENGTH = 2000
+AUDIENCES_LENGTH = 500
 SHORTEST_IDLE = 3600
 """Seconds. Use is written in batches, so a shorter one could end a key that is in use."""
 DIGEST_BYTES = 32
@@ -66,7 +67,7 @@ class ApiKey(Base):
     """One key. Immutable but for its end: revocation, or retirement for its successor.
 
     Triggers hold that too. ``networks`` are CIDRs between spaces, those with ``!`` are kept
-    out; ``max_idle`` is in seconds.
+    out; ``audiences`` are names between spaces, of a service key one; ``max_idle`` is in seconds.
     """
 
     __tablename__ = "api_keys"
@@ -84,6 +85,7 @@ class ApiKey(Base):
         CheckConstraint("calls_per_minute > 0", name="calls_per_minute"),
         CheckConstraint("calls_per_day > 0", name="calls_per_day"),
         CheckConstraint("retires_at <= expires_at", name="retires_at"),
+        CheckConstraint("kind <> 'service' OR audiences NOT LIKE '% %'", name="audiences"),
         Index(None, "account_id", "created_at"),
         Index(None, "digest"),
         Index(None, "made_by_key_id"),
@@ -107,6 +109,7 @@ class ApiKey(Base):
     )
     environment: Mapped[Environment | None] = mapped_column(Word(Environment))
     networks: Mapped[str] = mapped_column(String(NETWORKS_LENGTH), default="", server_default="")
+    audiences: Mapped[str] = mapped_column(String(AUDIENCES_LENGTH), default="", server_default="")
     not_before: Mapped[datetime | None] = mapped_column(UtcTime)
     max_idle: Mapped[int | None] = mapped_column(Integer)
     calls_per_minute: Mapped[int | None] = mapped_column(Integer)

@@ -1,4 +1,4 @@
-"""What a key is bound to: networks, a first moment, the longest rest."""
+"""What a key is bound to: networks, audiences, a first moment, the longest rest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal import clock
+from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.doors import hold_alike
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, Made, Stage, code, hold
@@ -13,11 +14,13 @@ from portal.services.conditions import Conditions
 
 HOME, ABROAD = "192.0.2.10", "203.0.113.9"
 NOT_YET, ADDRESS = "apikeyNotYetValid", "addressNotAllowed"
+FOR_ORDERS = ("/api/authorize?audience=orders", "/api/authorize/audience=orders/level/0/v1")
+WIDER = {"name": "wider", "level": 1, "expiresIn": 60, "audiences": ["orders", "billing"]}
 PROXY, HEADER = "198.51.100.7", "VisitorOfTheSelfCheck"
 
 
 def bound(stage: Stage) -> None:
-    """Use keys from elsewhere, too early, and after too long a rest, at every door."""
+    """Use keys from elsewhere, at others' services, too early, and after too long a rest."""
     owner, asking = stage.person(), stage.key(stage.person(Role.ADMIN), level=6)
     within = stage.key(owner, conditions=Conditions(networks="192.0.2.0/24 2001:db8::/32"))
     without = stage.key(owner, conditions=Conditions(networks="!203.0.113.0/24"))
@@ -35,6 +38,7 @@ def bound(stage: Stage) -> None:
         hold_alike(stage, asking, made, address, expected)
     _hold_visitors(stage, asking, within)
     _hold_forgeries(stage, within)
+    _hold_audiences(stage)
     stage.clock.forward(hours=1)
     hold_alike(stage, asking, early, HOME, GOOD)
     hold_alike(stage, asking, resting, HOME, EXPIRED)
@@ -51,6 +55,23 @@ def _hold_visitors(stage: Stage, asking: Made, within: Made) -> None:
         told = stage.call("POST", path.rstrip("?"), asking, address=HOME, **more).get_json()
         active = told["tokens"][0]["active"] if "tokens" in told else told["active"]
         hold(not active, f"{path} took the address of the service that asks for the visitor's")
+
+
+def _hold_audiences(stage: Stage) -> None:
+    """Hold that a service gets nothing out of a key that was made for another one."""
+    owner, admin = stage.person(), stage.person(Role.ADMIN)
+    orders, billing, free = (
+        stage.key(owner, conditions=Conditions(audiences=names)) for names in ("orders", "billing", "")
+    )
+    service = stage.key(admin, level=0, kind=KeyKind.SERVICE, conditions=Conditions(audiences="orders"))
+    for made, is_good in ((orders, True), (billing, False), (free, True)):
+        one = stage.call("POST", "/api/introspect", service, data={"token": made.secret})
+        many = stage.call("POST", "/api/introspect/batch", service, json={"tokens": [made.secret]})
+        told = [one.get_json()["active"], many.get_json()["tokens"][0]["active"]]
+        told += [stage.call("GET", path, made).status_code < 300 for path in FOR_ORDERS]
+        hold(set(told) == {is_good}, f"a key was told good or not for another's service: {told}")
+    wider = stage.call("POST", "/api/apikeys/key", orders, json=WIDER)
+    hold(wider.status_code == 400, f"a key made one for another service: {wider.status_code}")
 
 
 def _hold_forgeries(stage: Stage, within: Made) -> None:

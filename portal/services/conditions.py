@@ -11,7 +11,7 @@ from datetime import datetime
 from portal.models import ApiKey, Environment
 from portal.models.key import LONGEST_LIFE_MS, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import Role
-from portal.services import call_limits, free_text, networks
+from portal.services import audiences, call_limits, free_text, networks
 from portal.services.errors import InvalidInput
 
 LONGEST_IDLE = LONGEST_LIFE_MS // 1000
@@ -20,12 +20,13 @@ LONGEST_IDLE = LONGEST_LIFE_MS // 1000
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a key is bound to. ``networks`` are as they are kept; ``max_idle`` is in seconds.
+    """What a key is bound to; ``networks`` and ``audiences`` as they are kept, ``max_idle`` in seconds.
 
     The note is no condition, but private to the owner, and fixed as they are.
     """
 
     networks: str = ""
+    audiences: str = ""
     not_before: datetime | None = None
     max_idle: int | None = None
     environment: Environment | None = None
@@ -57,6 +58,7 @@ def inherited(asked: Conditions, maker: ApiKey) -> Conditions:
     return replace(
         asked,
         networks=asked.networks or maker.networks,
+        audiences=asked.audiences or maker.audiences,
         max_idle=asked.max_idle or maker.max_idle,
         calls_per_minute=asked.calls_per_minute or maker.calls_per_minute,
         calls_per_day=asked.calls_per_day or maker.calls_per_day,
@@ -65,12 +67,16 @@ def inherited(asked: Conditions, maker: ApiKey) -> Conditions:
 
 def refuse_looser(asked: Conditions, maker: ApiKey) -> None:
     """Raise InvalidInput when a key would be bound to less than the one that makes it."""
-    within = networks.are_within(asked.networks, maker.networks) and all(
-        bound is None or (value is not None and value <= bound)
-        for value, bound in (
-            (asked.max_idle, maker.max_idle),
-            (asked.calls_per_minute, maker.calls_per_minute),
-            (asked.calls_per_day, maker.calls_per_day),
+    within = (
+        networks.are_within(asked.networks, maker.networks)
+        and audiences.are_within(asked.audiences, maker.audiences)
+        and all(
+            bound is None or (value is not None and value <= bound)
+            for value, bound in (
+                (asked.max_idle, maker.max_idle),
+                (asked.calls_per_minute, maker.calls_per_minute),
+                (asked.calls_per_day, maker.calls_per_day),
+            )
         )
     )
     if not within:
@@ -81,6 +87,7 @@ def like(old: ApiKey, now: datetime) -> Conditions:
     """The conditions of a key's successor; a first moment that has passed is not carried over."""
     return Conditions(
         networks=old.networks,
+        audiences=old.audiences,
         not_before=old.not_before if old.not_before is not None and old.not_before > now else None,
         max_idle=old.max_idle,
         environment=old.environment,

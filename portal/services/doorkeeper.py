@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal import clock
 from portal.permissions import READ_OTHERS
+from portal.services import audiences
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
 from portal.services.key_facts import KeyFacts
@@ -77,12 +78,14 @@ class Doorkeeper:
         level: int = 0,
         introspects: bool = False,
         is_open: bool = True,
+        audience: str | None = None,
     ) -> Admission:
         """Check a caller who comes from ``address`` to a door that asks for ``level``.
 
         ``introspects`` is the door of services: it opens to service keys, and else from
         level 6 on. A door that is not open to the caller's method (``is_open``) says so only
-        to a good key, and takes no call from its limit. An unknown address (None) is let in
+        to a good key, and takes no call from its limit. ``audience`` is in whose name is asked, if
+        in anybody's: a key that is bound to others is refused. An unknown address (None) is let in
         only where every one is. Raises OperationalError when the database can't be read.
         """
         if shown is None:
@@ -92,6 +95,8 @@ class Doorkeeper:
         if key is None:
             return STRANGER
         outcome = _outcome_at(decision, key, level, introspects, is_open)
+        if outcome is Outcome.GOOD and audience and not audiences.allows(key.audiences, audience):
+            outcome = Outcome.AUDIENCE
         now = clock.now_ms()
         allowance = UNLIMITED
         if outcome is Outcome.GOOD and not key.is_service:

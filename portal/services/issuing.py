@@ -166,6 +166,8 @@ def issue(
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
     bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=replaces is not None)
+    if wanted.kind is KeyKind.SERVICE and " " in bound_to.audiences:
+        raise InvalidInput("serviceAudience", "audiences")
     if bound_to.not_before is not None and bound_to.not_before >= expires_at:
         raise InvalidInput("notBeforeInvalid", "not_before")
     if replaces is None or not replaces.is_live(now):

@@ -10,7 +10,7 @@ QUERY = """
 SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at, k.expires_at,
        k.revoked_at, a.role, a.status, a.consent, a.username, k.kind, k.networks, k.not_before,
        k.max_idle, k.retires_at, k.calls_per_minute, k.calls_per_day, u.last_used_at,
-       COALESCE(k.counted_with_id, k.id)
+       k.audiences, COALESCE(k.counted_with_id, k.id)
 FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
 WHERE k.digest = {}
 """
@@ -21,7 +21,7 @@ LAST_MOMENT = "SELECT seen_at FROM last_moments"
 class KeyFacts(NamedTuple):
     """What a check reads of a key and its owner; times are milliseconds since the epoch.
 
-    ``max_idle`` is in seconds, ``networks`` as :mod:`portal.services.networks` keeps them.
+    ``max_idle`` is in seconds, ``networks`` and ``audiences`` as the modules of these names keep them.
     """
 
     id: str
@@ -45,6 +45,7 @@ class KeyFacts(NamedTuple):
     calls_per_minute: int | None = None
     calls_per_day: int | None = None
     last_used_at: int | None = None
+    audiences: str = ""
     counted_as: str = ""
     """The first key of its line: a rotation renews no calls."""
 
@@ -52,6 +53,11 @@ class KeyFacts(NamedTuple):
     def is_service(self) -> bool:
         """Whether it introspects the keys of others, and opens nothing else."""
         return self.kind == KeyKind.SERVICE
+
+    @property
+    def audience(self) -> str | None:
+        """In whose name a service key asks; None for other keys, and where it has none."""
+        return (self.audiences or None) if self.is_service else None
 
     @property
     def ends_at(self) -> int:

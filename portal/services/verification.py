@@ -38,7 +38,7 @@ NO_LEVEL = -1
 class Outcome(StrEnum):
     """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder.
 
-    The last three are said at a door, which knows its level and its terms, and counts.
+    The last four are said at a door, which knows its level and its terms, and counts.
     """
 
     GOOD = "good"
@@ -51,6 +51,7 @@ class Outcome(StrEnum):
     LOCKED = "accountLocked"
     CONSENT_LACKING = "consentLacking"
     LEVEL = "insufficientAccessLevel"
+    AUDIENCE = "audienceNotAllowed"
     METHOD = "methodNotPermitted"
     THROTTLED = "tooManyRequests"
 

@@ -234,6 +234,75 @@ def test_the_address_of_the_service_that_asks_is_not_the_visitors(
     assert many.get_json()["tokens"] == [{"active": False}]
 
 
+AUDIENCES = {
+    "nobody in particular, of a free key": ("", "", True),
+    "orders, of a free key": ("orders", "", True),
+    "orders, of a key for orders": ("orders", "orders", True),
+    "orders, of a key for two": ("orders", "billing orders", True),
+    "orders, of a key for billing": ("orders", "billing", False),
+    "orders, of a key for preorders": ("orders", "preorders orders.eu order", False),
+    "nobody in particular, of a key for orders": ("", "orders", True),
+}
+"""Who asks, and what the key is bound to; whoever asks in nobody's name is told the audiences."""
+
+
+@pytest.mark.parametrize("name", AUDIENCES)
+def test_a_key_is_good_only_for_its_audiences(app: Flask, client: PageChecker, cast: Cast, name: str) -> None:
+    asked, bound, is_good = AUDIENCES[name]
+    service = forge(app, cast.ada, kind=KeyKind.SERVICE, level=0, audiences=asked)
+    shown = forge(app, cast.alice, audiences=bound, level=3)
+    query = f"&audience={asked}" if asked else ""
+    prefix = f"/api/authorize/audience={asked}/level/0" if asked else "/api/authorize/level/0"
+
+    told = {
+        "fast": introspect(client, service, token=shown.secret).get_json(),
+        "long": client.post(
+            "/api/introspect",
+            data={"token": shown.secret},
+            headers=service.headers | {"Accept": "*/*;q=1"},
+        ).get_json(),
+        "many": client.post(
+            "/api/introspect/batch", json={"tokens": [shown.secret]}, headers=service.headers
+        ).get_json()["tokens"][0],
+    }
+    answers = [
+        client.get(path, headers=shown.headers)
+        for path in (f"/api/authorize?level=0{query}", f"{prefix}/v1/users?audience=billing", prefix)
+    ]
+
+    assert {each["active"] for each in told.values()} == {is_good}, told
+    if is_good:
+        listed = bound.split(" ") if " " in bound else bound or None
+        assert [each.get("aud") for each in told.values()] == [asked or listed] * 3
+    assert [answer.status_code < 300 for answer in answers] == [is_good] * 3
+    if not is_good:
+        assert {answer.get_json()["error"] for answer in answers} == {"audienceNotAllowed"}
+        assert client.get("/api/whoami/key", headers=shown.headers).status_code == 200
+
+
+@pytest.mark.parametrize("audience", ["", "Orders", "a%20b", "a" * 41, "%22", "orders&audience=billing"])
+def test_a_gateway_with_a_wrong_audience_lets_nobody_through(
+    app: Flask, client: PageChecker, cast: Cast, audience: str
+) -> None:
+    shown = forge(app, cast.alice)
+
+    asked = client.get(f"/api/authorize?audience={audience}", headers=shown.headers)
+
+    assert asked.status_code == 400
+    assert asked.get_json()["error"] in {"audiencesInvalid", "fieldInvalid"}
+    if "&" not in audience:
+        behind = client.get(f"/api/authorize/audience={audience}/level/0/x", headers=shown.headers)
+        assert behind.status_code in {400, 404}
+
+
+def test_a_key_that_asks_for_others_asks_in_nobodys_name(app: Flask, client: PageChecker, cast: Cast) -> None:
+    """What an account's key is bound to is where it may be used, and not who it speaks for."""
+    asking = forge(app, cast.ada, level=6, audiences="orders")
+    shown = forge(app, cast.alice, audiences="billing")
+
+    assert introspect(client, asking, token=shown.secret).get_json()["aud"] == "billing"
+
+
 @pytest.mark.parametrize(("level", "status"), [(0, 403), (5, 403), (6, 200), (9, 200)])
 def test_who_may_introspect(
     client: PageChecker, cast: Cast, make_key: MakeKey, level: int, status: int

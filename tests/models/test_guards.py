@@ -37,6 +37,7 @@ IMMUTABLE = {
     "calls_per_minute": "1",
     "calls_per_day": "1",
     "note": "'other'",
+    "audiences": "'orders'",
 }
 
 
@@ -121,7 +122,9 @@ def test_a_key_is_never_inserted_for_an_owner_in_bad_standing(
     assert "owner's rights" in refused(database, copy_of_key())
 
 
-BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200, calls_per_minute=20, calls_per_day=200)
+BOUND = Conditions(
+    networks="192.0.2.0/24", max_idle=7200, calls_per_minute=20, calls_per_day=200, audiences="orders billing"
+)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,11 @@ BOUND = Conditions(networks="192.0.2.0/24", max_idle=7200, calls_per_minute=20, 
         {"level": "level + 1"},
         {"expires_at": "expires_at + 1"},
         {"networks": "''"},
+        {"audiences": "''"},
+        {"audiences": "'orders stock'"},
+        {"audiences": "'order'"},
+        {"audiences": "'_illing'"},
+        {"audiences": "'orders  billing'"},
         {"max_idle": "NULL"},
         {"max_idle": "7201"},
         {"calls_per_minute": "NULL"},
@@ -144,6 +152,7 @@ def test_a_key_made_with_a_key_stays_within_it(
     with app.app_context():
         keys.create_key(cast.ada.actor, name="ci", level=4, life=timedelta(days=30), conditions=BOUND)
     kept = {name: name for name in ("networks", "max_idle", "calls_per_minute", "calls_per_day")}
+    kept["audiences"] = "'billing'"
 
     database.execute(copy_of_key(maker="id", **kept))
     database.execute(
@@ -185,6 +194,7 @@ def test_a_key_made_with_a_key_does_not_outlive_its_retirement(database: Databas
         {"name": "'other'"},
         {"level": "level - 1"},
         {"networks": "'192.0.2.0/24'"},
+        {"audiences": "'orders'"},
         {"max_idle": "3600"},
         {"calls_per_minute": "1"},
         {"calls_per_day": "1"},
@@ -199,6 +209,14 @@ def test_a_successor_is_as_the_key_that_it_replaces_and_there_is_one(
     database.execute(copy_of_key(replaces_id="id"))
     second = copy_of_key(replaces_id="id").replace("a" * 32, "b" * 32) + " WHERE replaces_id IS NULL"
     assert re.search("(?i)unique", refused(database, second))
+
+
+def test_a_service_key_has_one_audience(database: Database, cast: Cast, key: str) -> None:
+    database.execute("UPDATE accounts SET role = 'admin'")
+    two = copy_of_key(kind="'service'", audiences="'orders billing'")
+
+    assert re.search("(?i)check", refused(database, two))
+    database.execute(two.replace(" billing", ""))
 
 
 def test_a_key_retires_once_for_its_successor_and_not_after_its_expiry(database: Database, key: str) -> None:

@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import ActorKind, ApiKey, Environment
-from portal.services import key_lists, key_states, keys, networks, rotation
+from portal.models import ActorKind, ApiKey, Environment, KeyKind
+from portal.services import audiences, key_lists, key_states, keys, networks, rotation
 from portal.services.actor import Actor
 from portal.services.conditions import Conditions
 from portal.services.errors import InvalidInput
@@ -27,7 +27,7 @@ from tests.support.clock import Clock
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BOUND: dict[str, Any] = {
     "networks": "192.0.2.0/24 !192.0.2.7/32", "max_idle": 86_400, "calls_per_minute": 60,
-    "calls_per_day": 1000,
+    "calls_per_day": 1000, "audiences": "orders billing",
 }  # fmt: skip
 Make = Callable[..., ApiKey]
 
@@ -43,6 +43,50 @@ def make(app: Flask, cast: Cast) -> Make:
         return keys.create_key(actor, name="ci", level=4, life=life, conditions=Conditions(**bound))[0]
 
     return create
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], ""),
+        ([" orders ", "", "billing", "orders"], "orders billing"),
+        (["a.b_c-9", "0"], "a.b_c-9 0"),
+        (["a" * 40], "a" * 40),
+    ],
+)
+def test_audiences_are_kept_each_once(given: list[str], kept: str) -> None:
+    assert audiences.parse_audiences(given) == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["Orders", "a" * 41, "a b", "-a", "ö", "а", "a\nb", "a,b", "https://a", "a\u200bb", '"', "%", "a\x00"],
+)
+def test_what_is_no_audience_is_refused(given: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        audiences.parse_audiences(["orders", given])
+    assert refused.value.code == "audiencesInvalid"
+
+
+def test_there_are_not_too_many_audiences() -> None:
+    assert len(audiences.parse_audiences([f"{number:024}" for number in range(20)])) == 499
+    with pytest.raises(InvalidInput) as refused:
+        audiences.parse_audiences([f"{number:025}" for number in range(20)])
+    assert refused.value.code == "audiencesTooLong"
+
+
+def test_a_service_key_asks_in_one_name(app: Flask, cast: Cast) -> None:
+    def make(names: str) -> ApiKey:
+        return keys.create_key(
+            cast.ada.actor, name="gate", level=0, life=DAY, kind=KeyKind.SERVICE,
+            conditions=Conditions(audiences=names),
+        )[0]  # fmt: skip
+
+    with app.app_context():
+        assert make("orders").audiences == "orders"
+        with pytest.raises(InvalidInput) as refused:
+            make("orders billing")
+    assert refused.value.code == "serviceAudience"
 
 
 def bound_to(key: ApiKey) -> dict[str, Any]:
@@ -116,6 +160,10 @@ def test_an_address_is_one_however_it_is_written(kept: str, address: str | None,
         ({"networks": "!192.0.2.7/32"}, False),
         ({"networks": "192.0.0.0/16 !192.0.2.7/32"}, False),
         ({"networks": "192.0.2.0/24 2001:db8::/32 !192.0.2.7/32"}, False),
+        ({"audiences": "billing"}, True),
+        ({"audiences": "billing orders"}, True),
+        ({"audiences": "orders stock"}, False),
+        ({"audiences": "order"}, False),
         ({"max_idle": 86_401}, False),
         ({"calls_per_minute": 61}, False),
         ({"calls_per_day": 1001}, False),

@@ -18,6 +18,7 @@ MISSING: Mapping[str, object] = {
     "token": "no-such-token",
     "filename": "app.css",
     "level": 0,
+    "audience": "orders",
     "path": "of/the/visitor",
 }
 """What stands in the holes of paths when it shall be nobody's; a new name has to be added here."""

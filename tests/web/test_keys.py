@@ -521,6 +521,7 @@ def test_too_many_keys_in_an_hour_are_refused(alice: PageChecker, make_key: Make
 BOUND = {
     "networks": "192.0.2.0/24\n!192.0.2.7",
     "max_idle": "30",
+    "audiences": "orders, billing",
     "environment": "test",
     "calls_per_minute": "60",
     "note": "For the importer",
@@ -540,7 +541,7 @@ def test_the_conditions_of_the_form_are_kept_and_shown(
     for page in (pages.parse(once), detail, alice.page("/account/keys"), seen):
         for words in (
             "Only from 192.0.2.0/24", "Not from 192.0.2.7/32", "Ends unused after 30 days",
-            "Calls a minute 60 at most",
+            "Calls a minute 60 at most", "Only for orders",
         ):  # fmt: skip
             assert words in text_of(page)
         assert page.select_one("code.tag").get_text().endswith("test")  # type: ignore[union-attr]
@@ -554,6 +555,7 @@ def test_the_conditions_of_the_form_are_kept_and_shown(
     ("field", "typed", "words"),
     [
         ("networks", "192.0.2.0/24 example.org", "“example.org” is not a network"),
+        ("audiences", "orders Billing", "“Billing” can't be an audience"),
         ("max_idle", "366", "from 1 to 365"),
         ("max_idle", "soon", "from 1 to 365"),
         ("not_before", "2099-01-01", "before the key's end"),

@@ -23,6 +23,7 @@ version_num character varying(32) NOT NULL
 
 -- columns of api_keys
 account_id bigint NOT NULL
+audiences character varying(500) NOT NULL
 calls_per_day integer
 calls_per_minute integer
 counted_with_id uuid
@@ -185,6 +186,9 @@ CHECK (((role)::text = ANY ((ARRAY['user'::character varying, 'tester'::characte
 
 -- constraint ck_accounts_status
 CHECK ((status = ANY (ARRAY[1, 0, '-1'::integer, '-2'::integer])))
+
+-- constraint ck_api_keys_audiences
+CHECK ((((kind)::text <> 'service'::text) OR ((audiences)::text !~~ '% %'::text)))
 
 -- constraint ck_api_keys_calls_per_day
 CHECK ((calls_per_day > 0))
@@ -378,7 +382,7 @@ CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON api_keys FOR EACH ROW EXECUTE
 CREATE OR REPLACE FUNCTION api_keys_immutable()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ BEGIN  IF (NEW.id IS DISTINCT FROM OLD.id OR NEW.account_id IS DISTINCT FROM OLD.account_id OR NEW.name IS DISTINCT FROM OLD.name OR NEW.level IS DISTINCT FROM OLD.level OR NEW.digest IS DISTINCT FROM OLD.digest OR NEW.pepper_id IS DISTINCT FROM OLD.pepper_id OR NEW.nonce IS DISTINCT FROM OLD.nonce OR NEW.made_by_key_id IS DISTINCT FROM OLD.made_by_key_id OR NEW.replaces_id IS DISTINCT FROM OLD.replaces_id OR NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.expires_at IS DISTINCT FROM OLD.expires_at OR NEW.kind IS DISTINCT FROM OLD.kind OR NEW.environment IS DISTINCT FROM OLD.environment OR NEW.networks IS DISTINCT FROM OLD.networks OR NEW.not_before IS DISTINCT FROM OLD.not_before OR NEW.max_idle IS DISTINCT FROM OLD.max_idle OR NEW.calls_per_minute IS DISTINCT FROM OLD.calls_per_minute OR NEW.calls_per_day IS DISTINCT FROM OLD.calls_per_day OR NEW.note IS DISTINCT FROM OLD.note) OR NEW.counted_with_id IS DISTINCT FROM OLD.counted_with_id THEN RAISE EXCEPTION 'a key is immutable' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
+AS $function$ BEGIN  IF (NEW.id IS DISTINCT FROM OLD.id OR NEW.account_id IS DISTINCT FROM OLD.account_id OR NEW.name IS DISTINCT FROM OLD.name OR NEW.level IS DISTINCT FROM OLD.level OR NEW.digest IS DISTINCT FROM OLD.digest OR NEW.pepper_id IS DISTINCT FROM OLD.pepper_id OR NEW.nonce IS DISTINCT FROM OLD.nonce OR NEW.made_by_key_id IS DISTINCT FROM OLD.made_by_key_id OR NEW.replaces_id IS DISTINCT FROM OLD.replaces_id OR NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.expires_at IS DISTINCT FROM OLD.expires_at OR NEW.kind IS DISTINCT FROM OLD.kind OR NEW.environment IS DISTINCT FROM OLD.environment OR NEW.networks IS DISTINCT FROM OLD.networks OR NEW.not_before IS DISTINCT FROM OLD.not_before OR NEW.max_idle IS DISTINCT FROM OLD.max_idle OR NEW.calls_per_minute IS DISTINCT FROM OLD.calls_per_minute OR NEW.calls_per_day IS DISTINCT FROM OLD.calls_per_day OR NEW.note IS DISTINCT FROM OLD.note) OR NEW.counted_with_id IS DISTINCT FROM OLD.counted_with_id OR NEW.audiences IS DISTINCT FROM OLD.audiences THEN RAISE EXCEPTION 'a key is immutable' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
 
 -- trigger api_keys_kept
 CREATE TRIGGER api_keys_kept BEFORE DELETE ON api_keys FOR EACH ROW EXECUTE FUNCTION api_keys_kept();
@@ -392,7 +396,7 @@ CREATE TRIGGER api_keys_maker BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE FUN
 CREATE OR REPLACE FUNCTION api_keys_maker()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ BEGIN  IF NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account' AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at) AND (k.networks = '' OR NEW.networks <> '') AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle) AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute) AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day)) THEN RAISE EXCEPTION 'a key stays within its maker''s rights' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
+AS $function$ BEGIN  IF (NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account' AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at) AND (k.networks = '' OR NEW.networks <> '') AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle) AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute) AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day))) OR NEW.made_by_key_id IS NOT NULL AND EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.audiences <> '' AND (NEW.audiences = '' OR NOT string_to_array(NEW.audiences, ' ') <@ string_to_array(k.audiences, ' '))) THEN RAISE EXCEPTION 'a key stays within its maker''s rights' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
 
 -- trigger api_keys_owner
 CREATE TRIGGER api_keys_owner BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION api_keys_owner();
@@ -420,7 +424,7 @@ CREATE TRIGGER api_keys_successor BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE
 CREATE OR REPLACE FUNCTION api_keys_successor()
  RETURNS trigger
  LANGUAGE plpgsql
-AS $function$ BEGIN  IF (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks AND k.max_idle IS NOT DISTINCT FROM NEW.max_idle AND k.calls_per_minute IS NOT DISTINCT FROM NEW.calls_per_minute AND k.calls_per_day IS NOT DISTINCT FROM NEW.calls_per_day)) OR (NEW.counted_with_id IS NOT NULL AND NEW.counted_with_id IS DISTINCT FROM (SELECT COALESCE(c.counted_with_id, c.id) FROM api_keys c WHERE c.id = NEW.replaces_id)) THEN RAISE EXCEPTION 'a successor is as the key that it replaces' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
+AS $function$ BEGIN  IF (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks AND k.max_idle IS NOT DISTINCT FROM NEW.max_idle AND k.calls_per_minute IS NOT DISTINCT FROM NEW.calls_per_minute AND k.calls_per_day IS NOT DISTINCT FROM NEW.calls_per_day)) OR (NEW.counted_with_id IS NOT NULL AND NEW.counted_with_id IS DISTINCT FROM (SELECT COALESCE(c.counted_with_id, c.id) FROM api_keys c WHERE c.id = NEW.replaces_id)) OR (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.audiences = NEW.audiences)) THEN RAISE EXCEPTION 'a successor is as the key that it replaces' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $function$
 
 -- trigger api_keys_whole
 CREATE TRIGGER api_keys_whole BEFORE TRUNCATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION api_keys_kept();

@@ -23,6 +23,7 @@ version_num VARCHAR(32) NOT NULL
 
 -- columns of api_keys
 account_id INTEGER NOT NULL
+audiences VARCHAR(500) NOT NULL
 calls_per_day INTEGER
 calls_per_minute INTEGER
 counted_with_id CHAR(32)
@@ -185,6 +186,9 @@ CHECK (role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin'))
 
 -- constraint ck_accounts_status
 CHECK (status IN (1, 0, -1, -2))
+
+-- constraint ck_api_keys_audiences
+CHECK (kind <> 'service' OR audiences NOT LIKE '% %')
 
 -- constraint ck_api_keys_calls_per_day
 CHECK (calls_per_day > 0)
@@ -361,7 +365,7 @@ CREATE TRIGGER accounts_number BEFORE UPDATE ON accounts WHEN NEW.id <> OLD.id B
 CREATE TRIGGER accounts_unique BEFORE INSERT ON accounts WHEN EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.id OR a.lemail = NEW.lemail OR a.lusername = NEW.lusername) BEGIN SELECT RAISE(ABORT, 'an account is unique: nothing takes its place'); END
 
 -- trigger api_keys_immutable
-CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON api_keys WHEN (NEW.id IS NOT OLD.id OR NEW.account_id IS NOT OLD.account_id OR NEW.name IS NOT OLD.name OR NEW.level IS NOT OLD.level OR NEW.digest IS NOT OLD.digest OR NEW.pepper_id IS NOT OLD.pepper_id OR NEW.nonce IS NOT OLD.nonce OR NEW.made_by_key_id IS NOT OLD.made_by_key_id OR NEW.replaces_id IS NOT OLD.replaces_id OR NEW.created_at IS NOT OLD.created_at OR NEW.expires_at IS NOT OLD.expires_at OR NEW.kind IS NOT OLD.kind OR NEW.environment IS NOT OLD.environment OR NEW.networks IS NOT OLD.networks OR NEW.not_before IS NOT OLD.not_before OR NEW.max_idle IS NOT OLD.max_idle OR NEW.calls_per_minute IS NOT OLD.calls_per_minute OR NEW.calls_per_day IS NOT OLD.calls_per_day OR NEW.note IS NOT OLD.note) OR NEW.counted_with_id IS NOT OLD.counted_with_id BEGIN SELECT RAISE(ABORT, 'a key is immutable'); END
+CREATE TRIGGER api_keys_immutable BEFORE UPDATE ON api_keys WHEN (NEW.id IS NOT OLD.id OR NEW.account_id IS NOT OLD.account_id OR NEW.name IS NOT OLD.name OR NEW.level IS NOT OLD.level OR NEW.digest IS NOT OLD.digest OR NEW.pepper_id IS NOT OLD.pepper_id OR NEW.nonce IS NOT OLD.nonce OR NEW.made_by_key_id IS NOT OLD.made_by_key_id OR NEW.replaces_id IS NOT OLD.replaces_id OR NEW.created_at IS NOT OLD.created_at OR NEW.expires_at IS NOT OLD.expires_at OR NEW.kind IS NOT OLD.kind OR NEW.environment IS NOT OLD.environment OR NEW.networks IS NOT OLD.networks OR NEW.not_before IS NOT OLD.not_before OR NEW.max_idle IS NOT OLD.max_idle OR NEW.calls_per_minute IS NOT OLD.calls_per_minute OR NEW.calls_per_day IS NOT OLD.calls_per_day OR NEW.note IS NOT OLD.note) OR NEW.counted_with_id IS NOT OLD.counted_with_id OR NEW.audiences IS NOT OLD.audiences BEGIN SELECT RAISE(ABORT, 'a key is immutable'); END
 
 -- trigger api_keys_in_place
 CREATE TRIGGER api_keys_in_place BEFORE UPDATE ON api_keys WHEN NEW.rowid <> OLD.rowid BEGIN SELECT RAISE(ABORT, 'a key is immutable'); END
@@ -370,7 +374,7 @@ CREATE TRIGGER api_keys_in_place BEFORE UPDATE ON api_keys WHEN NEW.rowid <> OLD
 CREATE TRIGGER api_keys_kept BEFORE DELETE ON api_keys WHEN 1 = 1 BEGIN SELECT RAISE(ABORT, 'a key is revoked, not deleted'); END
 
 -- trigger api_keys_maker
-CREATE TRIGGER api_keys_maker BEFORE INSERT ON api_keys WHEN NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account' AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at) AND (k.networks = '' OR NEW.networks <> '') AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle) AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute) AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day)) BEGIN SELECT RAISE(ABORT, 'a key stays within its maker''s rights'); END
+CREATE TRIGGER api_keys_maker BEFORE INSERT ON api_keys WHEN (NEW.made_by_key_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.account_id = NEW.account_id AND k.kind = 'account' AND k.revoked_at IS NULL AND NEW.level <= k.level AND NEW.expires_at <= k.expires_at AND (k.retires_at IS NULL OR NEW.expires_at <= k.retires_at) AND (k.networks = '' OR NEW.networks <> '') AND (k.max_idle IS NULL OR NEW.max_idle <= k.max_idle) AND (k.calls_per_minute IS NULL OR NEW.calls_per_minute <= k.calls_per_minute) AND (k.calls_per_day IS NULL OR NEW.calls_per_day <= k.calls_per_day))) OR NEW.made_by_key_id IS NOT NULL AND EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.made_by_key_id AND k.audiences <> '' AND (NEW.audiences = '' OR EXISTS (SELECT 1 FROM json_each('["' || replace(NEW.audiences, ' ', '","') || '"]') n WHERE instr(' ' || k.audiences || ' ', ' ' || n.value || ' ') = 0))) BEGIN SELECT RAISE(ABORT, 'a key stays within its maker''s rights'); END
 
 -- trigger api_keys_owner
 CREATE TRIGGER api_keys_owner BEFORE INSERT ON api_keys WHEN NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = NEW.account_id AND a.status = 1 AND a.consent <> 0 AND NEW.level <= CASE a.role WHEN 'user' THEN 4 WHEN 'tester' THEN 4 WHEN 'curator' THEN 5 WHEN 'bughunter' THEN 6 WHEN 'support' THEN 8 WHEN 'admin' THEN 9 END AND (NEW.kind = 'account' OR a.role = 'admin')) BEGIN SELECT RAISE(ABORT, 'a key stays within its owner''s rights'); END
@@ -382,7 +386,7 @@ CREATE TRIGGER api_keys_retired BEFORE UPDATE ON api_keys WHEN NEW.retires_at IS
 CREATE TRIGGER api_keys_revoked BEFORE UPDATE ON api_keys WHEN OLD.revoked_at IS NOT NULL AND (NEW.revoked_at IS NOT OLD.revoked_at OR NEW.revoked_reason IS NOT OLD.revoked_reason) BEGIN SELECT RAISE(ABORT, 'a key is revoked for good'); END
 
 -- trigger api_keys_successor
-CREATE TRIGGER api_keys_successor BEFORE INSERT ON api_keys WHEN (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks AND k.max_idle IS NEW.max_idle AND k.calls_per_minute IS NEW.calls_per_minute AND k.calls_per_day IS NEW.calls_per_day)) OR (NEW.counted_with_id IS NOT NULL AND NEW.counted_with_id IS NOT (SELECT COALESCE(c.counted_with_id, c.id) FROM api_keys c WHERE c.id = NEW.replaces_id)) BEGIN SELECT RAISE(ABORT, 'a successor is as the key that it replaces'); END
+CREATE TRIGGER api_keys_successor BEFORE INSERT ON api_keys WHEN (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.account_id = NEW.account_id AND k.name = NEW.name AND k.level = NEW.level AND k.kind = NEW.kind AND k.networks = NEW.networks AND k.max_idle IS NEW.max_idle AND k.calls_per_minute IS NEW.calls_per_minute AND k.calls_per_day IS NEW.calls_per_day)) OR (NEW.counted_with_id IS NOT NULL AND NEW.counted_with_id IS NOT (SELECT COALESCE(c.counted_with_id, c.id) FROM api_keys c WHERE c.id = NEW.replaces_id)) OR (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = NEW.replaces_id AND k.audiences = NEW.audiences)) BEGIN SELECT RAISE(ABORT, 'a successor is as the key that it replaces'); END
 
 -- trigger api_keys_unique
 CREATE TRIGGER api_keys_unique BEFORE INSERT ON api_keys WHEN EXISTS (SELECT 1 FROM api_keys k WHERE k.rowid = NEW.rowid OR k.id = NEW.id OR k.nonce = NEW.nonce OR k.replaces_id = NEW.replaces_id) BEGIN SELECT RAISE(ABORT, 'a key is unique: nothing takes its place'); END

@@ -12,9 +12,10 @@ from wtforms import DateField, Field, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional
 
 from portal.messages import sentence
-from portal.models import ApiKey, Environment
+from portal.models import ApiKey, Environment, KeyKind
 from portal.models.key import NOTE_LENGTH
 from portal.permissions import N_
+from portal.services.audiences import parse_audiences
 from portal.services.conditions import Conditions, clean_note
 from portal.services.errors import InvalidInput
 from portal.services.networks import OUT, parse_networks
@@ -25,6 +26,7 @@ DAY = 24 * 60 * 60
 MOST_DIGITS = 9
 NAMES = (
     "networks",
+    "audiences",
     "not_before",
     "max_idle",
     "environment",
@@ -53,6 +55,9 @@ class ConditionFields:
     form_errors: list[str]
 
     networks = TextAreaField(_l("Allowed networks"), render_kw={"rows": 3, "spellcheck": "false"})
+    audiences = StringField(
+        _l("Audiences"), render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+    )
     not_before = DateField(_l("Not before"), validators=[Optional()])
     max_idle = StringField(_l("Days without use after which it ends"), render_kw=NUMBER)
     environment = RadioField(
@@ -97,6 +102,7 @@ class ConditionFields:
         days = _number(self.max_idle)
         return Conditions(
             networks=parse_networks((self.networks.data or "").replace(",", " ").split()),
+            audiences=parse_audiences((self.audiences.data or "").replace(",", " ").split()),
             not_before=_start_of(self.not_before.data),
             max_idle=None if days is None else days * DAY,
             environment=_environment(self.environment.data),
@@ -118,6 +124,9 @@ def _told(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
         yield gettext("Only from"), inside
     if len(inside) < len(networks):
         yield gettext("Not from"), [word.removeprefix(OUT) for word in networks if word.startswith(OUT)]
+    if key.audiences:
+        is_service = key.kind is KeyKind.SERVICE
+        yield gettext("Asks as") if is_service else gettext("Only for"), key.audiences.split()
     if key.not_before is not None:
         yield gettext("Not before"), [exact(key.not_before)]
     if key.max_idle is not None:
