@@ -20,7 +20,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-CHECK = "kind <> 'service' OR audiences NOT LIKE '% %'"
+CHECK = "kind <> 'service' OR replace(audiences, ' ', '') = audiences"
 DEFINITION = f"VARCHAR(500) NOT NULL DEFAULT '' CONSTRAINT ck_api_keys_audiences CHECK ({CHECK})"
 OUTSIDE = {
     "sqlite": (

@@ -23,14 +23,10 @@ _NONE = NullSession()
 
 
 class LenientSigner(TimestampSigner):
-    """Signs with the portal's time, and takes what a machine signed whose clock is a little ahead or behind.
+    """Takes what a machine signed whose clock is a little ahead or behind.
 
     itsdangerous itself takes whatever was signed in the next second for expired.
     """
-
-    def get_timestamp(self) -> int:
-        """The present second."""
-        return clock.now_ms() // 1000
 
     def unsign(self, signed_value: Any, max_age: int | None = None, return_timestamp: bool = False) -> Any:
         """The value; raises BadSignature, and SignatureExpired when it is out of its time."""
@@ -41,11 +37,19 @@ class LenientSigner(TimestampSigner):
         return (value, signed_at) if return_timestamp else value
 
 
+class SessionSigner(LenientSigner):
+    """Signs with the portal's time, which does not go back."""
+
+    def get_timestamp(self) -> int:
+        """The present second."""
+        return clock.now_ms() // 1000
+
+
 class FormTokens(CSRFProtect):  # type: ignore[misc]  # Flask-WTF has no types
     """Asks each form that is posted for its token, and for one that is not too old.
 
     The age is looked at here, and not by Flask-WTF (``WTF_CSRF_TIME_LIMIT`` is None), which knows
-    no leeway.
+    no leeway. It signs with the system's time, so that is what the age is taken from.
     """
 
     def protect(self, apply_exemptions: bool = False) -> None:
@@ -91,5 +95,5 @@ class PagesOnlySession(SecureCookieSessionInterface):
         """What signs and reads the cookie."""
         serializer = super().get_signing_serializer(app)
         if serializer is not None:
-            serializer.signer = LenientSigner
+            serializer.signer = SessionSigner
         return serializer

@@ -85,7 +85,7 @@ class ApiKey(Base):
         CheckConstraint("calls_per_minute > 0", name="calls_per_minute"),
         CheckConstraint("calls_per_day > 0", name="calls_per_day"),
         CheckConstraint("retires_at <= expires_at", name="retires_at"),
-        CheckConstraint("kind <> 'service' OR audiences NOT LIKE '% %'", name="audiences"),
+        CheckConstraint("kind <> 'service' OR replace(audiences, ' ', '') = audiences", name="audiences"),
         Index(None, "account_id", "created_at"),
         Index(None, "digest"),
         Index(None, "made_by_key_id"),

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from portal import clock as times
 from portal.extensions import db
-from portal.http.cookies import LenientSigner
+from portal.http.cookies import SessionSigner
 from portal.models import Purpose, SignedSession
 from portal.services import tokens
 from portal.services.transaction import transaction
@@ -210,7 +210,7 @@ def test_a_revocation_of_a_faster_machine_counts_on_a_slower_one_at_once(
 
 def test_a_signature_tells_when_it_was_made(clock: Clock) -> None:
     clock.stop()
-    signs = URLSafeTimedSerializer("a secret", signer=LenientSigner)
+    signs = URLSafeTimedSerializer("a secret", signer=SessionSigner)
     value, at = signs.loads(signs.dumps("x"), max_age=0, return_timestamp=True)
 
     assert (value, at) == ("x", times.utcnow().replace(microsecond=0))

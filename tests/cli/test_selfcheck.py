@@ -205,7 +205,7 @@ def test_a_scratch_database_that_is_not_empty_is_not_touched(
     app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a pooler leaves the search path out, so that the schema is the installation's own."""
-    monkeypatch.setattr(scratches, "_database", lambda *_: nullcontext(database.url))
+    monkeypatch.setattr(scratches, "_database", lambda *_, **__: nullcontext(database.url))
     before = database.rows()
 
     result = run(app, "expiry")

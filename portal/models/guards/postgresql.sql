@@ -188,7 +188,7 @@ CHECK (((role)::text = ANY ((ARRAY['user'::character varying, 'tester'::characte
 CHECK ((status = ANY (ARRAY[1, 0, '-1'::integer, '-2'::integer])))
 
 -- constraint ck_api_keys_audiences
-CHECK ((((kind)::text <> 'service'::text) OR ((audiences)::text !~~ '% %'::text)))
+CHECK ((((kind)::text <> 'service'::text) OR (replace((audiences)::text, ' '::text, ''::text) = (audiences)::text)))
 
 -- constraint ck_api_keys_calls_per_day
 CHECK ((calls_per_day > 0))

@@ -188,7 +188,7 @@ CHECK (role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin'))
 CHECK (status IN (1, 0, -1, -2))
 
 -- constraint ck_api_keys_audiences
-CHECK (kind <> 'service' OR audiences NOT LIKE '% %')
+CHECK (kind <> 'service' OR replace(audiences, ' ', '') = audiences)
 
 -- constraint ck_api_keys_calls_per_day
 CHECK (calls_per_day > 0)
