@@ -285,4 +285,6 @@ def test_it_takes_the_address_and_the_prefix_of_the_installation_and_no_switch(m
         PORTAL_LONGEST_LIFE="1",
     )
 
-    assert run(app, "secret-once", "forged-forms", "other-hosts", "longest-life").exit_code == 0
+    done = run(app, "secret-once", "forged-forms", "other-hosts", "longest-life")
+
+    assert (done.exit_code, done.stderr) == (0, "")
