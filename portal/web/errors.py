@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from typing import cast
 
-from flask import Response, render_template
+from flask import Response, g, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from portal.extensions import db
 from portal.http import request_id
 from portal.http.limited import too_many
 from portal.messages import sentence
@@ -40,7 +43,12 @@ STATUSES: dict[type[RuleError], int] = {
 
 
 def show(status: int, title: str, text: str) -> tuple[str, int]:
-    """Render the page of an error."""
+    """Render the page of an error; where nobody can be looked up, as for nobody."""
+    try:
+        current_user.is_authenticated  # noqa: B018  # to look is what may fail
+    except DBAPIError:
+        db.session.rollback()
+        g._login_user = AnonymousUserMixin()  # where Flask-Login keeps who it has found
     page = render_template(
         "errors/error.html", status=status, title=title, text=text, request_id=request_id()
     )

@@ -245,7 +245,7 @@ def said_and_recovered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     breaks, told = FAULTS[database.kind, fault]
-    client.get("/signin")
+    cast.alice.sign_in(client)
     assert client.get("/readyz").text == "ready\n"
     assert client.get("/api/whoami/key", headers=key.headers).status_code == 200
     monkeypatch.setattr(readiness, "WRITTEN_EVERY", 0.0)
@@ -255,6 +255,9 @@ def said_and_recovered(
         assert asked(client, cast, key) == dict.fromkeys(("page", "api", "key", "leak"), (503, "5"))
         probe = client.get("/readyz")
         assert (probe.status_code, probe.text) == ((503, f"{told}\n") if told else (200, "ready\n"))
+        page = client.get("/account/keys")
+        assert page.status_code == (200 if fault in READS_STILL else 503), page.text
+        assert client.get("/no/such/page").status_code == 404, "which nobody has to be looked up for"
         check = client.get("/api/whoami/key", headers=key.headers)
         assert (check.status_code == 200) is (fault in READS_STILL)
         log = capsys.readouterr().err
