@@ -46,9 +46,9 @@ class Portal:
         """A key as a row, of level 4 unless another is given."""
         return forge(self.app, owner, **columns)
 
-    def make_service_key(self) -> MadeKey:
-        """The key of a service: it introspects, and nothing else."""
-        return self.make_key(self.cast.ada, kind=KeyKind.SERVICE, level=0)
+    def make_service_key(self, audiences: str = "") -> MadeKey:
+        """The key of a service: it introspects, in the name of its audience, and nothing else."""
+        return self.make_key(self.cast.ada, kind=KeyKind.SERVICE, level=0, audiences=audiences)
 
     def make_revoked(self, owner: Person) -> MadeKey:
         """A key that its owner has revoked."""

@@ -112,3 +112,25 @@ def test_a_server_of_fastmcp_lets_in_whom_the_portal_knows(portal: Portal, drive
     refused = {"status": 401, "said": "invalid_token"}
     assert found["answers"] == dict.fromkeys((*DEAD, "too low"), refused)
     assert (found["wrong"], found["low"]) == (refused, refused), "a service that may not ask lets nobody in"
+
+
+AUDIENCES = {"orders": "orders", "orders and billing": "orders billing", "billing": "billing", "none": ""}
+
+
+@pytest.mark.parametrize(
+    ("asked", "let_in"),
+    [("orders", {"orders", "orders and billing", "none"}), ("", {"orders", "orders and billing"})],
+)
+def test_a_server_of_fastmcp_takes_only_keys_for_its_audience(
+    portal: Portal, drive: Drive, asked: str, let_in: set[str]
+) -> None:
+    """With a service key in its name the portal looks too; with one in nobody's, fastmcp alone does."""
+    tokens = {
+        name: portal.make_key(portal.cast.alice, audiences=bound).secret for name, bound in AUDIENCES.items()
+    }
+    told = told_to(portal, {"good": tokens["orders"], **tokens}, BASIC)
+    told["service"] = shown(portal.make_service_key(asked))
+
+    found = drive("fastmcp_server.py", **told, audience="orders")
+
+    assert {name for name in tokens if found["answers"][name]["status"] == 200} == let_in

@@ -22,6 +22,7 @@ def verifier_of(who: dict[str, str]) -> IntrospectionTokenVerifier:
         client_secret=who["secret"],
         client_auth_method=told["way"],
         required_scopes=["level:1"],
+        audience=told.get("audience"),
     )
 
 
