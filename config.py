@@ -68,6 +68,11 @@ def _setting(default: str, meaning: str, *, secret: bool = False, as_it_is: bool
 class RawSettings:
     """The settings as text, as an operator writes them."""
 
+    env_file: str = _setting(
+        "",
+        "File with settings, read by the rules of systemd's EnvironmentFile; what stands in the "
+        "environment itself wins.",
+    )
     instance_path: str = _setting(
         "instance", "Folder for the database, the mail files and the secrets that were not given."
     )

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config_values import ConfigurationError
 from portal.cli.parents import end_with
-from portal.cli.speech import PlainGroup, database_says
+from portal.cli.speech import PlainGroup, database_says, with_database
 from portal.cli.starting import require_peppers, require_writable
 from portal.jobs import Courier, Stop, do_round, run
 from portal.transports import Transport, make_transport
@@ -45,6 +45,6 @@ def _run_once(app: Flask, transport: Transport) -> None:
     try:
         do_round(app, courier, Stop())
     except DBAPIError as error:
-        raise click.ClickException(database_says(error)) from error
+        raise click.ClickException(with_database(database_says(error))) from error
     if courier.failed:
         raise click.ClickException("Some mails could not be sent; they are tried again later.")

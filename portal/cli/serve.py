@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from config import Settings
 from config_values import ConfigurationError
 from portal.cli.parents import load_worker
-from portal.cli.speech import PlainCommand, database_says
+from portal.cli.speech import PlainCommand, database_says, with_database
 from portal.cli.starting import require_peppers, require_writable
 from portal.extensions import db
 from portal.services import signup
@@ -68,7 +68,7 @@ def serve() -> None:
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     except DBAPIError as error:
-        raise click.ClickException(database_says(error)) from error
+        raise click.ClickException(with_database(database_says(error))) from error
     finally:
         db.session.remove()
         db.engine.dispose()

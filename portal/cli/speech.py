@@ -13,9 +13,11 @@ import click
 from click.exceptions import NoArgsIsHelpError
 from flask.cli import AppGroup
 from flask_babel import force_locale
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from portal.clock import iso
+from portal.extensions import settings
 from portal.messages import sentence
 from portal.redaction import hidden
 from portal.services import free_text
@@ -64,11 +66,14 @@ class PlainGroup(PlainCommand, AppGroup):
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Let a command end with one sentence on standard error and exit code 1, never a traceback."""
+    """Let a command end with one line on standard error and exit code 1, never a traceback.
+
+    The line names the database: whoever works on another one than they think finds nothing there.
+    """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with force_locale("en"):
+        with force_locale("en"), _naming_the_database():
             _refuse_no_text(kwargs.values())
             try:
                 return command(*args, **kwargs)
@@ -82,6 +87,30 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise click.ClickException(_database_says(error)) from error
 
     return run
+
+
+@contextmanager
+def _naming_the_database() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        raise click.ClickException(with_database(error.message)) from error
+
+
+def with_database(said: str) -> str:
+    """A sentence, and which database it is about."""
+    return f"{said} {free_text.escaped(f'Database: {database_name()}.')}"
+
+
+def database_name() -> str:
+    """Which database is used: its file, or its server and name; without user, password and options."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        return url.database or "in memory"
+    host = url.host or url.query.get("host") or "this machine"
+    return f"{url.database} on {host}{f':{url.port}' if url.port else ''}"
 
 
 def _refuse_no_text(values: Iterable[object]) -> None:

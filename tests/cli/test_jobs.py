@@ -48,7 +48,7 @@ def test_once_fails_when_the_database_is_away(app: Flask, monkeypatch: pytest.Mo
     result = app.test_cli_runner().invoke(args=["jobs", "run", "--once"])
 
     assert result.exit_code == 1
-    assert result.stderr == "Error: The database can't be used: away.\n"
+    assert result.stderr.startswith("Error: The database can't be used: away. Database: ")
 
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")
