@@ -83,7 +83,8 @@ class RawSettings:
     port: str = _setting("8000", "Port that the server listens on.")
     base_url: str = _setting(
         "",
-        "Address that people and scripts use; links in mails begin with it. "
+        "Address that people and scripts use, with a path where the portal stands below one "
+        "(https://example.org/keys); links in mails begin with it. "
         "Default: http:// with the host and the port.",
     )
     database_url: str = _setting(
@@ -270,6 +271,16 @@ class Settings:
     def is_https(self) -> bool:
         """Whether people reach the portal through TLS."""
         return self.base_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """The base URL without its path, as browsers tell it."""
+        return self.base_url.removesuffix(self.path)
+
+    @property
+    def path(self) -> str:
+        """Below which path of its host the portal stands: ``/keys``; empty where it has all of it."""
+        return urlsplit(self.base_url).path
 
     @property
     def is_public(self) -> bool:

@@ -26,6 +26,7 @@ LOCAL = frozenset({ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe8
 """Private networks of IPv6 are taken from these (RFC 4193, RFC 4291); nobody outside is in them."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+")
+SUB_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 """What ``sslmode`` has to say; with libpq's default, prefer, whoever is in between can refuse TLS."""
 
@@ -61,23 +62,27 @@ def in_url(host: str) -> str:
 
 
 def base_url_of(text: str) -> str:
-    """Scheme, host and port, in small letters, as browsers send them."""
-    text = text.lower().rstrip("/")
+    """Scheme, host and port, in small letters, as browsers send them; and a path, if there is one."""
+    text = text.rstrip("/")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
         raise ConfigurationError(f"PORTAL_BASE_URL can't be read: {error}.") from error
     if parts.scheme not in {"http", "https"} or not host or port == 0:
         raise ConfigurationError("PORTAL_BASE_URL must begin with http:// or https:// and a host.")
-    if parts.path or parts.query or parts.fragment or parts.username:
-        raise ConfigurationError("PORTAL_BASE_URL is scheme, host and port only: no path, query or user.")
+    if parts.query or parts.fragment or parts.username:
+        raise ConfigurationError("PORTAL_BASE_URL is scheme, host, port and path only: no query or user.")
+    if not SUB_PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
+        raise ConfigurationError(
+            "PORTAL_BASE_URL has a path of other characters than letters, digits, dots, hyphens and slashes."
+        )
     if not HOST.fullmatch(host):
         raise ConfigurationError(
             "PORTAL_BASE_URL has a host of other characters than letters, digits, dots and hyphens: "
             "write a name in other letters as xn--…"
         )
-    return text
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
 
 
 def origins_of(text: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask
 from werkzeug.local import LocalProxy
 
-from config import load_settings, unknown_names
+from config import Settings, load_settings, unknown_names
 from portal import api, cli, failures, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, db, engine_options, login_manager, prepare_engine
@@ -54,7 +54,8 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, is_pooled=settings.is_pooled),
-        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
+        SESSION_COOKIE_NAME=_cookie_name(settings),
+        SESSION_COOKIE_PATH=settings.path or "/",
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -96,6 +97,13 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     api.init_app(app)
     cli.init_app(app)
     return app
+
+
+def _cookie_name(settings: Settings) -> str:
+    """With a prefix that browsers hold it to (RFC 6265bis, 4.1.3); that of the host allows no path."""
+    if not settings.is_https:
+        return "session"
+    return "__Secure-session" if settings.path else "__Host-session"
 
 
 def _tell_unknown_settings(overrides: Mapping[str, str]) -> None:

@@ -31,7 +31,11 @@ USELESS = {
         "http://localhost:0",
         "http://local host",
         "https://schlüssel.example",
-        "http://localhost/portal",
+        "http://localhost/a b",
+        "http://localhost/../x",
+        "http://localhost//x",
+        "http://localhost/%2e",
+        "http://localhost/kéys",
     ),
     "DATABASE_URL": (
         "mysql://portal@localhost/portal",
@@ -114,6 +118,15 @@ def test_a_base_url_is_the_same_in_any_letters(tmp_path: Path) -> None:
     )
 
     assert settings.base_url == "http://localhost:80"
+
+
+def test_a_path_of_the_base_url_stays_as_it_is_written(tmp_path: Path) -> None:
+    home = {"PORTAL_INSTANCE_PATH": str(tmp_path)}
+    settings = load_settings({**home, "PORTAL_BASE_URL": "HTTP://LocalHost:80/Keys/v1/"})
+
+    assert settings.base_url == "http://localhost:80/Keys/v1"
+    assert (settings.origin, settings.path) == ("http://localhost:80", "/Keys/v1")
+    assert load_settings({**home, "PORTAL_BASE_URL": "http://localhost/"}).path == ""
 
 
 NAMES = [each.name for each in fields(RawSettings)]

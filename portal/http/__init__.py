@@ -8,6 +8,7 @@ from portal.http import gate, headers, limited, logs
 from portal.http.cookies import PagesOnlySession
 from portal.http.proxy import TrustedProxies
 from portal.http.request import client_address, request_id
+from portal.http.sub_path import SubPath
 
 __all__ = ["client_address", "init_app", "request_id"]
 
@@ -21,3 +22,5 @@ def init_app(app: Flask) -> None:
     limited.init_app(app)
     headers.init_app(app)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings)  # type: ignore[method-assign]  # Flask's way
+    if settings.path:
+        app.wsgi_app = SubPath(app.wsgi_app, settings.path)  # type: ignore[method-assign]  # the same

@@ -129,7 +129,7 @@ def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
     return defaults | {
         "PORTAL_INSTANCE_PATH": str(folder / "instance"),
         "PORTAL_DATABASE_URL": url,
-        "PORTAL_BASE_URL": settings.base_url,
+        "PORTAL_BASE_URL": settings.origin,
         "PORTAL_KEY_PREFIX": settings.key_prefix,
         "PORTAL_KEYS_PER_ACCOUNT": str(CAP),
         "PORTAL_SECRET_KEY": secrets.token_urlsafe(32),

@@ -193,7 +193,7 @@ def _ask_again(check: Callable[[], ResponseReturnValue | None], error: RuleError
 
 def _check(level: int, consent: bool) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
-        target = request.full_path.rstrip("?") if request.method == "GET" else None
+        target = request.script_root + request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("auth.sign_in", next=target))
     if current_user.level < level:
         abort(404)

@@ -65,6 +65,7 @@ REFUSED = [
     Sent("OPTIONS", "/api/whoami/key", {"Access-Control-Request-Method": "GET"}),
     Sent("POST", "/signin", FORM, b"password=x"),
     Sent("POST", f"/password/reset/{TOKEN}", FORM, b"password=x"),
+    Sent("GET", "/keys/api/whoami/key"),
     Sent("GET", "/metrics", BASIC),
     Sent("GET", "/metrics", OWN),
     Sent("HEAD", "/api/whoami/key"),
@@ -139,6 +140,30 @@ def test_the_portal_works_at_another_port(front: Front, portal: Portal) -> None:
         assert wire.get("/account/keys").status == 200
 
 
+def test_the_portal_works_below_a_path(
+    kind: tuple[type[Front], str], portals: Portals, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    portal = portals(kind[1], f"{HOST}/keys")
+    front = kind[0](tmp_path_factory.mktemp("front") / "home", portal.server.port, kind[1], HOST)
+    front.start()
+    made, alice = portal.make_key(), portal.cast.alice
+    with Secure(front, HOST) as wire:
+        assert wire.get("/keys/api/whoami/key", **made.headers).status == 200
+        assert wire.get("/api/whoami/key", **made.headers).status == wire.get("/signin").status == 404
+        told = wire.get("/.well-known/oauth-authorization-server/keys").json
+        assert told["introspection_endpoint"] == f"https://{HOST}/keys/api/introspect"
+        wire.headers |= {"Origin": f"https://{HOST}", "Sec-Fetch-Site": "same-origin"}
+        signed = wire.submit("/keys/signin", {"username": alice.email, "password": alice.password})
+        assert (signed.status, signed.headers["Location"]) == (303, "/keys/account/keys")
+        assert "__Secure-session=" in signed.headers["Set-Cookie"]
+        assert "Path=/keys;" in f"{signed.headers['Set-Cookie']};"
+        page = wire.get("/keys/account/keys").page
+        links = [str(tag.get("href") or tag.get("action")) for tag in page.select("[href], form[action]")]
+        assert [link for link in links if not link.startswith(("/keys", "#", "data:"))] == []
+        assert [wire.get(link).status for link in links if "/static/" in link] != []
+    front.stop()
+
+
 def test_without_the_portal_no_log_holds_what_opens_something(
     kind: tuple[type[Front], str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -149,6 +174,7 @@ def test_without_the_portal_no_log_holds_what_opens_something(
         Sent("POST", f"/password/reset/{TOKEN}", FORM, b"password=x"),
         *(Sent("GET", f"/{door}/{TOKEN}") for door in ("setup", "unlock", "confirm-email", "stop-email")),
         Sent("POST", f"/api/confirm/signup/{TOKEN}"),
+        Sent("GET", f"/keys/confirm/{TOKEN}"),
         Sent("POST", f"/confirm/{TOKEN}", FORM, b"x" * 3_000_000),
         Sent("GET", "/api/whoami/key", BASIC),
         Sent("GET", "/api/whoami/key", OWN),
