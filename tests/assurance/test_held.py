@@ -144,6 +144,7 @@ def test_between_the_door_and_the_view(scene: Scene, database: Database, act: Ac
 
 
 GOOD_BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/available/username"): {"username": "a free name"},
     ("PATCH", "/account"): {"bio": "late"},
     ("POST", "/apikeys"): {"name": "late", "level": 1, "expiresIn": 3600},
     ("POST", "/apikeys/<key>/rotate"): {"overlap": 3600},
