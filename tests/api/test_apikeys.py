@@ -20,7 +20,8 @@ A_YEAR = 365 * 24 * 60 * 60
 WANTED = {"name": "ci", "level": 3, "expiresIn": 3600}
 CONTRACT = {"key", "level", "name", "createdAt", "expiresAt", "userId"}
 UNBOUND = {
-    "kind": "account", "environment": None, "networks": [], "notBefore": None, "maxIdle": None,
+    "kind": "account", "environment": None, "networks": [], "audiences": [],
+    "notBefore": None, "maxIdle": None,
     "callsPerMinute": None, "callsPerDay": None, "note": "", "replaces": None, "retiresAt": None,
 }  # fmt: skip
 FACTS = CONTRACT | set(UNBOUND)
@@ -337,6 +338,7 @@ def test_a_key_of_level_4_rotates_itself_and_ends_when_the_old_one_would_have(
 
 CONDITIONS: dict[str, Any] = {
     "networks": ["192.0.2.0/24", "!192.0.2.7", "2001:DB8::1"],
+    "audiences": ["orders", " billing", "orders"],
     "notBefore": "2026-01-01T01:00:00+01:00",
     "maxIdle": 3600,
     "environment": "test",
@@ -346,6 +348,7 @@ CONDITIONS: dict[str, Any] = {
 }
 KEPT = CONDITIONS | {
     "networks": ["192.0.2.0/24", "!192.0.2.7/32", "2001:db8::1/128"],
+    "audiences": ["orders", "billing"],
     "notBefore": "2026-01-01T00:00:00.000Z",
     "note": "For me",
 }
@@ -379,6 +382,10 @@ def test_what_a_key_is_bound_to_is_asked_for_and_told_to_its_owner_only(
         ({"kind": "robot", "networks": ["x"]}, "kindInvalid"),
         ({"networks": "192.0.2.0/24"}, "fieldInvalid"),
         ({"networks": [1]}, "fieldInvalid"),
+        ({"audiences": "orders"}, "fieldInvalid"),
+        ({"audiences": [["orders"]]}, "fieldInvalid"),
+        ({"audiences": ["Orders"]}, "audiencesInvalid"),
+        ({"audiences": [f"orders-of-the-year-{number}" for number in range(40)]}, "audiencesTooLong"),
         ({"networks": ["192.0.2.0/33"], "maxIdle": 0}, "networksInvalid"),
         ({"networks": ["fe80::1%eth0"]}, "networksInvalid"),
         ({"networks": ["2001:db8::%a b/64"]}, "networksInvalid"),

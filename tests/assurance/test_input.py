@@ -29,8 +29,8 @@ ACCOUNT_FIELDS = {
 }
 KEY_FIELDS = {"key", "name", "level", "createdAt", "expiresAt", "userId"}
 MORE_KEY_FIELDS = {
-    "kind", "environment", "networks", "notBefore", "maxIdle", "callsPerMinute", "callsPerDay", "note",
-    "replaces", "retiresAt",
+    "kind", "environment", "networks", "audiences", "notBefore", "maxIdle", "callsPerMinute", "callsPerDay",
+    "note", "replaces", "retiresAt",
 }  # fmt: skip
 """What an answer may have beyond the contract's own names."""
 OWN_COLUMNS = "id, email, role, status, consent_version, password_hash, mfa_enabled, created_at, removed_at"
