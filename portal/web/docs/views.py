@@ -31,6 +31,11 @@ CONDITIONS = (
         '["192.0.2.0/24", "!192.0.2.7"]',
         N_("Networks that it may be used from; after !, not from."),
     ),
+    (
+        "audiences",
+        '["orders"]',
+        N_("Services that it is good for, by the names that they ask under; of a service key its own."),
+    ),
     ("notBefore", '"2027-01-31T08:00:00Z"', N_("From when on it is good: a time before its end.")),
     ("maxIdle", "604800", N_("Seconds without use after which it ends: an hour or more.")),
     (
