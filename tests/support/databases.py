@@ -120,6 +120,13 @@ class Databases:
             yield Database(kind, self.postgres.create(name))
             self.postgres.drop(name)
 
+    @contextmanager
+    def copy(self, database: Database) -> Iterator[Database]:
+        """Give a copy of a PostgreSQL database that nobody is connected to."""
+        name = self._next_name()
+        yield Database("postgresql", self.postgres.create(name, database.url.rpartition("/")[2]))
+        self.postgres.drop(name)
+
     def _new_copy(self) -> tuple[str, Shape]:
         name = self._next_name()
         self.postgres.create(name, self._postgres_template)
