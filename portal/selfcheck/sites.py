@@ -27,16 +27,18 @@ def forged_forms(stage: Stage) -> None:
     foreign = fields_of(stage.call("GET", "/signin", client=stage.client()).text)
     known = {"username": owner.email, "password": owner.password}
     good = fields_of(shown.text) | known
-    for name, form, headers in (
-        ("without its token", known, own),
-        ("with the token of another session", foreign | known, own),
-        ("from another site, by Sec-Fetch-Site", good, {"Sec-Fetch-Site": "cross-site"}),
-        ("from another site, by Origin", good, {"Origin": EVIL}),
-        ("from another site, by Referer", good, {"Referer": f"{EVIL}/signin"}),
-        ("from a site without a name", good, {"Origin": "null"}),
+    for name, form, headers, refusals in (
+        ("without its token", known, own, {400}),
+        ("with the token of another session", foreign | known, own, {422}),  # it is asked once more
+        ("from another site, by Sec-Fetch-Site", good, {"Sec-Fetch-Site": "cross-site"}, {400, 403}),
+        ("from another site, by Origin", good, {"Origin": EVIL}, {400, 403}),
+        ("from another site, by Referer", good, {"Referer": f"{EVIL}/signin"}, {400, 403}),
+        ("from a site without a name", good, {"Origin": "null"}, {400, 403}),
     ):
         answer = stage.call("POST", "/signin", client=client, data=form, headers=headers)
-        hold(answer.status_code in {400, 403, 422}, f"a form {name} was answered with {answer.status_code}")
+        hold(answer.status_code in refusals, f"a form {name} was answered with {answer.status_code}")
+        inside = stage.call("GET", "/account/keys", client=client)
+        hold(inside.status_code == 302, f"a form {name} signed somebody in")
     hold(
         "frame-ancestors 'none'" in shown.headers["Content-Security-Policy"], "another site may frame a page"
     )
