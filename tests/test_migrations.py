@@ -164,6 +164,24 @@ def test_the_way_down_opens_no_key_that_was_bound_or_rotated(empty: Database, tm
     assert ["older portal" in (event.reason or "") for event in told] == [True] * 4 + [False]
 
 
+def test_the_way_down_opens_no_key_to_services_that_it_was_not_for(empty: Database, tmp_path: Path) -> None:
+    """Before 0010 the portal knew nothing of audiences."""
+    upgrade(empty.url, tmp_path, "0010")
+    fill(empty)
+    with empty.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO api_keys (id, account_id, name, level, digest, pepper_id, created_at, expires_at,"
+            f" audiences) SELECT '{KEY[:-1]}2', account_id, 'orders', level, digest, pepper_id, created_at,"
+            " expires_at, 'orders' FROM api_keys"
+        )
+
+    downgrade(empty.url, tmp_path, "0009")
+
+    assert empty.execute("SELECT name FROM api_keys WHERE revoked_at IS NULL") == [("ci",)]
+    told = empty.execute("SELECT action, reason FROM audit_events WHERE action = 'key:revoked'")
+    assert [(action, "older portal" in reason) for action, reason in told] == [("key:revoked", True)]
+
+
 def test_the_newest_tables_are_those_of_the_models(empty: Database, tmp_path: Path) -> None:
     upgrade(empty.url, tmp_path)
     with empty.connect() as connection:
