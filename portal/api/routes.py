@@ -14,6 +14,17 @@ from portal.api.key_schemas import (
 )
 from portal.api.leak_schemas import GithubReports, GithubVerdicts, LeakReport
 from portal.api.route import Door, Route
+from portal.api.route_errors import (
+    BODY,
+    CONDITIONS,
+    CREATION,
+    PASSWORD,
+    PROFILE,
+    ROTATION,
+    SIGN_IN,
+    SIGN_IN_REFUSED,
+    SIGN_UP,
+)
 from portal.api.schemas import (
     AccountAnswer,
     AccountChanges,
@@ -33,63 +44,6 @@ from portal.api.schemas import (
     Tokens,
 )
 from portal.permissions import N_, READ_ACCOUNT, READ_OTHERS, WRITE_ACCOUNT
-
-BODY = ("postBodyMissing", "bodyNotJson", "fieldInvalid", "unsupportedMediaType", "bodyTooLarge")
-SIGN_UP = ("emailMissing", "emailInvalid", "emailUnreachable", "languageMissing", "unsupportedLanguage")
-SIGN_IN = ("usernameMissing", "passwordMissing")
-SIGN_IN_REFUSED = ("signInFailed", "accountBlocked", "accountLocked")
-CREATION = (
-    "nameMissing",
-    "nameTooLong",
-    "nameNotPrintable",
-    "levelMissing",
-    "levelNotNumeric",
-    "invalidLevel",
-    "expiresInMissing",
-    "expiresInNotNumeric",
-    "expiresInHigherThanMaximum",
-    "keyLevelExceedsRoleLevel",
-)
-CONDITIONS = (
-    "kindInvalid",
-    "serviceKeyLevel",
-    "networksInvalid",
-    "networksTooLong",
-    "audiencesInvalid",
-    "audiencesTooLong",
-    "serviceAudience",
-    "notBeforeInvalid",
-    "maxIdleInvalid",
-    "environmentInvalid",
-    "noteTooLong",
-    "noteNotPrintable",
-    "callsPerMinuteInvalid",
-    "callsPerDayInvalid",
-    "conditionsExceedKey",
-    "tooManyKeys",
-)
-ROTATION = ("tooManyKeys", "keyLevelExceedsRoleLevel", "notBeforeInvalid", "conditionsExceedKey")
-PROFILE = (
-    "usernameMissing",
-    "usernameInvalid",
-    "usernameReserved",
-    "usernameTaken",
-    "bioTooLong",
-    "bioNotPrintable",
-    *SIGN_UP[3:],
-    "consentRequired",
-)
-PASSWORD = (
-    "emailMissing",
-    "emailInvalid",
-    "emailUnreachable",
-    "passwordWrong",
-    "passwordTooShort",
-    "passwordTooLong",
-    "passwordTooCommon",
-    "passwordHasContext",
-    "passwordTooSimple",
-)
 
 
 def _routes_of(door: Door) -> tuple[Route, ...]:
