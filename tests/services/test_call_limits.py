@@ -322,8 +322,9 @@ def test_the_limits_can_be_switched_off(new_process: NewProcess, key: Key) -> No
 @pytest.mark.sqlite_only(reason="no database is asked")
 @pytest.mark.parametrize("per_minute", [1, 60, None])
 def test_machines_may_count_in_redis(
-    new_process: NewProcess, key: Key, redis: Redis, per_minute: int | None
+    new_process: NewProcess, key: Key, redis: Redis, clock: Clock, per_minute: int | None
 ) -> None:
+    clock.to(NOON)
     limits = [new_process(PORTAL_LIMITS_STORE=redis.url) for _ in range(2)]
     key = key._replace(calls_per_minute=per_minute, calls_per_day=100)
 
