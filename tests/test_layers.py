@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PORTAL = Path(__file__).resolve().parents[1] / "portal"
+from tests.support.house_rules import assert_none, lines_with, place, python_files, tree_of
+
 DOORS = {"web", "api", "cli", "jobs"}
 MAY_IMPORT = {
     "extensions": set(),
@@ -20,70 +21,129 @@ MAY_IMPORT = {
     "transports": set(),
     "services": {"clock", "extensions", "models", "permissions", "services", "transports"},
 }
-FILES = sorted(PORTAL.rglob("*.py"))
+FRAMEWORKS = {"flask", "flask_login", "flask_wtf", "flask_babel", "wtforms", "werkzeug"}
+COMMITTING = {"commit", "flush", "add_all"}
+TIMES = ("datetime.now", "datetime.utcnow", "time.time(", "time_ns(", "date.today")
 
 
 def name_of(path: Path) -> str:
     """The room that a file is in: a package or a module right below portal."""
-    return path.relative_to(PORTAL).parts[0].removesuffix(".py")
+    parts = path.parts
+    return parts[len(parts) - parts[::-1].index("portal")].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and the whole name of each import; one that is relative keeps its dots."""
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            module = "." * node.level + (node.module or "")
+            yield from ((alias.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
-def rooms(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imports(path) if name.startswith("portal.")}
+def rooms(path: Path) -> Iterator[tuple[int, str]]:
+    for line, name in imports(path):
+        if name.startswith("portal."):
+            yield line, name.split(".")[1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PORTAL)))
-def test_imports_run_one_way(path: Path) -> None:
+def may_import(own: str, room: str) -> bool:
+    if room == "selfcheck" and own not in {"selfcheck", "cli"}:
+        return False  # what tries to break the rules is called by its command only
+    if own in {"web", "api"} and room in DOORS - {own}:
+        return False  # two doors share the rules, and nothing else
+    if own == "http" and room in DOORS:
+        return False
+    return own not in MAY_IMPORT or room in MAY_IMPORT[own] | {own}
+
+
+def wrong_ways(path: Path) -> Iterator[str]:
     own = name_of(path)
-    allowed = MAY_IMPORT.get(own)
-
-    if allowed is not None:
-        assert rooms(path) - {own} <= allowed
-    if own in {"web", "api"}:
-        assert not rooms(path) & (DOORS - {own}), "two doors share the rules, and nothing else"
-    if own == "http":
-        assert not rooms(path) & DOORS
-    if "selfcheck" in rooms(path):
-        assert own in {"selfcheck", "cli"}, "what tries to break the rules is called by its command only"
+    for line, room in rooms(path):
+        if not may_import(own, room):
+            yield f"{place(path, line)}: {own} may not import {room}"
 
 
-@pytest.mark.parametrize("path", sorted((PORTAL / "services").glob("*.py")), ids=lambda path: path.stem)
-def test_the_rules_know_no_flask_and_no_forms(path: Path) -> None:
-    found = {name.split(".")[0] for name in imports(path)}
+def relative(path: Path) -> Iterator[str]:
+    for line, name in imports(path):
+        if name.startswith("."):
+            yield f"{place(path, line)}: {name}"
 
-    assert not found & {"flask", "flask_login", "flask_wtf", "flask_babel", "wtforms", "werkzeug"}
+
+def frameworks(path: Path) -> Iterator[str]:
+    if name_of(path) == "services":
+        for line, name in imports(path):
+            if name.split(".")[0] in FRAMEWORKS:
+                yield f"{place(path, line)}: {name}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PORTAL)))
-def test_only_services_commit(path: Path) -> None:
+def commits(path: Path) -> Iterator[str]:
     if name_of(path) == "services":
         return
-    calls = {
-        node.func.attr
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
+    for node in ast.walk(tree_of(path)):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in COMMITTING:
+            yield f"{place(path, called.lineno)}: {called.attr}"
+    for line, name in imports(path):
+        if name == "portal.services.transaction.transaction":
+            yield f"{place(path, line)}: {name}"
 
-    assert not calls & {"commit", "flush", "add_all"}
-    assert "portal.services.transaction.transaction" not in set(imports(path))
 
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PORTAL)))
-def test_the_clock_is_the_only_source_of_time(path: Path) -> None:
+def other_clocks(path: Path) -> Iterator[str]:
     if path.stem == "clock":
         return
-    text = path.read_text()
+    moving = () if name_of(path) == "selfcheck" else ("taken_in_hand",)
+    for source in (*TIMES, *moving):
+        yield from (f"{where}: {source}" for where in lines_with(path, source))
 
-    if name_of(path) != "selfcheck":
-        assert "taken_in_hand" not in text, "only the self-check moves the time"
-    for source in ("datetime.now", "datetime.utcnow", "time.time(", "time_ns(", "date.today"):
-        assert source not in text
+
+def test_imports_run_one_way() -> None:
+    assert_none(found for path in python_files("portal") for found in wrong_ways(path))
+
+
+def test_imports_are_absolute() -> None:
+    assert_none(found for path in python_files("portal") for found in relative(path))
+
+
+def test_the_rules_know_no_flask_and_no_forms() -> None:
+    assert_none(found for path in python_files("portal/services") for found in frameworks(path))
+
+
+def test_only_services_commit() -> None:
+    assert_none(found for path in python_files("portal") for found in commits(path))
+
+
+def test_the_clock_is_the_only_source_of_time() -> None:
+    assert_none(found for path in python_files("portal") for found in other_clocks(path))
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "line"),
+    [
+        (wrong_ways, "models/a.py", "from portal.services import keys"),
+        (wrong_ways, "web/a.py", "import portal.api.body"),
+        (wrong_ways, "api/keys/a.py", "from portal.jobs import run"),
+        (wrong_ways, "http/a.py", "from portal.web import pages"),
+        (wrong_ways, "web/a.py", "from portal import selfcheck"),
+        (wrong_ways, "clock.py", "from portal.permissions import Role"),
+        (relative, "web/a.py", "from . import forms"),
+        (frameworks, "services/a.py", "from flask import request"),
+        (frameworks, "services/keys/a.py", "import wtforms.validators"),
+        (commits, "web/a.py", "db.session.commit()"),
+        (commits, "jobs.py", "session().flush()"),
+        (commits, "cli/a.py", "from portal.services.transaction import transaction"),
+        (other_clocks, "services/a.py", "now = datetime.now()"),
+        (other_clocks, "web/a.py", "with taken_in_hand():"),
+    ],
+)
+def test_each_rule_names_every_file_and_line_that_breaks_it(rule, where, line, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "portal" / where
+    file.parent.mkdir(parents=True)
+    file.write_text(f"import ast\n{line}\n\n{line}\n")
+
+    with pytest.raises(AssertionError) as told:
+        assert_none(rule(file))
+
+    assert f"{file}:2: " in str(told.value)
+    assert f"{file}:4: " in str(told.value)
