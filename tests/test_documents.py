@@ -9,7 +9,6 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-import pytest
 from flask import Flask
 
 from config import PREFIX, RawSettings
@@ -18,6 +17,7 @@ from portal.messages import SENTENCES
 from portal.models import Action, ActorKind, AuditEvent
 from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
 from tests.support.databases import ROOT
+from tests.support.house_rules import assert_none, place, python_files, tree_of
 
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
@@ -38,15 +38,22 @@ def first_words(name: str) -> list[str]:
     return [row[0].strip("`| ") for row in rows(name)]
 
 
-@pytest.mark.parametrize("field", fields(RawSettings), ids=lambda field: field.name)
-def test_every_setting_stands_in_its_document(field: object) -> None:
-    name = f"`{PREFIX}{field.name.upper()}`"  # type: ignore[attr-defined]
-    found = [row for row in rows("settings.md") if row[0].strip("| ") == name]
-    assert len(found) == 1, name
-    _name, default, meaning = found[0]
-    assert default == (f"`{field.default}`" if field.default else "–")  # type: ignore[attr-defined]
-    secret = " Secret." if field.metadata["secret"] else ""  # type: ignore[attr-defined]
-    assert meaning == field.metadata["meaning"] + secret  # type: ignore[attr-defined]
+def unlike_their_documents() -> Iterator[str]:
+    lines = document("settings.md").splitlines()
+    for field in fields(RawSettings):
+        name = f"`{PREFIX}{field.name.upper()}`"
+        default = f"`{field.default}`" if field.default else "–"
+        meaning = field.metadata["meaning"] + (" Secret." if field.metadata["secret"] else "")
+        asked = f"| {name} | {default} | {meaning} |"
+        told = [number for number, line in enumerate(lines, 1) if line.startswith(f"| {name} |")]
+        if len(told) != 1:
+            yield f"{place(DOCS / 'settings.md', 1)}: {name} stands there {len(told)} times, and not once"
+        elif lines[told[0] - 1] != asked:
+            yield f"{place(DOCS / 'settings.md', told[0])}: {name} is not told as config.py has it: {asked}"
+
+
+def test_every_setting_stands_in_its_document() -> None:
+    assert_none(unlike_their_documents())
 
 
 def test_no_setting_stands_there_that_is_not() -> None:
@@ -110,32 +117,47 @@ def test_the_files_that_are_handed_out_hide_the_token_of_each_link(app: Flask) -
     assert all("access_log /var/log/nginx/chatelaine.log chatelaine;" in part for part in servers)
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")]),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_links_between_documents_lead_somewhere(path: Path) -> None:
-    for target, _anchor in LINK.findall(path.read_text("utf-8")):
-        if not target.startswith(("http:", "https:", "mailto:")):
-            assert (path.parent / target).exists(), target
+def dead_links(path: Path) -> Iterator[str]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for target, _anchor in LINK.findall(line):
+            if not target.startswith(("http:", "https:", "mailto:")) and not (path.parent / target).exists():
+                yield f"{place(path, number)}: {target}"
 
 
-def public(path: Path) -> Iterator[tuple[str, ast.AST]]:
+def test_links_between_documents_lead_somewhere() -> None:
+    assert_none(
+        found for path in sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")]) for found in dead_links(path)
+    )
+
+
+def public(path: Path) -> Iterator[tuple[int, str, ast.AST]]:
     """What a module offers: itself, its functions, its classes and their methods."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     if path.stat().st_size:
-        yield path.name, tree
-    places = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
-    for place in places:
-        for node in place.body:  # type: ignore[attr-defined]  # modules and classes have one
+        yield 1, path.name, tree
+    scopes: list[ast.Module | ast.ClassDef] = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef))]
+    for scope in scopes:
+        for node in scope.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                yield node.name, node
+                yield node.lineno, node.name, node
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "portal").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_everything_public_says_why_it_is_there(path: Path) -> None:
-    missing = [name for name, node in public(path) if not ast.get_docstring(node)]  # type: ignore[arg-type]
-    assert not missing
+def unexplained(path: Path) -> Iterator[str]:
+    for line, name, node in public(path):
+        if not ast.get_docstring(node):  # type: ignore[arg-type]
+            yield f"{place(path, line)}: {name} has no docstring"
+
+
+def test_everything_public_says_why_it_is_there() -> None:
+    assert_none(found for path in python_files("portal") for found in unexplained(path))
+
+
+def test_these_rules_name_every_file_and_line(tmp_path: Path) -> None:
+    page, module = tmp_path / "a.md", tmp_path / "a.py"
+    page.write_text("[one](nowhere.md)\n[self](a.md#b), [net](https://a.test)\n[two](../no/where)\n")
+    module.write_text("class Key:\n    def revoke(self):\n        pass\n\n\ndef _own():\n    pass\n")
+
+    assert list(dead_links(page)) == [f"{page}:1: nowhere.md", f"{page}:3: ../no/where"]
+    assert [found.removeprefix(f"{module}:").split()[:2] for found in unexplained(module)] == [
+        ["1:", "a.py"], ["1:", "Key"], ["2:", "revoke"],
+    ]  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from portal.promises import PROMISES
 from tests.mutants.__main__ import sum_up
 from tests.mutants.copies import Verdict
-from tests.mutants.table import Inapplicable, Mutant, choose, load_table, mutated
+from tests.mutants.table import HERE, Inapplicable, Mutant, choose, load_table, mutated
 from tests.support.databases import KINDS, ROOT
+from tests.support.house_rules import assert_none, lines_with, tree_of
 
 LEAST = 400
 MOST_EXPLAINED = 0.03
@@ -55,21 +58,57 @@ def test_few_are_explained_instead_of_noticed() -> None:
     assert sum(bool(each.equivalent) for each in TABLE) <= MOST_EXPLAINED * len(TABLE)
 
 
-@pytest.mark.parametrize("mutant", TABLE, ids=lambda each: each.id)
-def test_each_breaks_the_code_as_it_is_in_one_place(mutant: Mutant) -> None:
-    for path, text in mutated(ROOT, mutant).items():
-        if path.suffix == ".py":
-            whole = ast.dump(ast.parse(path.read_text("utf-8")))
-            assert ast.dump(ast.parse(text)) != whole, "it changes nothing"
+def place_of(mutant: Mutant) -> str:
+    """The line of the table that the mutant begins on."""
+    subject, _, name = mutant.id.partition("/")
+    return next(lines_with(HERE / f"{subject}.toml", f'id = "{name}"'))
 
 
-@pytest.mark.parametrize("mutant", TABLE, ids=lambda each: each.id)
-def test_each_names_tests_and_a_promise_that_there_are(mutant: Mutant) -> None:
-    assert mutant.tests
-    assert [test for test in mutant.tests if not is_there(test)] == []
-    assert mutant.database in KINDS
-    assert not mutant.promise or mutant.promise in PROMISES
-    assert not mutant.equivalent or mutant.equivalent.endswith("."), "it is explained in a sentence"
+def misfit(mutant: Mutant) -> Iterator[str]:
+    """Why the code can't be broken like this any more."""
+    try:
+        texts = mutated(ROOT, mutant)
+    except Inapplicable as error:
+        yield str(error)
+        return
+    for path, text in texts.items():
+        if path.suffix == ".py" and ast.dump(ast.parse(text)) == ast.dump(tree_of(path)):
+            yield f"{mutant.id}: it changes nothing"
+
+
+def untold(mutant: Mutant) -> Iterator[str]:
+    """What is wrong with the tests and the promise that it names."""
+    if not mutant.tests:
+        yield f"{mutant.id}: no test must notice it"
+    yield from (f"{mutant.id}: there is no {test}" for test in mutant.tests if not is_there(test))
+    if mutant.database not in KINDS:
+        yield f"{mutant.id}: there is no database {mutant.database}"
+    if mutant.promise and mutant.promise not in PROMISES:
+        yield f"{mutant.id}: there is no promise {mutant.promise}"
+    if mutant.equivalent and not mutant.equivalent.endswith("."):
+        yield f"{mutant.id}: it is not explained in a sentence"
+
+
+def test_each_breaks_the_code_as_it_is_in_one_place() -> None:
+    assert_none(f"{place_of(each)}: {why}" for each in TABLE for why in misfit(each))
+
+
+def test_each_names_tests_and_a_promise_that_there_are() -> None:
+    assert_none(f"{place_of(each)}: {why}" for each in TABLE for why in untold(each))
+
+
+def test_each_that_is_wrong_is_named_with_what_is_wrong() -> None:
+    [first, *_] = TABLE
+    [edit, *_] = first.edits
+    bad = "x"
+
+    assert list(misfit(replace(first, edits=(replace(edit, after=edit.before),)))) == [
+        f"{first.id}: it changes nothing"
+    ]
+    assert len(list(misfit(replace(first, edits=(replace(edit, before="nowhere at all"),))))) == 1
+    assert len(list(untold(replace(first, tests=(), database=bad, promise=bad, equivalent=bad)))) == 4
+    assert len(list(untold(replace(first, tests=("tests/test_mail.py::test_x", "tests/x.py"))))) == 2
+    assert re.fullmatch(r"tests/mutants/\w+\.toml:\d+", place_of(first))
 
 
 def test_whatever_fits_no_longer_is_told_in_a_sentence() -> None:
