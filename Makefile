@@ -92,6 +92,11 @@ lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for n
 	@$(LOCK) tests/clients/others/requirements-clients.in \
 	    --output-file tests/clients/others/requirements-clients.txt
 
+.PHONY: release
+release: ## Tag the version of pyproject.toml, if the changelog and the tree are ready for it
+	@scripts/setup.sh lint
+	@$(BIN)/python scripts/release.py
+
 .PHONY: clean
 clean: ## Remove the virtual environment and everything that was built; keeps instance/
 	@rm -rf .venv .venv-bench .venv-clients node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
