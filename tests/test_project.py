@@ -1,8 +1,9 @@
-"""What people who join find at the root: the licence, and checks before each commit that are the lint's."""
+"""What people who join look for is there and true: the licence, the check before a commit, the maps."""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 
 import yaml
@@ -35,3 +36,13 @@ def test_before_a_commit_runs_what_the_lint_runs_and_nothing_else() -> None:
 
 def test_templates_send_no_weakness_into_an_open_issue() -> None:
     assert "SECURITY.md" in read(".github/ISSUE_TEMPLATE/bug.md")
+
+
+def test_the_index_has_each_decision_by_its_number_and_title() -> None:
+    told = re.findall(r"^- \[((\d+)\. .+)\]\((.+)\)$", read("docs/decisions/README.md"), re.MULTILINE)
+    files = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+    assert [(f"# {title}", name) for title, number, name in sorted(told, key=lambda each: int(each[1]))] == [
+        (path.read_text("utf-8").partition("\n")[0], path.name) for path in files
+    ]
+    assert all(name.startswith(f"{int(number):04}-") for _title, number, name in told)
