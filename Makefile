@@ -83,6 +83,11 @@ guards: ## Write down the guards of the databases (portal/models/guards) as the 
 	@scripts/setup.sh lint
 	@PYTHONPATH=. $(BIN)/python scripts/guards.py 2>/dev/null
 
+.PHONY: drawing
+drawing: ## Draw the house (docs/images/architecture.svg) from the imports
+	@scripts/setup.sh lint
+	@$(BIN)/python scripts/architecture.py
+
 .PHONY: lock
 lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for new versions)
 	@scripts/setup.sh lint
