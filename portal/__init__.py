@@ -20,9 +20,10 @@ from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
 from portal.redaction import redactor_of
-from portal.services import caps, moments, rotation, trouble
-from portal.services.actor import Actor
+from portal.services import caps, moments, rotation
 from portal.services.call_limits import CallLimits
+from portal.services.core import trouble
+from portal.services.core.actor import Actor
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.github_signatures import SigningKeys
 from portal.services.session_life import OWNER_LIFE

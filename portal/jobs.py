@@ -28,12 +28,11 @@ from portal.services import (
     recovery,
     retention,
     rotation,
-    sent_forms,
     signup,
-    trouble,
     usage_folding,
     waiting,
 )
+from portal.services.core import sent_forms, trouble
 from portal.services.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, DeliveryRefused, Transport
 

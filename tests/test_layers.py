@@ -86,7 +86,7 @@ def commits(path: Path) -> Iterator[str]:
         if isinstance(called, ast.Attribute) and called.attr in COMMITTING:
             yield f"{place(path, called.lineno)}: {called.attr}"
     for line, name in imports(path):
-        if name == "portal.services.transaction.transaction":
+        if name == "portal.services.core.transaction.transaction":
             yield f"{place(path, line)}: {name}"
 
 
@@ -132,7 +132,7 @@ def test_the_clock_is_the_only_source_of_time() -> None:
         (frameworks, "services/keys/a.py", "import wtforms.validators"),
         (commits, "web/a.py", "db.session.commit()"),
         (commits, "jobs.py", "session().flush()"),
-        (commits, "cli/a.py", "from portal.services.transaction import transaction"),
+        (commits, "cli/a.py", "from portal.services.core.transaction import transaction"),
         (other_clocks, "services/a.py", "now = datetime.now()"),
         (other_clocks, "web/a.py", "with taken_in_hand():"),
     ],

@@ -18,7 +18,7 @@ import portal.models  # noqa: F401  # fills the metadata
 from portal import clock, create_app
 from portal.extensions import Base
 from portal.models import Action
-from portal.services import audit
+from portal.services.core import audit
 from tests.conftest import close_app
 from tests.support.databases import KINDS, MIGRATIONS, Database, Databases, downgrade, upgrade
 from tests.support.settings import settings_for

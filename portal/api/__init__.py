@@ -16,7 +16,7 @@ from portal.api.openapi import ROUTE, document
 from portal.api.route import Door, Route, blueprint_name
 from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.http.cookies import csrf
-from portal.services.errors import RuleError
+from portal.services.core.errors import RuleError
 
 PREFIX = "/api"
 

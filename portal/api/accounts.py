@@ -17,7 +17,7 @@ from portal.http.limited import refuse_when_limited
 from portal.http.proving import proving
 from portal.models import Consent
 from portal.services import changes, limits, profile
-from portal.services.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput
 
 JWT_ONLY = ("password", "email")
 

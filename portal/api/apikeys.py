@@ -27,7 +27,7 @@ from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
 from portal.services import caps, key_lists, keys, limits, rotation
-from portal.services.errors import Forbidden, InvalidInput, NotFound
+from portal.services.core.errors import Forbidden, InvalidInput, NotFound
 from portal.services.issuing import Wanted, check_wanted
 from portal.services.key_lists import KeyStatus
 from portal.services.verification import CANONICAL_UUID

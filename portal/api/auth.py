@@ -25,11 +25,11 @@ from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
 from portal.services import jwt, limits
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
+from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
+from portal.services.core.outcomes import Outcome
 from portal.services.doorkeeper import STRANGER, Admission, Doorkeeper
-from portal.services.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.key_facts import KeyFacts
-from portal.services.verification import Outcome
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""

@@ -22,7 +22,7 @@ from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.audiences import check_audience
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
 
 if TYPE_CHECKING:

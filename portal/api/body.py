@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from flask import request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 UTF8 = ("utf-8", "utf8")
 """The one character set, and how many write it."""

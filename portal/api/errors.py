@@ -13,7 +13,7 @@ from portal.http import request_id
 from portal.http.headers import JSON_TYPE
 from portal.http.limited import too_many
 from portal.messages import sentence
-from portal.services.errors import (
+from portal.services.core.errors import (
     AccountBlocked,
     AccountLocked,
     AlreadyRotated,

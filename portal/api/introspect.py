@@ -22,8 +22,8 @@ from portal.http.headers import JSON_TYPE
 from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
 from portal.services import keys, operators
+from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
-from portal.services.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

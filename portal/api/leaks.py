@@ -22,7 +22,7 @@ from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.services import leaks, limits
-from portal.services.errors import InvalidInput, NotFound
+from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
 from portal.services.leaks import MOST_SECRETS, Leak, Reporter
 

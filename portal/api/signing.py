@@ -15,7 +15,7 @@ from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, SignedSession
 from portal.services import jwt, limits, recovery, sessions, signup
-from portal.services.errors import AccountBlocked, AccountLocked, InvalidInput
+from portal.services.core.errors import AccountBlocked, AccountLocked, InvalidInput
 
 
 def sign_up() -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from portal.models import Environment, KeyKind
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 from portal.services.audiences import parse_audiences
 from portal.services.conditions import Conditions, clean_note
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
 from portal.services.networks import parse_networks
 

@@ -9,7 +9,8 @@ import click
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Action
-from portal.services import free_text, listings
+from portal.services import listings
+from portal.services.core import free_text
 
 group = PlainGroup("record", help="List what was done.")
 

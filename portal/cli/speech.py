@@ -20,9 +20,9 @@ from portal.clock import iso
 from portal.extensions import settings
 from portal.messages import sentence
 from portal.redaction import hidden
-from portal.services import free_text
-from portal.services.errors import RuleError
-from portal.services.trouble import words_of
+from portal.services.core import free_text
+from portal.services.core.errors import RuleError
+from portal.services.core.trouble import words_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

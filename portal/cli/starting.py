@@ -9,8 +9,8 @@ from config import Settings
 from config_values import ConfigurationError
 from portal.extensions import db
 from portal.services import peppers
+from portal.services.core.trouble import Readiness, readiness_of
 from portal.services.readiness import unsafe_settings
-from portal.services.trouble import Readiness, readiness_of
 
 TAKES_NO_WRITES = (
     "The database takes no writes: it is a standby, or read-only. Let PORTAL_DATABASE_URL name the primary."

@@ -6,7 +6,7 @@ import os
 import pwd
 import socket
 
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 
 LONGEST = 64
 """Characters that are kept of a name."""

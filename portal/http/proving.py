@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from portal.http.request import client_address
 from portal.services import limits
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 
 @contextmanager

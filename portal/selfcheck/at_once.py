@@ -11,7 +11,7 @@ from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
 from portal.services import keys, operators, profile, rotation
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 
 Way = Callable[[Made], object]
 

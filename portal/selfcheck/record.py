@@ -18,7 +18,7 @@ from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Statu
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
 from portal.services import keys, looks, operators, profile, recovery, removal, rotation
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 
 Acts = tuple[Callable[[], object], Callable[[], object]]
 

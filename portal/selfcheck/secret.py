@@ -18,7 +18,7 @@ from portal.extensions import Base
 from portal.selfcheck.forms import browser, fields_of
 from portal.selfcheck.stage import DAY, Made, Person, Stage, hold
 from portal.services import keys, secrets
-from portal.services.sent_forms import Form
+from portal.services.core.sent_forms import Form
 
 
 def secret_once(stage: Stage) -> None:

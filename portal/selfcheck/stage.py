@@ -25,8 +25,8 @@ from portal.models import ActorKind, ApiKey, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
 from portal.services import keys, signup
-from portal.services.actor import Actor
-from portal.services.errors import RuleError
+from portal.services.core.actor import Actor
+from portal.services.core.errors import RuleError
 
 T = TypeVar("T")
 

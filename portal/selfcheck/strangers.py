@@ -12,6 +12,7 @@ from portal.models import Account, ApiKey, Status
 from portal.selfcheck.forms import browser, fields_of, own_site
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, NAME, REVOKED, UNKNOWN, Made, Person, Stage, hold
 from portal.services import keys, limits, secrets, sessions
+from portal.services.core import ids
 
 CHANGING = {"Date", "X-Request-Id", "RateLimit", "Retry-After"}
 MORE_THAN_ENOUGH = 70
@@ -29,7 +30,7 @@ def look_alike(stage: Stage) -> None:
     stage.act(lambda: keys.revoke_key(owner.actor, revoked.uuid))
     wrong = secrets.make_secret(stage.scratch.worker().config["PORTAL"].key_prefix)
     shown = {
-        "an unknown key": Made(str(secrets.uuid7()), wrong),
+        "an unknown key": Made(str(ids.uuid7()), wrong),
         "a living key": Made(living.id, wrong),
         "a revoked key": Made(revoked.id, wrong),
         "an expired key": Made(expired.id, wrong),
@@ -113,7 +114,7 @@ def anothers(stage: Stage) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):
         told = [
             _words(stage.call(method, f"/api/apikeys/{key}{path}/jwt", headers=token))
-            for key in (made.id, secrets.uuid7())
+            for key in (made.id, ids.uuid7())
         ]
         hold(told[0] == told[1], f"{method} tells that a key of somebody else is there")
         hold(told[0].startswith("404 "), f"{method} on the key of somebody else: {told[0][:40]}")

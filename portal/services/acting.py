@@ -2,7 +2,7 @@
 
 Between door and act a session can end, a key be revoked, a role fall. Whatever ends a right
 holds its account while it does so, and so does :func:`admit`: either the act comes first, or
-it is not done. :func:`portal.services.audit.record` takes no act of whom this did not admit.
+it is not done. :func:`portal.services.core.audit.record` takes no act of whom this did not admit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, ActorKind, ApiKey, Consent, KeyKind, SignedSession, Status
 from portal.permissions import effective_level
-from portal.services.actor import Actor
-from portal.services.errors import AccountBlocked, AccountLocked, ConsentLacking, Forbidden, NotAdmitted
+from portal.services.core.actor import Actor
+from portal.services.core.errors import AccountBlocked, AccountLocked, ConsentLacking, Forbidden, NotAdmitted
+from portal.services.core.outcomes import NO_LEVEL, Outcome
+from portal.services.core.transaction import lock_account, note_admitted
 from portal.services.session_life import may_go_on
-from portal.services.transaction import lock_account, note_admitted
-from portal.services.verification import NO_LEVEL, Outcome
 
 
 def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = True) -> Account:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from portal.models.key import AUDIENCES_LENGTH
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from config_values import ConfigurationError
 from portal.services.call_leases import DAY, MINUTE, Ask, Lease, Unused, lease_size, window_end
 from portal.services.call_stores import StoreAway, Taken
-from portal.services.trouble import words_of
+from portal.services.core.trouble import words_of
 
 if TYPE_CHECKING:
     from limits.storage import Storage

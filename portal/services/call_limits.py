@@ -36,7 +36,7 @@ from portal.services.call_leases import (
 )
 from portal.services.call_library import LibraryStore
 from portal.services.call_stores import CallStore, DatabaseStore, StoreAway
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 PAUSE = 2.0
 """Seconds between two looks at what is held and not used."""

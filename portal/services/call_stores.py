@@ -18,8 +18,8 @@ from portal import clock
 from portal.extensions import engine_options, prepare_engine
 from portal.models import CallWindow
 from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
-from portal.services.trouble import words_of
-from portal.services.upsert import dialect_of
+from portal.services.core.trouble import words_of
+from portal.services.core.upsert import dialect_of
 
 CONNECTIONS = 5
 BUSY_MS = 2000

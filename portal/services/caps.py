@@ -15,7 +15,7 @@ from portal.models import ApiKey
 from portal.permissions import Role
 from portal.services import by_role, key_states
 from portal.services.by_role import number_of
-from portal.services.errors import TooManyKeys
+from portal.services.core.errors import TooManyKeys
 
 NEARLY = 0.9
 """The share of the cap from which on pages warn."""

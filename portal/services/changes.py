@@ -10,10 +10,10 @@ from portal.models import Account, Consent
 from portal.permissions import WRITE_ACCOUNT
 from portal.services import profile, recovery
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import InvalidInput
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
+from portal.services.core.transaction import transaction
 from portal.services.reach import clean_reachable
-from portal.services.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from portal.models import (
     SignedSession,
 )
 from portal.services import counting
-from portal.services.transaction import transaction
+from portal.services.core.transaction import transaction
 
 KEPT = timedelta(days=30)
 """How long an ended session and a sent mail's row can still be looked at."""

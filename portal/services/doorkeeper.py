@@ -17,10 +17,11 @@ from portal.permissions import READ_OTHERS
 from portal.services import audiences
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
+from portal.services.core.outcomes import NO_LEVEL, Outcome
+from portal.services.core.trouble import words_of
 from portal.services.key_facts import KeyFacts
-from portal.services.trouble import words_of
 from portal.services.usage import UsageCollector
-from portal.services.verification import NO_LEVEL, Decision, Outcome, Verifier
+from portal.services.verification import Decision, Verifier
 
 
 class Credentials(NamedTuple):

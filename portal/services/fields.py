@@ -4,65 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from portal.models import LANGUAGES, Consent
-from portal.services import free_text
-from portal.services.errors import InvalidInput
+from portal.services.core import free_text
+from portal.services.core.errors import InvalidInput
 
 CONSENT_VERSION = "2026-11"
 """The version of the sentences that an owner agrees to; kept with each consent."""
 
 _USERNAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]{1,39}")
-_ENCODED_WORD = re.compile(r"=\?.*\?=")
-"""What readers of headers take for other letters (RFC 2047), and so for another address."""
 BIO_LENGTH = 2000
-
-
-def clean_email(text: str) -> str:
-    """A mail address as it is kept; InvalidInput when it is none, or no header can hold it.
-
-    Names of machines and of private networks are fine: the portal runs there too. Whether the
-    mail server takes its letters is another question (:mod:`portal.services.reach`).
-    """
-    if not text.strip():
-        raise InvalidInput("emailMissing", "email")
-    try:
-        address: str = _validate_email()(
-            text.strip(), check_deliverability=False, globally_deliverable=False
-        ).normalized
-    except ValueError as error:
-        raise InvalidInput("emailInvalid", "email") from error
-    if _ENCODED_WORD.search(address):
-        raise InvalidInput("emailInvalid", "email")
-    return address
-
-
-@cache
-def _validate_email() -> Callable[..., Any]:
-    """The check of addresses; it takes what only private mail reaches: ``.local``, ``localhost``, ``.test``.
-
-    What is left out by its name is ``.invalid``, which nothing ever reaches (RFC 6761). The list
-    is the library's own way to say so.
-    """
-    import email_validator  # noqa: PLC0415  # 0.6 MB, seldom needed
-
-    email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid"]
-    return email_validator.validate_email
-
-
-def address_key(text: str) -> str:
-    """What an address is kept and found by, in whichever way it is written.
-
-    That is in any case, with a domain in its own letters or as xn--, composed or not. What is
-    no address comes back in small letters, and is found by nothing.
-    """
-    try:
-        return clean_email(text).lower()
-    except InvalidInput:
-        return text.strip().lower()
 
 
 def clean_username(text: str) -> str:

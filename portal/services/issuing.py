@@ -18,19 +18,15 @@ from portal.extensions import settings
 from portal.models import Account, ApiKey, Environment, KeyKind, SentForm
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
-from portal.services import caps, conditions, free_text, peppers, secrets, sent_forms
+from portal.services import caps, conditions, peppers, secrets
 from portal.services.acting import admit
-from portal.services.actor import Actor
 from portal.services.conditions import Conditions
-from portal.services.errors import (
-    AlreadyMade,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-)
+from portal.services.core import free_text, ids, sent_forms
+from portal.services.core.actor import Actor
+from portal.services.core.errors import AlreadyMade, Forbidden, InvalidInput, NotFound
+from portal.services.core.sent_forms import Form
+from portal.services.core.transaction import transaction
 from portal.services.key_lists import owned
-from portal.services.sent_forms import Form
-from portal.services.transaction import transaction
 
 NO_ACCESS = 0
 """The level that a service key is kept with; at the doors it has none."""
@@ -67,7 +63,7 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
     """The key that the actor's form has made a moment ago, with its secret, for ten seconds.
 
     Nothing keeps the secret: it is made again of the form's bits, in the same session only, while
-    :mod:`portal.services.sent_forms` knows the form. The first answer may have been lost, as by
+    :mod:`portal.services.core.sent_forms` knows the form. The first answer may have been lost, as by
     a double click. Raises AlreadyMade when it is too late, when the session is another, and when
     the key ended meanwhile; NotFound when there is no such key; else as
     :func:`portal.services.acting.admit`.
@@ -177,7 +173,7 @@ def issue(
     sent = sent_forms.spend(session, form, actor.request_id or "") if form else None
     secret = _secret(actor, sent, bound_to.environment)
     key = ApiKey(
-        id=secrets.uuid7(),
+        id=ids.uuid7(),
         account_id=account.id,
         name=wanted.name,
         level=wanted.level,

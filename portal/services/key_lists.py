@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Action, ActorKind, ApiKey, AuditEvent
 from portal.services import key_states
-from portal.services.errors import NotFound
+from portal.services.core.errors import NotFound
 
 PAGE_SIZE = 25
 

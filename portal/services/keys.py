@@ -19,15 +19,16 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import audit, lines, outbox
+from portal.services import lines, outbox
 from portal.services.acting import admit
-from portal.services.actor import Actor
 from portal.services.conditions import NONE, Conditions
-from portal.services.errors import NotFound
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import NotFound
+from portal.services.core.outcomes import NO_LEVEL
+from portal.services.core.transaction import transaction
 from portal.services.issuing import Wanted, issue, refuse_second
 from portal.services.key_lists import owned
-from portal.services.transaction import transaction
-from portal.services.verification import NO_LEVEL
 
 MOST_NAMED = 20
 """Keys that one mail names; of the others it tells how many."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import ipaddress
 from unicodedata import normalize
 
+from portal.services.core.emails import address_key
+from portal.services.core.errors import Slowed
 from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, counter, give_back
-from portal.services.errors import Slowed
-from portal.services.fields import address_key
 
 UNKNOWN = "unknown"
 WIDER = ((6, 56, 2, None), (6, 48, 3, None), (4, 24, 5, 3))

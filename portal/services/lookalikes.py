@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from portal.permissions import Role
-from portal.services.free_text import escaped
+from portal.services.core.free_text import escaped
 
 _WORDS = (
     "abuse admin administrator chatelaine helpdesk hostmaster moderator operator owner portal postmaster "

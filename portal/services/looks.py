@@ -14,12 +14,13 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
-from portal.services import audit, free_text, limits
+from portal.services import limits
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import NotFound
-from portal.services.fields import address_key
-from portal.services.transaction import transaction
+from portal.services.core import audit, free_text
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import NotFound
+from portal.services.core.transaction import transaction
 
 PAGE_SIZE = 25
 

@@ -8,9 +8,9 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, MailKind, Reason
 from portal.services import key_states, keys, outbox
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import lock_account, transaction
 from portal.services.operators import clean_reason
-from portal.services.transaction import lock_account, transaction
 
 
 def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:

@@ -18,11 +18,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from portal import clock
 from portal.extensions import db
 from portal.models import Action, LastMoment
-from portal.services import audit
-from portal.services.actor import Actor
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
+from portal.services.core.upsert import dialect_of
 from portal.services.key_facts import LAST_MOMENT
-from portal.services.transaction import transaction
-from portal.services.upsert import dialect_of
 
 NAME = "installation"
 KEEP_EVERY = 10.0

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from config_addresses import Network, unmapped
 from portal.models.key import NETWORKS_LENGTH
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 OUT = "!"
 

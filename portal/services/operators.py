@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import audit, free_text, keys, limits, outbox, sessions
+from portal.services import keys, limits, outbox, sessions
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, LastAdmin, NotFound
-from portal.services.transaction import transaction
+from portal.services.core import audit, free_text
+from portal.services.core.actor import Actor
+from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound
+from portal.services.core.transaction import transaction
 
 REASON_LENGTH = 500
 

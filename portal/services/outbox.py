@@ -20,9 +20,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, MailKind, OutboxMail
-from portal.services import audit
-from portal.services.actor import Actor
-from portal.services.transaction import lock_account, transaction
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import lock_account, transaction
 
 LEASE = timedelta(minutes=10)
 """How long a sending may take before another process tries the mail again."""

@@ -19,7 +19,7 @@ from unicodedata import normalize
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from portal.services.errors import InvalidInput, RuleError
+from portal.services.core.errors import InvalidInput, RuleError
 
 SHORTEST = 15
 SHORTEST_WITH_SECOND_FACTOR = 8

@@ -18,8 +18,8 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, PepperCheck
 from portal.services import key_states
-from portal.services.transaction import transaction
-from portal.services.upsert import dialect_of
+from portal.services.core.transaction import transaction
+from portal.services.core.upsert import dialect_of
 
 _CONSTANT = b"chatelaine: the pepper of this id"
 Ring = Mapping[str, bytes]

@@ -10,15 +10,17 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import audit, keys, limits, lookalikes, outbox, recovery, tokens, waiting
+from portal.services import keys, limits, lookalikes, outbox, recovery, tokens, waiting
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, TokenInvalid
-from portal.services.fields import address_key, clean_bio, clean_language, clean_username
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import Forbidden, InvalidInput, TokenInvalid
+from portal.services.core.transaction import lock_account, transaction
+from portal.services.fields import clean_bio, clean_language, clean_username
 from portal.services.outbox import Letter
 from portal.services.reach import clean_reachable
 from portal.services.signup import give_consent
-from portal.services.transaction import lock_account, transaction
 
 
 def get_account(actor: Actor) -> Account:

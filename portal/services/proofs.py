@@ -14,8 +14,8 @@ from sqlalchemy import select
 from portal import clock
 from portal.extensions import db
 from portal.models import PromiseProof
+from portal.services.core.transaction import transaction
 from portal.services.readiness import heads
-from portal.services.transaction import transaction
 
 LASTS = timedelta(days=7)
 

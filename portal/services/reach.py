@@ -10,8 +10,8 @@ from threading import Lock
 from time import monotonic
 
 from portal.extensions import settings
-from portal.services.errors import InvalidInput
-from portal.services.fields import clean_email
+from portal.services.core.emails import clean_email
+from portal.services.core.errors import InvalidInput
 
 KNOWN_FOR = 600.0
 """Seconds that the server's word counts."""

@@ -24,9 +24,9 @@ from portal import clock
 from portal.extensions import db
 from portal.services import moments
 from portal.services.broken_rules import broken_rules, is_too_slow, within
+from portal.services.core.trouble import Readiness, lately, note
 from portal.services.guards import differences
 from portal.services.peppers import Ring, WrongPepper, require_ring
-from portal.services.trouble import Readiness, lately, note
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
 WRITTEN_EVERY = 10.0

@@ -21,15 +21,16 @@ from portal.models import (
     Status,
 )
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import audit, keys, limits, outbox, passwords, sessions, tokens, waiting
+from portal.services import keys, limits, outbox, passwords, sessions, tokens, waiting
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import AlreadySent, Forbidden, InvalidInput, TokenInvalid
-from portal.services.fields import address_key
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import AlreadySent, Forbidden, InvalidInput, TokenInvalid
+from portal.services.core.transaction import lock_account, transaction
 from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
 from portal.services.reach import clean_reachable
-from portal.services.transaction import lock_account, transaction
 
 CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
 

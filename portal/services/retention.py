@@ -13,9 +13,9 @@ from sqlalchemy import delete, select
 
 from portal import clock
 from portal.models import Action, AuditEvent
-from portal.services import audit
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 
 AT_ONCE = 5_000
 """Acts that end in one transaction, so that nobody waits long for it."""

@@ -13,9 +13,6 @@ import hmac
 import re
 import secrets
 from binascii import crc32
-from uuid import UUID
-
-from portal import clock
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BODY_LENGTH = 43
@@ -80,10 +77,3 @@ def hide(text: str, prefix: str) -> str:
 def digest(pepper: bytes, secret: str) -> bytes:
     """The 32 bytes that are kept of a secret: HMAC-SHA-256 under the pepper."""
     return hmac.digest(pepper, secret.encode("ascii"), "sha256")
-
-
-def uuid7() -> UUID:
-    """Make a UUID of version 7 (RFC 9562, 5.7): milliseconds, then 74 random bits."""
-    number = clock.now_ms() << 80 | secrets.randbits(80)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)

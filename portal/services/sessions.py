@@ -19,16 +19,17 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.services import audit, limits, passwords, sent_forms, waiting
+from portal.services import limits, passwords, waiting
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
-from portal.services.fields import address_key
-from portal.services.secrets import uuid7
-from portal.services.sent_forms import Form
+from portal.services.core import audit, sent_forms
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
+from portal.services.core.ids import uuid7
+from portal.services.core.sent_forms import Form
+from portal.services.core.transaction import lock_account, transaction
 from portal.services.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.tokens import hash_token
-from portal.services.transaction import lock_account, transaction
 
 TOUCH_EVERY = timedelta(minutes=1)
 MOST_LIVING = 50
@@ -107,7 +108,7 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
 def resume_again(form: Form, sent: SentForm) -> tuple[SignedSession, str] | None:
     """The session that this form has begun a moment ago, with its token, if it may go on.
 
-    For a browser that has lost the answer; see :mod:`portal.services.sent_forms`.
+    For a browser that has lost the answer; see :mod:`portal.services.core.sent_forms`.
     """
     token = _token_of(form, sent)
     signed = resume(token)

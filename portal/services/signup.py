@@ -27,20 +27,16 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
-from portal.services import audit, limits, outbox, passwords, sessions, tokens
-from portal.services.actor import Actor
-from portal.services.errors import BeingSetUp, InvalidInput, TokenInvalid
-from portal.services.fields import (
-    CONSENT_VERSION,
-    address_key,
-    clean_consent,
-    clean_language,
-    first_username,
-)
+from portal.services import limits, outbox, passwords, sessions, tokens
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import BeingSetUp, InvalidInput, TokenInvalid
+from portal.services.core.transaction import lock_account, transaction
+from portal.services.fields import CONSENT_VERSION, clean_consent, clean_language, first_username
 from portal.services.outbox import Letter
 from portal.services.reach import clean_reachable
 from portal.services.removal import empty
-from portal.services.transaction import lock_account, transaction
 
 UNCONFIRMED_LIFE = timedelta(days=7)
 

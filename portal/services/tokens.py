@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, MailToken, Purpose
-from portal.services.errors import TokenInvalid
-from portal.services.transaction import lock_account
+from portal.services.core.errors import TokenInvalid
+from portal.services.core.transaction import lock_account
 
 LIFE = timedelta(hours=24)
 SHORT_LIFE = timedelta(hours=1)

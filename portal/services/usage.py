@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
-from portal.services import trouble
+from portal.services.core import trouble
 from portal.services.usage_batch import HOUR_MS, Batch, Slot, fold_addresses, write
 
 PAUSE = 2.0

@@ -16,7 +16,7 @@ from portal import clock
 from portal.extensions import Base
 from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.services import moments
-from portal.services.upsert import dialect_of
+from portal.services.core.upsert import insert_into
 
 HOUR_MS = 3_600_000
 ADDRESSES_KEPT = 10
@@ -158,11 +158,6 @@ def _add(
         change |= {name: case((is_later, new[name]), else_=old[name]) for name in later}
     keys = list(model.__table__.primary_key)
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=change), rows)
-
-
-def insert_into(connection: Connection, model: type[Base]) -> Any:
-    """An INSERT that knows ON CONFLICT, in the words of the connection's database."""
-    return dialect_of(connection).insert(model.__table__)
 
 
 def _forget_older(connection: Connection, key_ids: Sequence[UUID]) -> None:

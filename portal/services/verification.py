@@ -10,7 +10,6 @@ says that no other connection has written since.
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -21,6 +20,7 @@ from portal import clock
 from portal.models import Consent, Status
 from portal.permissions import ROLE_LEVELS
 from portal.services import networks, secrets
+from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.key_facts import KeyFacts
 from portal.services.sqlite_reader import SqliteReader
 
@@ -31,29 +31,6 @@ Reader: TypeAlias = "SqliteReader | PostgresReader"
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LEVELS_BY_ROLE: dict[str, int] = {role.value: level for role, level in ROLE_LEVELS.items()}
-NO_LEVEL = -1
-"""Below every level that a door asks for: what a service key has."""
-
-
-class Outcome(StrEnum):
-    """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder.
-
-    The last four are said at a door, which knows its level and its terms, and counts.
-    """
-
-    GOOD = "good"
-    UNKNOWN = "authenticationFailed"
-    NOT_YET = "apikeyNotYetValid"
-    ADDRESS = "addressNotAllowed"
-    EXPIRED = "apikeyExpired"
-    REVOKED = "apikeyRevoked"
-    BLOCKED = "accountBlocked"
-    LOCKED = "accountLocked"
-    CONSENT_LACKING = "consentLacking"
-    LEVEL = "insufficientAccessLevel"
-    AUDIENCE = "audienceNotAllowed"
-    METHOD = "methodNotPermitted"
-    THROTTLED = "tooManyRequests"
 
 
 class Decision(NamedTuple):

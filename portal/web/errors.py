@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.http import request_id
 from portal.http.limited import too_many
 from portal.messages import sentence
-from portal.services.errors import (
+from portal.services.core.errors import (
     AccountBlocked,
     AccountLocked,
     BeingSetUp,

@@ -19,7 +19,7 @@ from wtforms.validators import ValidationError
 
 from portal.messages import sentence
 from portal.permissions import N_
-from portal.services.errors import InvalidInput, RuleError
+from portal.services.core.errors import InvalidInput, RuleError
 from portal.services.passwords import SHORTEST
 from portal.web import stale
 

@@ -17,11 +17,11 @@ from portal.http.credentials import KeyHeaders
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services import limits
+from portal.services.core.outcomes import Outcome
+from portal.services.core.trouble import Readiness
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.figures import read_figures
 from portal.services.readiness import readiness
-from portal.services.trouble import Readiness
-from portal.services.verification import Outcome
 
 SECURITY_TXT = "/.well-known/security.txt"
 SECURITY_TXT_LIFE = timedelta(days=180)

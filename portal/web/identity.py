@@ -31,9 +31,9 @@ from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
 from portal.services import limits, sessions
-from portal.services.actor import Actor
-from portal.services.errors import RuleError
-from portal.services.sent_forms import ANSWERED_AGAIN
+from portal.services.core.actor import Actor
+from portal.services.core.errors import RuleError
+from portal.services.core.sent_forms import ANSWERED_AGAIN
 from portal.web import errors
 
 CSRF = "csrf_token"

@@ -1,6 +1,6 @@
 """Forms that are sent twice: whoever clicked twice gets the first answer, which the browser threw away.
 
-:mod:`portal.services.sent_forms` has the rule. Here is what belongs to the browser: the random
+:mod:`portal.services.core.sent_forms` has the rule. Here is what belongs to the browser: the random
 bits in each form, what a cookie says of the browser that it comes from, and the answers.
 """
 
@@ -22,9 +22,10 @@ from portal.http import request_id
 from portal.http.request import API
 from portal.messages import sentence
 from portal.models import SentForm
-from portal.services import sent_forms, sessions
-from portal.services.errors import AlreadySent, RuleError
-from portal.services.sent_forms import Form
+from portal.services import sessions
+from portal.services.core import sent_forms
+from portal.services.core.errors import AlreadySent, RuleError
+from portal.services.core.sent_forms import Form
 from portal.web.identity import begin, browser_marks, leave
 
 FIELD = "once"

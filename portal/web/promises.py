@@ -7,8 +7,8 @@ from flask import Blueprint, render_template
 from portal.extensions import settings
 from portal.promises import CHAPTERS, PROMISES
 from portal.services import proofs
+from portal.services.core.trouble import Readiness
 from portal.services.readiness import readiness
-from portal.services.trouble import Readiness
 from portal.version import running_version
 
 blueprint = Blueprint("promises", __name__)

@@ -20,7 +20,7 @@ from werkzeug.routing import Rule
 from wtforms import Form, PasswordField
 
 from portal.http.cookies import csrf
-from portal.services.errors import RuleError
+from portal.services.core.errors import RuleError
 
 _FLASHES = "_flashes"
 _TYPED = "typed"

@@ -9,8 +9,8 @@ from flask import Flask
 
 from portal.models import ActorKind, SessionKind
 from portal.services import jwt, sessions
-from portal.services.actor import Actor
-from portal.services.transaction import lock_account, transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import lock_account, transaction
 from tests.conftest import MakeApp
 from tests.support.cast import Person
 from tests.support.client import PageChecker

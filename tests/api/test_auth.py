@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from portal.models import Reason
 from portal.permissions import ROLE_LEVELS, Role
 from portal.services import jwt, keys, operators, secrets, sessions
-from portal.services.verification import Outcome
+from portal.services.core.outcomes import Outcome
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey

@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.http.proxy import VISITORS_METHOD
 from portal.models import ApiKey, KeyKind, Reason
 from portal.services import keys, removal, rotation, secrets
-from portal.services.transaction import transaction
+from portal.services.core.transaction import transaction
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.client import PageChecker

@@ -15,8 +15,8 @@ from portal import clock as times
 from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import jwt, keys, moments, rotation, sessions, tokens
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from portal.services.verification import reader_for
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast, MadeKey

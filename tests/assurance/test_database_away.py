@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from portal.extensions import db
-from portal.services import readiness, secrets, sessions, trouble
+from portal.services import readiness, secrets, sessions
+from portal.services.core import ids, trouble
 from tests.conftest import MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey
@@ -281,7 +282,7 @@ def test_a_statement_that_breaks_a_rule_is_a_fault_of_ours(
 
     monkeypatch.setattr(app.extensions["verifier"]._reader, "find", clash)
     secret = secrets.make_secret("chk")
-    answer = client.get("/api/whoami/key", headers=MadeKey(str(secrets.uuid7()), secret).headers)
+    answer = client.get("/api/whoami/key", headers=MadeKey(str(ids.uuid7()), secret).headers)
 
     assert (answer.status_code, answer.json["error"]) == (500, "internalError")
     assert "database.away" not in capsys.readouterr().err

@@ -27,7 +27,7 @@ from portal.api.routes import ROUTES
 from portal.models import Consent
 from portal.permissions import Role
 from portal.services import keys, operators, profile, sessions
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 from tests.assurance.test_record import ACTS, Act, Scene, app, credentials, scene
 from tests.conftest import MakeApp, StartServer
 from tests.support.cast import MadeKey, Person, make_person

@@ -6,7 +6,7 @@ import pytest
 
 from portal.models import Purpose
 from portal.services import tokens
-from portal.services.transaction import transaction
+from portal.services.core.transaction import transaction
 from tests.support.crawl import stops
 from tests.support.pages import parse
 

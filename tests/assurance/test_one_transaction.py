@@ -39,13 +39,13 @@ from portal.services import (
     tokens,
     waiting,
 )
-from portal.services.actor import Actor
 from portal.services.call_leases import Rates
 from portal.services.changes import Changes
-from portal.services.errors import SignInFailed
+from portal.services.core.actor import Actor
+from portal.services.core.errors import SignInFailed
+from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
 from portal.services.leaks import Leak, Reporter
-from portal.services.transaction import transaction
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, make_person
 

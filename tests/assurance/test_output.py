@@ -11,7 +11,8 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.services import free_text, keys, operators, profile, rotation
+from portal.services import keys, operators, profile, rotation
+from portal.services.core import free_text
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.crawl import stops

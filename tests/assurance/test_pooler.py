@@ -21,7 +21,7 @@ from portal import create_app
 from portal.extensions import db
 from portal.permissions import Role
 from portal.services import keys, operators
-from portal.services.errors import RuleError
+from portal.services.core.errors import RuleError
 from tests.conftest import close_app
 from tests.support.cast import Cast, MadeKey, Person, make_cast
 from tests.support.databases import ROOT, Database, Databases

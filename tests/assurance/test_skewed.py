@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.http.cookies import SessionSigner
 from portal.models import Purpose, SignedSession
 from portal.services import tokens
-from portal.services.transaction import transaction
+from portal.services.core.transaction import transaction
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker

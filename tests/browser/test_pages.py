@@ -19,10 +19,10 @@ from portal import clock, create_app
 from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
 from portal.services import keys, profile, rotation, signup
-from portal.services.actor import Actor
 from portal.services.conditions import Conditions
-from portal.services.errors import RuleError
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.errors import RuleError
+from portal.services.core.transaction import transaction
 from tests.conftest import close_app
 from tests.support.browser import SCHEMES, WIDTHS, Visit
 from tests.support.cast import Person, make_person

@@ -8,7 +8,7 @@ from flask import Flask
 
 from portal.extensions import db
 from portal.models import Action, ActorKind, ApiKey, Reason
-from portal.services import audit
+from portal.services.core import audit
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

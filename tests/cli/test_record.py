@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import audit, listings
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services import listings
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.extensions import Base
 from portal.services import keys, rotation
 from portal.services.conditions import Conditions
-from portal.services.sent_forms import Form
+from portal.services.core.sent_forms import Form
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database

@@ -17,7 +17,6 @@ from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
 from portal.services import (
     acting,
-    audit,
     caps,
     doorkeeper,
     excess,
@@ -37,11 +36,12 @@ from portal.services import (
 )
 from portal.services.call_leases import UNLIMITED
 from portal.services.call_limits import CallLimits
-from portal.services.errors import InvalidInput
+from portal.services.core import audit
+from portal.services.core.errors import InvalidInput
+from portal.services.core.outcomes import Outcome
+from portal.services.core.sent_forms import Form
 from portal.services.key_facts import KeyFacts
-from portal.services.sent_forms import Form
 from portal.services.sqlite_reader import SqliteReader
-from portal.services.verification import Outcome
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
 

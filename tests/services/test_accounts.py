@@ -12,9 +12,16 @@ from argon2 import PasswordHasher
 from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
 from portal.services import operators, profile, recovery, removal, sessions, signup
-from portal.services.actor import Actor
-from portal.services.errors import Forbidden, InvalidInput, NotAdmitted, NotFound, RuleError, TokenInvalid
-from portal.services.transaction import lock_account, transaction
+from portal.services.core.actor import Actor
+from portal.services.core.errors import (
+    Forbidden,
+    InvalidInput,
+    NotAdmitted,
+    NotFound,
+    RuleError,
+    TokenInvalid,
+)
+from portal.services.core.transaction import lock_account, transaction
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"

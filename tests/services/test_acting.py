@@ -15,11 +15,12 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services import audit, keys, looks, operators, profile, recovery, removal, rotation, sessions
-from portal.services.actor import Actor
+from portal.services import keys, looks, operators, profile, recovery, removal, rotation, sessions
 from portal.services.changes import Changes, change_account
-from portal.services.errors import Forbidden, NotAdmitted, RuleError
-from portal.services.transaction import transaction
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import Forbidden, NotAdmitted, RuleError
+from portal.services.core.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person, sit_down
 from tests.support.clock import Clock

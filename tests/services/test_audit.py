@@ -9,11 +9,11 @@ from flask import Flask
 from portal import clock as times
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent
-from portal.services import audit
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.secrets import uuid7
-from portal.services.transaction import note_admitted, transaction
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.ids import uuid7
+from portal.services.core.transaction import note_admitted, transaction
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 

@@ -29,7 +29,7 @@ from portal.services.call_library import LibraryStore
 from portal.services.call_limits import Allowance, CallLimits
 from portal.services.call_stores import DatabaseStore
 from portal.services.conditions import Conditions
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

@@ -10,7 +10,7 @@ from flask import Flask
 
 from config_values import ConfigurationError
 from portal.services import caps, key_lists, keys, rotation
-from portal.services.errors import InvalidInput, TooManyKeys
+from portal.services.core.errors import InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
 from tests.conftest import MakeApp
 from tests.services.test_races import together

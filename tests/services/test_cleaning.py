@@ -7,8 +7,8 @@ from flask import Flask
 
 from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
 from portal.services import cleaning, outbox, recovery, removal, sessions, signup, tokens
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database

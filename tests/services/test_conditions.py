@@ -16,9 +16,9 @@ from flask import Flask
 
 from portal.models import ActorKind, ApiKey, Environment, KeyKind
 from portal.services import audiences, key_lists, key_states, keys, networks, rotation
-from portal.services.actor import Actor
 from portal.services.conditions import Conditions
-from portal.services.errors import InvalidInput
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
 from portal.services.key_lists import KeyStatus
 from tests.conftest import MakeApp
 from tests.support.cast import Cast

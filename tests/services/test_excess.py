@@ -14,11 +14,12 @@ from portal import clock as time
 from portal import jobs
 from portal.models import Action, ApiKey, Reason, Step
 from portal.permissions import Role
-from portal.services import audit, excess, key_lists
+from portal.services import excess, key_lists
 from portal.services.call_leases import Rates
+from portal.services.core import audit
+from portal.services.core.ids import uuid7
+from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
-from portal.services.secrets import uuid7
-from portal.services.transaction import transaction
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -9,22 +9,13 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import (
-    audit,
-    free_text,
-    keys,
-    lookalikes,
-    looks,
-    lost_pepper,
-    operators,
-    profile,
-    rotation,
-)
-from portal.services.actor import Actor
+from portal.services import keys, lookalikes, looks, lost_pepper, operators, profile, rotation
 from portal.services.conditions import Conditions
-from portal.services.errors import InvalidInput
+from portal.services.core import audit, free_text
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
+from portal.services.core.transaction import transaction
 from portal.services.fields import clean_bio, clean_username
-from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker

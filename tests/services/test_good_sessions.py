@@ -8,11 +8,12 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, SessionKind
-from portal.services import audit, limits, sessions
-from portal.services.actor import Actor
+from portal.services import limits, sessions
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import Slowed
+from portal.services.core.transaction import lock_account, transaction
 from portal.services.counting import Limit
-from portal.services.errors import Slowed
-from portal.services.transaction import lock_account, transaction
 from tests.api.conftest import bearer  # noqa: F401  # a fixture
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person

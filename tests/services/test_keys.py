@@ -13,13 +13,21 @@ from flask import Flask
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, Reason
 from portal.permissions import LONGEST_LIFE
-from portal.services import audit, issuing, key_lists, keys, profile, rotation
+from portal.services import issuing, key_lists, keys, profile, rotation
 from portal.services.acting import admit
-from portal.services.actor import Actor
-from portal.services.errors import AlreadyMade, ConsentLacking, Forbidden, InvalidInput, NotAdmitted, NotFound
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import (
+    AlreadyMade,
+    ConsentLacking,
+    Forbidden,
+    InvalidInput,
+    NotAdmitted,
+    NotFound,
+)
+from portal.services.core.sent_forms import Form
+from portal.services.core.transaction import transaction
 from portal.services.key_lists import KeyStatus
-from portal.services.sent_forms import Form
-from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

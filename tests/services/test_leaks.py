@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import audit, key_lists, leaks, removal, secrets
-from portal.services.actor import Actor
+from portal.services import key_lists, leaks, removal, secrets
+from portal.services.core import audit
+from portal.services.core.actor import Actor
 from portal.services.keys import MOST_NAMED
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeApp, MakeKey

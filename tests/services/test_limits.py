@@ -14,8 +14,8 @@ from sqlalchemy import event, text
 
 from portal.extensions import db
 from portal.services import counting, limits
+from portal.services.core.transaction import transaction
 from portal.services.counting import Answer, Limit
-from portal.services.transaction import transaction
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.processes import in_processes

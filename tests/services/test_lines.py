@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import audit, key_lists, keys, leaks, lines, rotation
-from portal.services.actor import Actor
-from portal.services.errors import NotAdmitted, NotFound
+from portal.services import key_lists, keys, leaks, lines, rotation
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import NotAdmitted, NotFound
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person

@@ -16,9 +16,9 @@ from flask import Flask
 
 from portal.models import ActorKind, MailKind
 from portal.services import keys, limits, profile, recovery, signup
-from portal.services.actor import Actor
 from portal.services.changes import Changes, change_account
-from portal.services.errors import Slowed
+from portal.services.core.actor import Actor
+from portal.services.core.errors import Slowed
 from tests.support.cast import Cast, Person, make_person
 from tests.support.clock import Clock
 from tests.support.databases import Database

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from portal.services import keys
-from portal.services.verification import Outcome
+from portal.services.core.outcomes import Outcome
 from tests.conftest import MakeApp
 from tests.support.cast import make_person
 from tests.support.databases import upgrade

@@ -14,10 +14,10 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import audit, keys, limits, listings, looks, operators, recovery, removal, sessions
-from portal.services.actor import Actor
-from portal.services.counting import Limit
-from portal.services.errors import (
+from portal.services import keys, limits, listings, looks, operators, recovery, removal, sessions
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import (
     Forbidden,
     InvalidInput,
     LastAdmin,
@@ -26,6 +26,7 @@ from portal.services.errors import (
     RuleError,
     Slowed,
 )
+from portal.services.counting import Limit
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 

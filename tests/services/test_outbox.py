@@ -8,8 +8,8 @@ from flask import Flask
 
 from portal.models import MailKind, OutboxMail, Status
 from portal.services import outbox, profile, recovery, signup
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database

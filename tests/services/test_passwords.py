@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from portal.services import passwords
-from portal.services.errors import InvalidInput, RuleError
+from portal.services.core.errors import InvalidInput, RuleError
 from portal.services.passwords import check_password, hash_password, needs_rehash, verify_password
 
 pytestmark = pytest.mark.usefixtures("every_hash_anew")

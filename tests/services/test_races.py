@@ -19,10 +19,10 @@ from flask import Flask
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
 from portal.services import keys, leaks, operators, profile, rotation, signup
-from portal.services.actor import Actor
-from portal.services.errors import RuleError
+from portal.services.core.actor import Actor
+from portal.services.core.errors import RuleError
+from portal.services.core.sent_forms import Form
 from portal.services.leaks import Leak, Reporter
-from portal.services.sent_forms import Form
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
 from tests.support.databases import ROOT, Database
@@ -177,7 +177,7 @@ from uuid import UUID
 from portal import create_app
 from portal.models import ActorKind
 from portal.services import keys
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 app = create_app()
 with app.app_context():
     for number in range(25):

@@ -11,10 +11,10 @@ from flask import Flask
 from portal import jobs
 from portal.permissions import Role
 from portal.services import profile, reach, recovery, signup
-from portal.services.actor import Actor
 from portal.services.changes import Changes, change_account
-from portal.services.errors import InvalidInput
-from portal.services.fields import address_key, clean_email
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key, clean_email
+from portal.services.core.errors import InvalidInput
 from portal.transports import make_transport
 from tests.conftest import MakeApp
 from tests.support.cast import Cast

@@ -11,8 +11,8 @@ from sqlalchemy import event
 from portal.extensions import db
 from portal.models.guards import expected_guards
 from portal.services import keys, operators, readiness, rotation
-from portal.services.actor import Actor
 from portal.services.broken_rules import broken_rules
+from portal.services.core.actor import Actor
 from portal.services.guards import differences
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast

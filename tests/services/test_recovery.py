@@ -9,10 +9,10 @@ import pytest
 from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
 from portal.permissions import Role
 from portal.services import operators, profile, recovery, removal, sessions, signup, tokens
-from portal.services.actor import Actor
 from portal.services.changes import Changes, change_account
-from portal.services.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
-from portal.services.transaction import lock_account, transaction
+from portal.services.core.actor import Actor
+from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
+from portal.services.core.transaction import lock_account, transaction
 from tests.support.cast import make_person
 from tests.support.waiting import WAITING, wait_until
 

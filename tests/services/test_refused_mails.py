@@ -11,8 +11,9 @@ from flask import Flask
 
 from portal import jobs
 from portal.models import Action, MailKind, OutboxMail
-from portal.services import audit, outbox, profile, recovery, signup, waiting
-from portal.services.actor import Actor
+from portal.services import outbox, profile, recovery, signup, waiting
+from portal.services.core import audit
+from portal.services.core.actor import Actor
 from portal.services.refused_mails import find_refused
 from portal.transports import FileTransport, SmtpTransport
 from tests.support.cast import Cast

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import removal, sessions, tokens
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 

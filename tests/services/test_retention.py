@@ -15,10 +15,11 @@ from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent, Status
-from portal.services import audit, cleaning, operators, recovery, retention
-from portal.services.actor import Actor
+from portal.services import cleaning, operators, recovery, retention
 from portal.services.broken_rules import broken_rules
-from portal.services.transaction import transaction
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database

@@ -10,9 +10,10 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, key_lists, operators, profile, recovery, removal, sessions
-from portal.services.actor import Actor
-from portal.services.errors import LastAdmin
+from portal.services import key_lists, operators, profile, recovery, removal, sessions
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import LastAdmin
 from portal.services.limits import failed_key_check
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person

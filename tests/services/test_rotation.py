@@ -11,9 +11,10 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, Reason
-from portal.services import audit, key_lists, keys, leaks, operators, rotation
-from portal.services.actor import Actor
-from portal.services.errors import AlreadyRotated, InvalidInput, NotAdmitted
+from portal.services import key_lists, keys, leaks, operators, rotation
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitted
 from portal.services.key_lists import KeyStatus
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.services import secrets
+from portal.services.core import ids
 from tests.support.clock import Clock
 
 BODIES = st.text(alphabet=secrets.ALPHABET, min_size=43, max_size=43)
@@ -128,9 +129,9 @@ def test_what_is_kept_is_an_hmac_under_the_pepper() -> None:
 
 
 def test_ids_are_uuids_of_version_7_in_the_order_of_time(clock: Clock) -> None:
-    first = secrets.uuid7()
+    first = ids.uuid7()
     clock.forward(seconds=1)
-    second = secrets.uuid7()
+    second = ids.uuid7()
 
     assert isinstance(first, UUID)
     assert first.version == 7

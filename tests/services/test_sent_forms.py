@@ -12,10 +12,11 @@ from flask import Flask
 
 from portal import clock
 from portal.models import ActorKind, SentForm, SessionKind
-from portal.services import issuing, keys, sent_forms, sessions
-from portal.services.actor import Actor
-from portal.services.errors import AlreadyMade
-from portal.services.sent_forms import Form
+from portal.services import issuing, keys, sessions
+from portal.services.core import sent_forms
+from portal.services.core.actor import Actor
+from portal.services.core.errors import AlreadyMade
+from portal.services.core.sent_forms import Form
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 

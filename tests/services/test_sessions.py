@@ -10,10 +10,10 @@ from portal.extensions import db
 from portal.models import ActorKind, SessionKind, SignedSession, Status
 from portal.permissions import Role
 from portal.services import jwt, operators, passwords, recovery, session_life, sessions
-from portal.services.actor import Actor
-from portal.services.errors import RuleError, SignInFailed
+from portal.services.core.actor import Actor
+from portal.services.core.errors import RuleError, SignInFailed
+from portal.services.core.transaction import lock_account, transaction
 from portal.services.tokens import hash_token
-from portal.services.transaction import lock_account, transaction
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"

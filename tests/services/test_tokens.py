@@ -9,8 +9,8 @@ import pytest
 
 from portal.models import Purpose
 from portal.services import tokens
-from portal.services.errors import TokenInvalid
-from portal.services.transaction import transaction
+from portal.services.core.errors import TokenInvalid
+from portal.services.core.transaction import transaction
 from tests.support.waiting import WAITING, wait_until
 
 

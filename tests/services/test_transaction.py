@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from portal.extensions import db
 from portal.models import Account, Purpose
 from portal.services import tokens
-from portal.services.transaction import lock_account, transaction
+from portal.services.core.transaction import lock_account, transaction
 from tests.support.cast import Cast
 from tests.support.databases import Database
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal.extensions import db
 from portal.services import key_lists, usage
+from portal.services.core.outcomes import Outcome
 from portal.services.usage import HOUR_MS, UsageCollector
-from portal.services.verification import Outcome
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, make_person
 from tests.support.clock import Clock

@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 from portal import clock as portal_clock
 from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.services import signup, usage_folding
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 
 from portal.services import usage_folding, usage_series
+from portal.services.core.outcomes import Outcome
 from portal.services.usage import HOUR_MS
 from portal.services.usage_series import ALL, Span, Whose
-from portal.services.verification import Outcome
 from portal.words import REFUSALS
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

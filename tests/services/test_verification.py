@@ -14,9 +14,11 @@ from sqlalchemy import event, make_url
 
 from portal.permissions import Role
 from portal.services import operators, secrets, sqlite_reader, verification
-from portal.services.actor import Actor
+from portal.services.core import ids
+from portal.services.core.actor import Actor
+from portal.services.core.outcomes import Outcome
 from portal.services.key_facts import KeyFacts
-from portal.services.verification import UNKNOWN, Outcome, Verifier
+from portal.services.verification import UNKNOWN, Verifier
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -103,7 +105,7 @@ def test_a_stranger_learns_nothing(
 
 def test_unknown_and_wrong_cost_the_same_time(verifier: Verifier, cast: Cast, make_key: MakeKey) -> None:
     made, other = make_key(cast.alice), secrets.make_secret("chk")
-    stranger = str(secrets.uuid7())
+    stranger = str(ids.uuid7())
 
     def cost(key_id: str) -> float:
         begun = perf_counter()

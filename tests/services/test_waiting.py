@@ -6,9 +6,9 @@ import pytest
 
 from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import profile, recovery, sessions, tokens, waiting
-from portal.services.actor import Actor
-from portal.services.errors import InvalidInput
-from portal.services.transaction import lock_account, transaction
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
+from portal.services.core.transaction import lock_account, transaction
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"

@@ -24,7 +24,7 @@ from portal.extensions import db
 from portal.models import Account, ActorKind, AuditEvent, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.services import passwords, profile, signup
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 from portal.services.session_life import may_go_on
 from tests.support.client import PageChecker
 

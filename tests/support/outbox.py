@@ -14,7 +14,7 @@ from flask import Flask
 
 from portal.models import MailKind
 from portal.services import outbox
-from portal.services.transaction import transaction
+from portal.services.core.transaction import transaction
 from tests.support.ports import free_port
 
 

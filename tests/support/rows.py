@@ -9,7 +9,8 @@ from flask import Flask
 from portal import clock
 from portal.models import ApiKey
 from portal.services import secrets
-from portal.services.transaction import transaction
+from portal.services.core import ids
+from portal.services.core.transaction import transaction
 from tests.support.cast import MadeKey, Person
 
 
@@ -19,7 +20,7 @@ def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
         pepper = app.config["PORTAL"].current_pepper
         secret, now = secrets.make_secret("chk"), clock.utcnow()
         values = {
-            "id": secrets.uuid7(),
+            "id": ids.uuid7(),
             "account_id": owner.account_id,
             "name": "forged",
             "level": 4,

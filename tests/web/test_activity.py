@@ -10,9 +10,10 @@ import pytest
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import audit, keys, operators, recovery
-from portal.services.actor import Actor
-from portal.services.transaction import transaction
+from portal.services import keys, operators, recovery
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 
 PAGE = "/account/activity"
 

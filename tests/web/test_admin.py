@@ -14,11 +14,12 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import audit, free_text, keys, limits, looks, operators, removal
+from portal.services import keys, limits, looks, operators, removal
 from portal.services.acting import admit
-from portal.services.actor import Actor
+from portal.services.core import audit, free_text
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
 from portal.services.counting import Limit
-from portal.services.transaction import transaction
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 from tests.support.client import PageChecker

@@ -6,8 +6,9 @@ import pytest
 from werkzeug.http import parse_cookie
 
 from portal.permissions import Role
-from portal.services import free_text, limits, listings, looks, signup
-from portal.services.actor import Actor
+from portal.services import limits, listings, looks, signup
+from portal.services.core import free_text
+from portal.services.core.actor import Actor
 from portal.web.auth.target import safe_target
 from tests.support.pages import parse
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portal.permissions import Role
 from portal.services import limits, looks, operators
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 from portal.services.readiness import heads
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_person

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from portal.models import ActorKind
 from portal.permissions import Role
 from portal.services import key_lists, keys, operators, profile
-from portal.services.actor import Actor
+from portal.services.core.actor import Actor
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey, Person

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action
-from portal.services import audit
+from portal.services.core import audit
 from portal.services.leaks import MOST_SECRETS
 from portal.services.secrets import make_secret
 from tests.conftest import MakeKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from portal.services import audit
+from portal.services.core import audit
 from portal.web.activity.rows import row
 from portal.web.identity import me, require
 

@@ -14,8 +14,9 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import audit, excess, key_lists, listings, looks, operators, usage_series
-from portal.services.errors import Forbidden, NotFound
+from portal.services import excess, key_lists, listings, looks, operators, usage_series
+from portal.services.core import audit
+from portal.services.core.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.services.refused_mails import find_refused
 from portal.web import charts

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import ValidationError
 
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.passwords import check_password
 from portal.services.reach import clean_reachable
 from portal.web.auth.target import safe_target

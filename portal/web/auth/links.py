@@ -17,7 +17,7 @@ from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import Account, MailToken, Purpose, SessionKind, SignedSession, Status
 from portal.services import limits, profile, recovery, signup, tokens, waiting
-from portal.services.errors import TokenInvalid
+from portal.services.core.errors import TokenInvalid
 from portal.services.lookalikes import shown_address
 from portal.web.auth.forms import ConfirmForm, PressForm, ResetForm, SetupForm
 from portal.web.auth.views import BOTH, blueprint, enter

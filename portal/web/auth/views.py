@@ -14,7 +14,7 @@ from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, SessionKind, SignedSession
 from portal.services import limits, recovery, sessions, signup
-from portal.services.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
+from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.lookalikes import shown_address
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
 from portal.web.forms import shown, text

@@ -16,7 +16,7 @@ from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
 from portal.services import caps, rotation
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.issuing import NO_ACCESS
 from portal.web.filters import exact, length
 from portal.web.forms import Given, KeptForm, choices

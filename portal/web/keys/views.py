@@ -30,7 +30,7 @@ from portal.services import (
     usage_series,
 )
 from portal.services.caps import Room
-from portal.services.errors import AlreadyMade, InvalidInput, TooManyKeys
+from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
 from portal.services.usage_series import Span, Whose
 from portal.web import charts

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.services import leaks, limits
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 from portal.services.leaks import MOST_SECRETS, Leak, Reporter
 from portal.web.forms import shown, text
 from portal.web.identity import visitor

@@ -12,7 +12,7 @@ from flask_login import current_user
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.services import key_lists, limits, recovery, removal, sessions
-from portal.services.errors import LastAdmin
+from portal.services.core.errors import LastAdmin
 from portal.services.key_lists import KeyStatus
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require, sign_off

@@ -2,7 +2,7 @@
 
 A browser that sends a form again before it was answered (a double click) throws the first
 answer away. So each form of a page carries 256 random bits, and what it asks for is done in one
-transaction with a row that spends it: :func:`portal.services.audit.record` sees to that. For ten
+transaction with a row that spends it: :func:`portal.services.core.audit.record` sees to that. For ten
 seconds the same form, with the same content, from the same browser, gets the same answer.
 ``docs/decisions/0022-sent-twice.md`` says why it is as it is.
 """
@@ -25,9 +25,9 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db, settings
 from portal.models import SentForm
-from portal.services.errors import AlreadySent
-from portal.services.transaction import transaction
-from portal.services.upsert import dialect_of
+from portal.services.core.errors import AlreadySent
+from portal.services.core.transaction import transaction
+from portal.services.core.upsert import dialect_of
 
 ANSWERED_AGAIN = timedelta(seconds=10)
 """For how long the same form gets the same answer. Longer, and it would be another wish."""

@@ -13,9 +13,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Action, AuditEvent
-from portal.services import sent_forms
-from portal.services.actor import Actor
-from portal.services.transaction import require_admitted
+from portal.services.core import sent_forms
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import require_admitted
 
 PAGE_SIZE = 50
 NOT_ACTS = frozenset(

@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-from portal.services.errors import InvalidInput
+from portal.services.core.errors import InvalidInput
 
 MOST_MARKS = 8
 """Combining marks in a row: pointed Hebrew has five and Tibetan stacks seven; more blot out a page."""

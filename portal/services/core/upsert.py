@@ -7,7 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from portal.extensions import Base
+
 
 def dialect_of(bind: Engine | Connection) -> Any:
     """The module that has the ``insert`` of a database; the other's would take 2 MB of each worker."""
     return import_module(f"sqlalchemy.dialects.{bind.dialect.name}")
+
+
+def insert_into(connection: Connection, model: type[Base]) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the connection's database."""
+    return dialect_of(connection).insert(model.__table__)

@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.models import Account, ActorKind
 
 if TYPE_CHECKING:
-    from portal.services.actor import Actor
+    from portal.services.core.actor import Actor
 
 _WRITING = "portal_writing"
 _ADMITTED = "portal_admitted"
@@ -75,11 +75,11 @@ def require_admitted(session: Session, actor: Actor) -> None:
 @event.listens_for(Session, "before_flush")
 def _refuse_flush(session: Session, _context: object, _instances: object) -> None:
     if not session.info.get(_WRITING):
-        raise RuntimeError("writes go through portal.services.transaction")
+        raise RuntimeError("writes go through portal.services.core.transaction")
 
 
 @event.listens_for(Session, "do_orm_execute")
 def _refuse_statement(state: ORMExecuteState) -> None:
     writes = state.is_insert or state.is_update or state.is_delete
     if writes and not state.session.info.get(_WRITING):
-        raise RuntimeError("writes go through portal.services.transaction")
+        raise RuntimeError("writes go through portal.services.core.transaction")

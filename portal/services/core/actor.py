@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from portal.models import ActorKind
-from portal.services.sent_forms import Form
+from portal.services.core.sent_forms import Form
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""What a door can say of a key."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+NO_LEVEL = -1
+"""Below every level that a door asks for: what a service key has."""
+
+
+class Outcome(StrEnum):
+    """What the decision is. All but ``GOOD`` and ``UNKNOWN`` are told only to a holder.
+
+    The last four are said at a door, which knows its level and its terms, and counts.
+    """
+
+    GOOD = "good"
+    UNKNOWN = "authenticationFailed"
+    NOT_YET = "apikeyNotYetValid"
+    ADDRESS = "addressNotAllowed"
+    EXPIRED = "apikeyExpired"
+    REVOKED = "apikeyRevoked"
+    BLOCKED = "accountBlocked"
+    LOCKED = "accountLocked"
+    CONSENT_LACKING = "consentLacking"
+    LEVEL = "insufficientAccessLevel"
+    AUDIENCE = "audienceNotAllowed"
+    METHOD = "methodNotPermitted"
+    THROTTLED = "tooManyRequests"
