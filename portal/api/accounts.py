@@ -16,8 +16,9 @@ from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.http.proving import proving
 from portal.models import Consent
-from portal.services import changes, limits, profile
+from portal.services import changes, profile
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.ratelimits import questions
 
 JWT_ONLY = ("password", "email")
 
@@ -35,7 +36,7 @@ def change() -> ResponseReturnValue:
         raise Forbidden
     if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
         raise ConsentLacking
-    refuse_when_limited(limits.may_change(me.account_id, _shown_by(me)))
+    refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
     with _proof(me.account_id, wanted):
         account = changes.change_account(actor(), wanted)
     return answer(AccountAnswer(account=account_facts(account)))
@@ -45,7 +46,7 @@ def find_name() -> ResponseReturnValue:
     """Tell whether somebody has a name, as pages ask while it is typed: 404 when it is free."""
     me = caller()
     username = body.text(body.read_object(), "username") or ""
-    refuse_when_limited(limits.may_ask_for_name(me.account_id, _shown_by(me)))
+    refuse_when_limited(questions.may_ask_for_name(me.account_id, _shown_by(me)))
     if profile.is_name_free(actor(), username):
         return failure(404, "usernameFree")
     return answer(NameAnswer(username=username.strip()))
@@ -60,7 +61,7 @@ def _proof(account_id: int, wanted: changes.Changes) -> AbstractContextManager[N
     """Count a try of the current password, where it is asked for."""
     if wanted.password is None and wanted.email is None:
         return nullcontext()
-    refuse_when_limited(limits.may_prove(client_address(), account_id))
+    refuse_when_limited(questions.may_prove(client_address(), account_id))
     return proving(account_id)
 
 

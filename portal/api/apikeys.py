@@ -26,10 +26,11 @@ from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
-from portal.services import caps, key_lists, keys, limits, rotation
+from portal.services import caps, key_lists, keys, rotation
 from portal.services.core.errors import Forbidden, InvalidInput, NotFound
 from portal.services.issuing import Wanted, check_wanted
 from portal.services.key_lists import KeyStatus
+from portal.services.ratelimits import questions
 from portal.services.verification import CANONICAL_UUID
 
 PAGE_SIZE, LARGEST_PAGE = 50, 100
@@ -44,7 +45,7 @@ def create() -> ResponseReturnValue:
     life = timedelta(seconds=seconds)
     check_wanted(Wanted(name.strip(), level, life), caller().level, caps.longest_life(_role(caller())))
     kind, conditions = read_kind(found), read_conditions(found)
-    refuse_when_limited(limits.may_issue_key(caller().account_id))
+    refuse_when_limited(questions.may_issue_key(caller().account_id))
     key, secret = keys.create_key(
         actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
     )
@@ -77,7 +78,7 @@ def rotate(key: str) -> ResponseReturnValue:
     old = key_lists.get_key(caller().account_id, key_id)
     if old.is_revoked(clock.utcnow()) and key_lists.find_successor(old) is None:
         raise NotFound
-    refuse_when_limited(limits.may_issue_key(caller().account_id))
+    refuse_when_limited(questions.may_issue_key(caller().account_id))
     new, secret = rotation.rotate_key(actor(), key_id, overlap=overlap)
     old = key_lists.get_key(caller().account_id, key_id)
     facts = new_key_facts(new, secret)

@@ -24,12 +24,13 @@ from portal.http import client_address, request_id
 from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
-from portal.services import jwt, limits
+from portal.services import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.core.outcomes import Outcome
 from portal.services.doorkeeper import STRANGER, Admission, Doorkeeper
 from portal.services.key_facts import KeyFacts
+from portal.services.ratelimits import questions
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""
@@ -261,7 +262,7 @@ def _refuse_key(admission: Admission, told_with: Mapping[Outcome, int]) -> Respo
     header = request.environ.get("HTTP_AUTHORIZATION", "")
     if admission.key is None:
         if shows_something():
-            refuse_when_limited(limits.failed_key_check(client_address()))
+            refuse_when_limited(questions.failed_key_check(client_address()))
         return _refuse(401, Outcome.UNKNOWN, challenge_for(header))
     response = _refuse(told_with[admission.outcome], admission.outcome, challenge_for(header))
     if admission.outcome is Outcome.THROTTLED:

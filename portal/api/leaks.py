@@ -21,10 +21,11 @@ from portal.api.leak_schemas import GithubReport, GithubVerdict, GithubVerdicts
 from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
-from portal.services import leaks, limits
+from portal.services import leaks
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
 from portal.services.leaks import MOST_SECRETS, Leak, Reporter
+from portal.services.ratelimits import questions
 
 IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
 
@@ -33,7 +34,7 @@ def report() -> ResponseReturnValue:
     """Take a stranger's report."""
     found = body.read_object()
     given, url = _secrets(found), body.text(found, "url") or ""
-    refuse_when_limited(limits.may_report_leaks(client_address()))
+    refuse_when_limited(questions.may_report_leaks(client_address()))
     leaks.report(actor(), [Leak(each, url) for each in given], Reporter.API)
     return answer(Success(), 202)
 
@@ -72,7 +73,7 @@ def _signed_body(keys: SigningKeys | None) -> bytes:
     except KeysUnavailable as error:
         raise ServiceUnavailable(retry_after=PAUSE_MS // 1000) from error
     if not is_signed:
-        refuse_when_limited(limits.failed_signature(client_address()))
+        refuse_when_limited(questions.failed_signature(client_address()))
         raise InvalidInput("signatureInvalid", "")
     return data
 

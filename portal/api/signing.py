@@ -14,15 +14,16 @@ from portal.api.schemas import SignedInAnswer, SignUpAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, SignedSession
-from portal.services import jwt, limits, recovery, sessions, signup
+from portal.services import jwt, recovery, sessions, signup
 from portal.services.core.errors import AccountBlocked, AccountLocked, InvalidInput
+from portal.services.ratelimits import questions
 
 
 def sign_up() -> ResponseReturnValue:
     """Write down that somebody wants an account; the mail says how to go on."""
     found = body.read_object()
     email, language = required(found, "email"), required(found, "language")
-    refuse_when_limited(limits.may_sign_up(client_address(), email))
+    refuse_when_limited(questions.may_sign_up(client_address(), email))
     return answer(SignUpAnswer(email=signup.request_sign_up(actor(), email, language)), 201)
 
 
@@ -30,7 +31,7 @@ def confirm(token: str) -> ResponseReturnValue:
     """Prove the address with the mailed token, give consent, and be signed in."""
     found = body.read_object()
     consent = read_consent(found)
-    refuse_when_limited(limits.may_confirm(client_address()))
+    refuse_when_limited(questions.may_confirm(client_address()))
     entered = signup.confirm(actor(), token, consent=consent, password=None, kind=SessionKind.JWT)
     assert entered, "a kind of session was asked for"
     return _signed_in(entered[0])
@@ -41,17 +42,17 @@ def sign_in() -> ResponseReturnValue:
     found = body.read_object()
     username, password = _username(found), required(found, "password")
     address = client_address()
-    refuse_when_limited(limits.may_sign_in(address, username))
+    refuse_when_limited(questions.may_sign_in(address, username))
     try:
         signed, _token = sessions.sign_in(actor(), username, password, SessionKind.JWT)
     except AccountLocked as error:
-        limits.signed_in(address, username)
+        questions.signed_in(address, username)
         recovery.request_unlock(actor(), int(str(error.details["account_id"])))
         raise
     except AccountBlocked:
-        limits.signed_in(address, username)
+        questions.signed_in(address, username)
         raise
-    limits.signed_in(address, username)
+    questions.signed_in(address, username)
     return _signed_in(signed)
 
 

@@ -22,7 +22,7 @@ from werkzeug.exceptions import RequestTimeout, ServiceUnavailable
 from portal.http import stalled
 from portal.http.kept import kept_if_short
 from portal.http.proxy import LONGEST_ADDRESS
-from portal.services.limits import source
+from portal.services.ratelimits.questions import source
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import BadRequest, TooManyRequests
 
 from portal.http.request import API
-from portal.services.counting import Answer
+from portal.services.ratelimits.counters import Answer
 
 View = TypeVar("View", bound=Callable[..., Any])
 _QUESTION = "limit_question"

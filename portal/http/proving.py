@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from portal.http.request import client_address
-from portal.services import limits
 from portal.services.core.errors import InvalidInput
+from portal.services.ratelimits import questions
 
 
 @contextmanager
@@ -21,4 +21,4 @@ def proving(account_id: int) -> Iterator[None]:
         raise
     finally:
         if not wrong:
-            limits.proved(client_address(), account_id)
+            questions.proved(client_address(), account_id)

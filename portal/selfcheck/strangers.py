@@ -11,8 +11,9 @@ from werkzeug.test import TestResponse
 from portal.models import Account, ApiKey, Status
 from portal.selfcheck.forms import browser, fields_of, own_site
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, NAME, REVOKED, UNKNOWN, Made, Person, Stage, hold
-from portal.services import keys, limits, secrets, sessions
+from portal.services import keys, secrets, sessions
 from portal.services.core import ids
+from portal.services.ratelimits import questions
 
 CHANGING = {"Date", "X-Request-Id", "RateLimit", "Retry-After"}
 MORE_THAN_ENOUGH = 70
@@ -61,9 +62,9 @@ def harmless(stage: Stage) -> None:
     hold(429 in statuses, "a source of failed sign-ins was not slowed")
     seen = stage.check(made)
     hold(seen == GOOD, f"a good secret from a slowed source was answered with {seen}")
-    for number in range(2 * limits.SIGN_IN_NAME.amount):
+    for number in range(2 * questions.SIGN_IN_NAME.amount):
         far = f"203.0.{number // 250}.{number % 250 + 1}"
-        stage.act(lambda far=far: limits.may_sign_in(far, owner.email))  # type: ignore[misc]
+        stage.act(lambda far=far: questions.may_sign_in(far, owner.email))  # type: ignore[misc]
     stage.address = stage.address.replace("198.18.", "198.19.")
     stage.jwt(owner)
     status = stage.rows(select(Account.status).where(Account.id == owner.account_id))[0][0]

@@ -16,8 +16,8 @@ from portal.models import (
     OutboxMail,
     SignedSession,
 )
-from portal.services import counting
 from portal.services.core.transaction import transaction
+from portal.services.ratelimits import counters
 
 KEPT = timedelta(days=30)
 """How long an ended session and a sent mail's row can still be looked at."""
@@ -71,7 +71,7 @@ def clean() -> dict[str, int]:
         "mail_tokens": _change(
             delete(MailToken).where(or_(MailToken.used_at.is_not(None), MailToken.expires_at <= now))
         ),
-        "limit_counters": counting.forget_expired(),
+        "limit_counters": counters.forget_expired(),
         # The newest row stays: SQLite would give its number, and so its file's name, again.
         "outbox": _change(delete(OutboxMail).where(OutboxMail.sent_at < old, OutboxMail.id < newest)),
         "excess_steps": _change(

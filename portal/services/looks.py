@@ -14,13 +14,13 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
-from portal.services import limits
 from portal.services.acting import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
 from portal.services.core.errors import NotFound
 from portal.services.core.transaction import transaction
+from portal.services.ratelimits import questions
 
 PAGE_SIZE = 25
 
@@ -100,7 +100,7 @@ def note_usage_read(actor: Actor, span: str) -> None:
 def _refuse_too_many(actor: Actor) -> None:
     if actor.kind is ActorKind.COMMAND_LINE:
         return
-    limits.require(limits.may_look(actor.account_id or 0, actor.session_id))
+    questions.require(questions.may_look(actor.account_id or 0, actor.session_id))
 
 
 def _admit(session: Session, actor: Actor) -> None:

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import keys, limits, outbox, sessions
+from portal.services import keys, outbox, sessions
 from portal.services.acting import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound
 from portal.services.core.transaction import transaction
+from portal.services.ratelimits import questions
 
 REASON_LENGTH = 500
 
@@ -120,7 +121,7 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     without a reason and for a blocked account, Forbidden, NotFound, Slowed.
     """
     reason = clean_reason(why)
-    limits.require(limits.may_mail_way_back(actor.account_id or actor.kind.value, account_id))
+    questions.require(questions.may_mail_way_back(actor.account_id or actor.kind.value, account_id))
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         if account.status == Status.BLOCKED:

@@ -10,7 +10,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, limits, lookalikes, outbox, recovery, tokens, waiting
+from portal.services import keys, lookalikes, outbox, recovery, tokens, waiting
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -19,6 +19,7 @@ from portal.services.core.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.fields import clean_bio, clean_language, clean_username
 from portal.services.outbox import Letter
+from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 from portal.services.signup import give_consent
 
@@ -143,7 +144,7 @@ def refuse_too_many_addresses(actor: Actor, email: str) -> None:
 
     To be asked when the owner has proven to be it, so that nobody else uses the tries up.
     """
-    limits.require(limits.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
+    questions.require(questions.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
 
 
 def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:

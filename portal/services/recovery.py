@@ -21,7 +21,7 @@ from portal.models import (
     Status,
 )
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, limits, outbox, passwords, sessions, tokens, waiting
+from portal.services import keys, outbox, passwords, sessions, tokens, waiting
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -30,6 +30,7 @@ from portal.services.core.errors import AlreadySent, Forbidden, InvalidInput, To
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.outbox import Letter
+from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 
 CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
@@ -122,7 +123,7 @@ def refuse_other_password(account: Account, known_hash: str | None) -> None:
 def request_reset(actor: Actor, email: str) -> None:
     """Write down that somebody forgot a password; whether the address is known is not told."""
     email = clean_reachable(email)
-    may_send = limits.may_mail_reset(actor.address or "", email)
+    may_send = questions.may_mail_reset(actor.address or "", email)
     with transaction() as session:
         if may_send:
             outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
@@ -187,7 +188,7 @@ def request_unlock(actor: Actor, account_id: int) -> None:
 
     A form that is sent twice asks for one mail.
     """
-    if not limits.may_mail_unlock(actor.address or "", account_id):
+    if not questions.may_mail_unlock(actor.address or "", account_id):
         return
     with suppress(AlreadySent), transaction() as session:
         account = lock_account(session, account_id)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.services import limits, passwords, waiting
+from portal.services import passwords, waiting
 from portal.services.acting import admit
 from portal.services.core import audit, sent_forms
 from portal.services.core.actor import Actor
@@ -28,6 +28,7 @@ from portal.services.core.errors import AccountBlocked, AccountLocked, NotFound,
 from portal.services.core.ids import uuid7
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.ratelimits import questions
 from portal.services.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.tokens import hash_token
 
@@ -54,7 +55,7 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
             )
         raise SignInFailed
     account_id = account.id
-    limits.require(limits.may_start_session(actor.address or "", account_id))
+    questions.require(questions.may_start_session(actor.address or "", account_id))
     fresh_hash = _fresh_hash(known_hash, password)
     with transaction() as session:
         account = lock_account(session, account_id)

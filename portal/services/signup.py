@@ -27,7 +27,7 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
-from portal.services import limits, outbox, passwords, sessions, tokens
+from portal.services import outbox, passwords, sessions, tokens
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
@@ -35,6 +35,7 @@ from portal.services.core.errors import BeingSetUp, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.fields import CONSENT_VERSION, clean_consent, clean_language, first_username
 from portal.services.outbox import Letter
+from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 from portal.services.removal import empty
 
@@ -49,7 +50,7 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     if is_being_set_up():
         raise BeingSetUp
     email, language = clean_reachable(email), clean_language(language)
-    may_send = limits.may_mail_sign_up(actor.address or "", email)
+    may_send = questions.may_mail_sign_up(actor.address or "", email)
     with transaction() as session:
         if may_send:
             outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)

@@ -16,11 +16,11 @@ from portal.http.basic import CHALLENGE
 from portal.http.credentials import KeyHeaders
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
-from portal.services import limits
 from portal.services.core.outcomes import Outcome
 from portal.services.core.trouble import Readiness
 from portal.services.doorkeeper import Doorkeeper
 from portal.services.figures import read_figures
+from portal.services.ratelimits import questions
 from portal.services.readiness import readiness
 
 SECURITY_TXT = "/.well-known/security.txt"
@@ -104,7 +104,7 @@ def _refuse_scraper() -> Response | None:
     if admission.is_good:
         return None
     if admission.key is None and headers.are_there(request.environ):
-        refuse_when_limited(limits.failed_key_check(client_address()))
+        refuse_when_limited(questions.failed_key_check(client_address()))
     if admission.outcome is Outcome.LEVEL:
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN

@@ -30,10 +30,11 @@ from portal.http import client_address, request_id
 from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
-from portal.services import limits, sessions
+from portal.services import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import ANSWERED_AGAIN
+from portal.services.ratelimits import questions
 from portal.web import errors
 
 CSRF = "csrf_token"
@@ -205,4 +206,4 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
 
 def _count_change() -> None:
     if request.method == "POST":
-        refuse_when_limited(limits.may_change(current_user.account_id, current_user.session_id))
+        refuse_when_limited(questions.may_change(current_user.account_id, current_user.session_id))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from portal.services import limits
+from portal.services.ratelimits import questions
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -57,14 +57,14 @@ def test_changes_of_address_are_slowed_and_mail_few_strangers(
 
 def test_sign_ups_are_slowed(client: PageChecker, cast: Cast) -> None:
     wanted = {"email": "new@example.org", "language": "en"}
-    answers = [client.post("/api/signup", json=wanted) for _ in range(limits.SIGN_UP_OWN.amount + 1)]
+    answers = [client.post("/api/signup", json=wanted) for _ in range(questions.SIGN_UP_OWN.amount + 1)]
 
-    assert [answer.status_code for answer in answers] == [201] * limits.SIGN_UP_OWN.amount + [429]
+    assert [answer.status_code for answer in answers] == [201] * questions.SIGN_UP_OWN.amount + [429]
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
 def test_guessing_links_is_slowed(client: PageChecker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONFIRM_SOURCE", replace(limits.CONFIRM_SOURCE, amount=3))
+    monkeypatch.setattr(questions, "CONFIRM_SOURCE", replace(questions.CONFIRM_SOURCE, amount=3))
     answers = [client.post("/api/confirm/signup/guess", json={"consent": 1}) for _ in range(4)]
 
     assert answers[-1].status_code == 429
@@ -80,7 +80,7 @@ def test_keys_are_made_so_often_and_no_oftener(
     monkeypatch: pytest.MonkeyPatch,
     act: str,
 ) -> None:
-    monkeypatch.setattr(limits, "ISSUE_ACCOUNT", replace(limits.ISSUE_ACCOUNT, amount=2))
+    monkeypatch.setattr(questions, "ISSUE_ACCOUNT", replace(questions.ISSUE_ACCOUNT, amount=2))
     headers, statuses = bearer(cast.alice), []
     for _ in range(3):
         if act == "create":

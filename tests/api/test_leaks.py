@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.services import limits
 from portal.services.leaks import MOST_SECRETS
+from portal.services.ratelimits import questions
 from portal.services.secrets import make_secret
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey
@@ -117,7 +117,7 @@ def test_a_thousand_secrets_fit_into_one_report(
 def test_a_flood_is_slowed_and_told_until_when(client: PageChecker, clock: Clock) -> None:
     clock.stop()
     body = {"secrets": [UNKNOWN]}
-    for _ in range(limits.LEAK_SOURCE.amount):
+    for _ in range(questions.LEAK_SOURCE.amount):
         assert client.post("/api/leaks", json=body).status_code == 202
 
     refused = client.post("/api/leaks", json=body)
@@ -307,7 +307,7 @@ def test_a_flood_of_forgeries_is_slowed_and_a_good_signature_passes(
     client: PageChecker, send: Send, cast: Cast, make_key: MakeKey, app: Flask
 ) -> None:
     made, forger = make_key(cast.alice), Signer()
-    statuses = [send([], forger).status_code for _ in range(limits.SIGNATURE_SOURCE.amount + 1)]
+    statuses = [send([], forger).status_code for _ in range(questions.SIGNATURE_SOURCE.amount + 1)]
 
     assert set(statuses[:-1]) == {400}
     assert statuses[-1] == 429

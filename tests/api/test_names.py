@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portal.services import limits
-from portal.services.counting import Limit
+from portal.services.ratelimits import questions
+from portal.services.ratelimits.counters import Limit
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -57,7 +57,7 @@ def test_a_name_that_was_said_to_be_free_can_be_taken_and_no_other(
 def test_nobody_else_learns_of_names(
     client: PageChecker, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "NAME_OWN", Limit("name by account and session", 2, 3600))
+    monkeypatch.setattr(questions, "NAME_OWN", Limit("name by account and session", 2, 3600))
     body = {"username": "bobby"}
 
     assert client.post(f"{AVAILABLE}/jwt", json=body).status_code == 401

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from portal.services import limits
+from portal.services.ratelimits import questions
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -20,7 +20,7 @@ from tests.support.mailbox import Mailbox
 FRESH = "lantern gravel otter sixty"
 THIEF = "thief@example.org"
 WRONG = "not the password at all"
-SLOW = limits.PROVE_OWN.amount
+SLOW = questions.PROVE_OWN.amount
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_page_and_api_count_the_tries_together(doors: dict[str, Try], wanted: di
     for door in doors.values():
         slowed = door(WRONG, wanted)
         assert slowed.status_code == 429
-        assert 0 < int(slowed.headers["Retry-After"]) <= limits.PROVE_OWN.seconds
+        assert 0 < int(slowed.headers["Retry-After"]) <= questions.PROVE_OWN.seconds
 
 
 @pytest.mark.parametrize("door", ["api", "page"])
@@ -111,9 +111,9 @@ def test_the_right_password_with_a_bad_new_one_is_no_try(
 def test_many_sources_guess_one_password_no_oftener_than_an_account_allows(
     app: Any, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "PROVE_ACCOUNT", limits.Limit("few", 6, 900, spares=1))
+    monkeypatch.setattr(questions, "PROVE_ACCOUNT", questions.Limit("few", 6, 900, spares=1))
     with app.app_context():
-        answers = [bool(limits.may_prove(f"192.0.2.{n % 9}", cast.alice.account_id)) for n in range(40)]
+        answers = [bool(questions.may_prove(f"192.0.2.{n % 9}", cast.alice.account_id)) for n in range(40)]
 
     assert sum(answers) == 6 + 3  # one for each source that had not tried yet
 

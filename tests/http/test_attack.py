@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from werkzeug.test import TestResponse
 
-from portal.services import counting, limits
+from portal.services.ratelimits import counters, questions
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
@@ -28,15 +28,15 @@ def guess(client: PageChecker, username: str) -> TestResponse:
 @pytest.mark.parametrize(
     ("path", "fields", "limit"),
     [
-        ("/signin", {"username": "alice", "password": "x"}, limits.SIGN_IN_OWN),
-        ("/signup", {"email": "new@example.org"}, limits.SIGN_UP_OWN),
-        ("/password/forgot", {"email": "alice@example.org"}, limits.RESET_OWN),
-        ("/confirm/no-such-token", {"consent": "1"}, limits.CONFIRM_SOURCE),
-        ("/password/reset/no-such-token", {"password": "x"}, limits.CONFIRM_SOURCE),
+        ("/signin", {"username": "alice", "password": "x"}, questions.SIGN_IN_OWN),
+        ("/signup", {"email": "new@example.org"}, questions.SIGN_UP_OWN),
+        ("/password/forgot", {"email": "alice@example.org"}, questions.RESET_OWN),
+        ("/confirm/no-such-token", {"consent": "1"}, questions.CONFIRM_SOURCE),
+        ("/password/reset/no-such-token", {"password": "x"}, questions.CONFIRM_SOURCE),
     ],
 )
 def test_posts_without_a_csrf_token_count_too(
-    client: PageChecker, path: str, fields: dict[str, str], limit: counting.Limit
+    client: PageChecker, path: str, fields: dict[str, str], limit: counters.Limit
 ) -> None:
     statuses = {client.post(path, data=fields).status_code for _ in range(limit.amount)}
 
@@ -52,7 +52,7 @@ def test_a_guesser_is_slowed_and_the_owner_is_not(new_client: NewClient, cast: C
     alice, attacker = at(new_client(), "192.0.2.1"), at(new_client(), "192.0.2.2")
     cast.alice.sign_in(alice)
 
-    statuses = [guess(attacker, "alice").status_code for _ in range(limits.SIGN_IN_OWN.amount + 1)]
+    statuses = [guess(attacker, "alice").status_code for _ in range(questions.SIGN_IN_OWN.amount + 1)]
 
     assert statuses[-1] == 429
     assert 429 not in statuses[:-1]
@@ -63,7 +63,7 @@ def test_a_guesser_is_slowed_and_the_owner_is_not(new_client: NewClient, cast: C
 def test_waiting_as_long_as_told_is_enough(new_client: NewClient, cast: Cast, clock: Clock) -> None:
     clock.stop()
     client = new_client()
-    for _ in range(limits.SIGN_IN_OWN.amount):
+    for _ in range(questions.SIGN_IN_OWN.amount):
         guess(client, cast.alice.email)
     wait = int(guess(client, cast.alice.email).headers["Retry-After"])
 
@@ -74,5 +74,5 @@ def test_waiting_as_long_as_told_is_enough(new_client: NewClient, cast: Cast, cl
 
 
 def test_an_owner_may_sign_in_as_often_as_they_like(new_client: NewClient, cast: Cast) -> None:
-    for _ in range(limits.SIGN_IN_OWN.amount + 2):
+    for _ in range(questions.SIGN_IN_OWN.amount + 2):
         cast.alice.sign_in(new_client())

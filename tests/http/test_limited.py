@@ -11,7 +11,7 @@ from flask import Flask, request
 from flask_wtf import CSRFProtect
 
 from portal.http.limited import limited
-from portal.services.counting import Answer
+from portal.services.ratelimits.counters import Answer
 from tests.conftest import MakeKey
 from tests.http.conftest import Guard
 from tests.support.cast import Cast

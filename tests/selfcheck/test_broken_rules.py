@@ -24,7 +24,6 @@ from portal.services import (
     key_lists,
     keys,
     leaks,
-    limits,
     networks,
     operators,
     outbox,
@@ -41,6 +40,7 @@ from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome
 from portal.services.core.sent_forms import Form
 from portal.services.key_facts import KeyFacts
+from portal.services.ratelimits import questions
 from portal.services.sqlite_reader import SqliteReader
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
@@ -196,7 +196,10 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "sessions": (instead((sessions, "end_all", nothing)), "after a block was undone a session went on"),
     "links": (instead((tokens, "hash_token", raw)), "a secret stands in the table mail_tokens"),
     "look-alike": (instead((verification.Verifier, "decide", particular)), "answered in another way"),
-    "harmless": (instead((limits, "failed_key_check", lambda _: limits.YES)), "failed checks was not slowed"),
+    "harmless": (
+        instead((questions, "failed_key_check", lambda _: questions.YES)),
+        "failed checks was not slowed",
+    ),
     "anothers": (instead((key_lists, "owned", anybodys)), "is there"),
     "forged-forms": (instead((FormTokens, "protect", any_form)), "without its token was answered with"),
     "other-hosts": (instead((gate, "is_own_authority", yes)), "was served to another host"),

@@ -8,12 +8,13 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, SessionKind
-from portal.services import limits, sessions
+from portal.services import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
 from portal.services.core.transaction import lock_account, transaction
-from portal.services.counting import Limit
+from portal.services.ratelimits import questions
+from portal.services.ratelimits.counters import Limit
 from tests.api.conftest import bearer  # noqa: F401  # a fixture
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person
@@ -29,7 +30,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, amount, spares in (
         ("START_OWN", 4, None), ("START_ACCOUNT", 6, 2), ("CHANGE_OWN", 3, None), ("CHANGE_ACCOUNT", 5, 2),
     ):  # fmt: skip
-        monkeypatch.setattr(limits, name, Limit(name, amount, 3600, spares=spares), raising=False)
+        monkeypatch.setattr(questions, name, Limit(name, amount, 3600, spares=spares), raising=False)
     monkeypatch.setattr(sessions, "MOST_LIVING", 3, raising=False)
 
 

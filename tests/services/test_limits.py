@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy import event, text
 
 from portal.extensions import db
-from portal.services import counting, limits
 from portal.services.core.transaction import transaction
-from portal.services.counting import Answer, Limit
+from portal.services.ratelimits import counters, questions
+from portal.services.ratelimits.counters import Answer, Limit
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.processes import in_processes
@@ -42,26 +42,26 @@ def use_up(limit: Limit, ask: Callable[[], Answer]) -> None:
 
 
 QUESTIONS: list[tuple[Limit, Callable[[int], Answer]]] = [
-    (limits.SIGN_IN_OWN, lambda _: limits.may_sign_in(HERE, "alice")),
-    (limits.SIGN_IN_SOURCE, lambda n: limits.may_sign_in(HERE, f"name{n}")),
-    (limits.PROVE_OWN, lambda _: limits.may_prove(HERE, 1)),
-    (limits.SIGN_UP_OWN, lambda _: limits.may_sign_up(HERE, "alice@example.org")),
-    (limits.SIGN_UP_SOURCE, lambda n: limits.may_sign_up(HERE, f"{n}@example.org")),
-    (limits.RESET_OWN, lambda _: limits.may_reset(HERE, "alice@example.org")),
-    (limits.RESET_SOURCE, lambda n: limits.may_reset(HERE, f"{n}@example.org")),
-    (limits.SIGN_UP_MAIL_OWN, lambda _: limits.may_mail_sign_up(HERE, "alice@example.org")),
-    (limits.SIGN_UP_MAIL, lambda n: limits.may_mail_sign_up(far_away(n), "alice@example.org")),
-    (limits.RESET_MAIL_OWN, lambda _: limits.may_mail_reset(HERE, "alice@example.org")),
-    (limits.UNLOCK_MAIL_OWN, lambda _: limits.may_mail_unlock(HERE, 1)),
-    (limits.WAY_BACK_MAIL, lambda _: limits.may_mail_way_back(1, 2)),
-    (limits.NEW_EMAIL_PAIR, lambda _: limits.may_ask_for_address(HERE, 1, "alice@example.org")),
-    (limits.NEW_EMAIL_ACCOUNT, lambda n: limits.may_ask_for_address(HERE, 1, f"{n}@example.org")),
-    (limits.NEW_EMAIL_SOURCE, lambda n: limits.may_ask_for_address(HERE, n, f"{n}@example.org")),
-    (limits.CONFIRM_SOURCE, lambda _: limits.may_confirm(HERE)),
-    (limits.ISSUE_ACCOUNT, lambda _: limits.may_issue_key(1)),
-    (limits.KEY_CHECK_SOURCE, lambda _: limits.failed_key_check(HERE)),
-    (limits.LEAK_SOURCE, lambda _: limits.may_report_leaks(HERE)),
-    (limits.SIGNATURE_SOURCE, lambda _: limits.failed_signature(HERE)),
+    (questions.SIGN_IN_OWN, lambda _: questions.may_sign_in(HERE, "alice")),
+    (questions.SIGN_IN_SOURCE, lambda n: questions.may_sign_in(HERE, f"name{n}")),
+    (questions.PROVE_OWN, lambda _: questions.may_prove(HERE, 1)),
+    (questions.SIGN_UP_OWN, lambda _: questions.may_sign_up(HERE, "alice@example.org")),
+    (questions.SIGN_UP_SOURCE, lambda n: questions.may_sign_up(HERE, f"{n}@example.org")),
+    (questions.RESET_OWN, lambda _: questions.may_reset(HERE, "alice@example.org")),
+    (questions.RESET_SOURCE, lambda n: questions.may_reset(HERE, f"{n}@example.org")),
+    (questions.SIGN_UP_MAIL_OWN, lambda _: questions.may_mail_sign_up(HERE, "alice@example.org")),
+    (questions.SIGN_UP_MAIL, lambda n: questions.may_mail_sign_up(far_away(n), "alice@example.org")),
+    (questions.RESET_MAIL_OWN, lambda _: questions.may_mail_reset(HERE, "alice@example.org")),
+    (questions.UNLOCK_MAIL_OWN, lambda _: questions.may_mail_unlock(HERE, 1)),
+    (questions.WAY_BACK_MAIL, lambda _: questions.may_mail_way_back(1, 2)),
+    (questions.NEW_EMAIL_PAIR, lambda _: questions.may_ask_for_address(HERE, 1, "alice@example.org")),
+    (questions.NEW_EMAIL_ACCOUNT, lambda n: questions.may_ask_for_address(HERE, 1, f"{n}@example.org")),
+    (questions.NEW_EMAIL_SOURCE, lambda n: questions.may_ask_for_address(HERE, n, f"{n}@example.org")),
+    (questions.CONFIRM_SOURCE, lambda _: questions.may_confirm(HERE)),
+    (questions.ISSUE_ACCOUNT, lambda _: questions.may_issue_key(1)),
+    (questions.KEY_CHECK_SOURCE, lambda _: questions.failed_key_check(HERE)),
+    (questions.LEAK_SOURCE, lambda _: questions.may_report_leaks(HERE)),
+    (questions.SIGNATURE_SOURCE, lambda _: questions.failed_signature(HERE)),
 ]
 
 
@@ -84,18 +84,18 @@ def test_each_limit_holds_alone_and_waiting_as_told_is_enough(
 
 
 def test_a_strangers_failures_do_not_keep_the_owner_out(context: Clock) -> None:
-    for number in range(limits.SIGN_IN_NAME.amount * 2):
-        limits.may_sign_in(far_away(number), "alice")
-    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(THERE, "bob"))
+    for number in range(questions.SIGN_IN_NAME.amount * 2):
+        questions.may_sign_in(far_away(number), "alice")
+    use_up(questions.SIGN_IN_OWN, lambda: questions.may_sign_in(THERE, "bob"))
 
-    assert limits.may_sign_in(HERE, "alice")
+    assert questions.may_sign_in(HERE, "alice")
 
 
 @pytest.mark.parametrize(
     ("limit", "ask"),
     [
-        (limits.SIGN_IN_NAME, lambda here: limits.may_sign_in(here, "alice")),
-        (limits.PROVE_ACCOUNT, lambda here: limits.may_prove(here, 1)),
+        (questions.SIGN_IN_NAME, lambda here: questions.may_sign_in(here, "alice")),
+        (questions.PROVE_ACCOUNT, lambda here: questions.may_prove(here, 1)),
     ],
     ids=["sign-in", "proof"],
 )
@@ -115,12 +115,12 @@ def test_under_attack_a_source_has_only_its_spare_tries(
 @pytest.mark.parametrize(
     ("limit", "ask"),
     [
-        (limits.SIGN_IN_ALL, lambda n, own: limits.may_sign_in(far_away(n), f"name{own}")),
-        (limits.SIGN_UP_ALL, lambda n, own: limits.may_sign_up(far_away(n), f"{own}@example.org")),
-        (limits.RESET_ALL, lambda n, own: limits.may_reset(far_away(n), f"{own}@example.org")),
-        (limits.CONFIRM_ALL, lambda n, _: limits.may_confirm(far_away(n))),
-        (limits.KEY_CHECK_ALL, lambda n, _: limits.failed_key_check(far_away(n))),
-        (limits.LEAK_ALL, lambda n, _: limits.may_report_leaks(far_away(n))),
+        (questions.SIGN_IN_ALL, lambda n, own: questions.may_sign_in(far_away(n), f"name{own}")),
+        (questions.SIGN_UP_ALL, lambda n, own: questions.may_sign_up(far_away(n), f"{own}@example.org")),
+        (questions.RESET_ALL, lambda n, own: questions.may_reset(far_away(n), f"{own}@example.org")),
+        (questions.CONFIRM_ALL, lambda n, _: questions.may_confirm(far_away(n))),
+        (questions.KEY_CHECK_ALL, lambda n, _: questions.failed_key_check(far_away(n))),
+        (questions.LEAK_ALL, lambda n, _: questions.may_report_leaks(far_away(n))),
     ],
     ids=["sign-in", "sign-up", "reset", "confirm", "key check", "leak report"],
 )
@@ -128,9 +128,9 @@ def test_the_overall_limit_leaves_each_source_its_spare_tries(
     context: Clock, monkeypatch: pytest.MonkeyPatch, limit: Limit, ask: Callable[[int, int], Answer]
 ) -> None:
     few = Limit(limit.name, 6, limit.seconds, limit.spares)
-    for name, value in vars(limits).items():
+    for name, value in vars(questions).items():
         if value is limit:
-            monkeypatch.setattr(limits, name, few)
+            monkeypatch.setattr(questions, name, few)
     for number in range(few.amount):
         assert ask(number, number)
 
@@ -141,32 +141,32 @@ def test_the_overall_limit_leaves_each_source_its_spare_tries(
 
 
 def test_a_good_sign_in_gives_its_try_back(context: Clock) -> None:
-    for _ in range(limits.SIGN_IN_OWN.amount * 3):
-        assert limits.may_sign_in(HERE, "alice")
-        limits.signed_in(HERE, "alice")
-    for _ in range(limits.PROVE_OWN.amount * 2):
-        assert limits.may_prove(HERE, 1)
-        limits.proved(HERE, 1)
+    for _ in range(questions.SIGN_IN_OWN.amount * 3):
+        assert questions.may_sign_in(HERE, "alice")
+        questions.signed_in(HERE, "alice")
+    for _ in range(questions.PROVE_OWN.amount * 2):
+        assert questions.may_prove(HERE, 1)
+        questions.proved(HERE, 1)
 
-    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(HERE, "alice"))
-    assert not limits.may_sign_in(HERE, "alice")
+    use_up(questions.SIGN_IN_OWN, lambda: questions.may_sign_in(HERE, "alice"))
+    assert not questions.may_sign_in(HERE, "alice")
 
 
 def test_a_refused_try_is_not_counted_anywhere(context: Clock, database: Database) -> None:
-    use_up(limits.SIGN_IN_OWN, lambda: limits.may_sign_in(HERE, "alice"))
+    use_up(questions.SIGN_IN_OWN, lambda: questions.may_sign_in(HERE, "alice"))
     before = database.rows()["limit_counters"]
 
-    assert not limits.may_sign_in(HERE, "alice")
+    assert not questions.may_sign_in(HERE, "alice")
 
     assert database.rows()["limit_counters"] == before
 
 
 def test_one_name_is_one_however_it_is_written(context: Clock) -> None:
     for name in ["alice", "ALICE", " Alice ", "ａｌｉｃｅ"] * 3:
-        limits.may_sign_in(HERE, name)
+        questions.may_sign_in(HERE, name)
 
-    assert not limits.may_sign_in(HERE, "alice")
-    assert limits.may_sign_in(HERE, "alicé")
+    assert not questions.may_sign_in(HERE, "alice")
+    assert questions.may_sign_in(HERE, "alicé")
 
 
 @pytest.mark.parametrize(
@@ -178,22 +178,22 @@ def test_one_name_is_one_however_it_is_written(context: Clock) -> None:
     ],
 )
 def test_one_login_is_one_however_it_is_written(context: Clock, ways: tuple[str, ...], another: str) -> None:
-    for number in range(limits.SIGN_IN_OWN.amount):
-        assert limits.may_sign_in(HERE, ways[number % len(ways)])
+    for number in range(questions.SIGN_IN_OWN.amount):
+        assert questions.may_sign_in(HERE, ways[number % len(ways)])
 
-    assert not any(limits.may_sign_in(HERE, way) for way in ways)
-    assert limits.may_sign_in(HERE, another)
+    assert not any(questions.may_sign_in(HERE, way) for way in ways)
+    assert questions.may_sign_in(HERE, another)
 
 
 BY_SOURCE: list[tuple[Limit, Callable[[str, int], Answer]]] = [
-    (limits.SIGN_IN_SOURCE, lambda here, n: limits.may_sign_in(here, f"name{n}")),
-    (limits.PROVE_OWN, lambda here, _: limits.may_prove(here, 1)),
-    (limits.SIGN_UP_SOURCE, lambda here, n: limits.may_sign_up(here, f"{n}@example.org")),
-    (limits.RESET_SOURCE, lambda here, n: limits.may_reset(here, f"{n}@example.org")),
-    (limits.CONFIRM_SOURCE, lambda here, _: limits.may_confirm(here)),
-    (limits.LEAK_SOURCE, lambda here, _: limits.may_report_leaks(here)),
-    (limits.SIGNATURE_SOURCE, lambda here, _: limits.failed_signature(here)),
-    (limits.KEY_CHECK_SOURCE, lambda here, _: limits.failed_key_check(here)),
+    (questions.SIGN_IN_SOURCE, lambda here, n: questions.may_sign_in(here, f"name{n}")),
+    (questions.PROVE_OWN, lambda here, _: questions.may_prove(here, 1)),
+    (questions.SIGN_UP_SOURCE, lambda here, n: questions.may_sign_up(here, f"{n}@example.org")),
+    (questions.RESET_SOURCE, lambda here, n: questions.may_reset(here, f"{n}@example.org")),
+    (questions.CONFIRM_SOURCE, lambda here, _: questions.may_confirm(here)),
+    (questions.LEAK_SOURCE, lambda here, _: questions.may_report_leaks(here)),
+    (questions.SIGNATURE_SOURCE, lambda here, _: questions.failed_signature(here)),
+    (questions.KEY_CHECK_SOURCE, lambda here, _: questions.failed_key_check(here)),
 ]
 
 
@@ -221,13 +221,13 @@ def test_a_network_shares_a_few_times_what_one_source_may(
 
 def test_under_attack_from_a_24_each_address_has_its_spare_tries(context: Clock) -> None:
     def from_(number: int, name: str) -> bool:
-        return bool(limits.may_sign_in(f"198.51.100.{number % 250}", name))
+        return bool(questions.may_sign_in(f"198.51.100.{number % 250}", name))
 
-    for number in range(limits.SIGN_IN_SOURCE.amount * 5):
+    for number in range(questions.SIGN_IN_SOURCE.amount * 5):
         assert from_(number, f"name{number}")
 
     assert [from_(251, "alice") for _ in range(4)] == [True, True, True, False]
-    assert limits.may_sign_in("198.51.101.1", "alice")
+    assert questions.may_sign_in("198.51.101.1", "alice")
 
 
 @pytest.mark.parametrize(
@@ -244,41 +244,41 @@ def test_under_attack_from_a_24_each_address_has_its_spare_tries(context: Clock)
     ],
 )
 def test_a_source_is_an_ipv4_address_or_a_64_of_ipv6(address: str, source: str) -> None:
-    assert limits.source(address) == source
+    assert questions.source(address) == source
 
 
 def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
-    use_up(limits.KEY_CHECK_SOURCE, lambda: limits.failed_key_check(HERE))
-    assert not limits.failed_key_check(HERE)
+    use_up(questions.KEY_CHECK_SOURCE, lambda: questions.failed_key_check(HERE))
+    assert not questions.failed_key_check(HERE)
     statements: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
 
-    answers = [limits.failed_key_check(HERE) for _ in range(100)]
+    answers = [questions.failed_key_check(HERE) for _ in range(100)]
 
     assert not any(answers)
     assert statements == []
-    assert limits.failed_key_check(THERE)
-    assert limits.failed_signature(HERE), "one is not slowed for the other"
+    assert questions.failed_key_check(THERE)
+    assert questions.failed_signature(HERE), "one is not slowed for the other"
     context.forward(seconds=answers[-1].retry_after)
-    assert limits.failed_key_check(HERE)
+    assert questions.failed_key_check(HERE)
 
 
 def test_what_a_process_remembers_is_bounded(context: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "_MOST_REMEMBERED", 5)
-    monkeypatch.setattr(limits, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
+    monkeypatch.setattr(counters, "_MOST_REMEMBERED", 5)
+    monkeypatch.setattr(questions, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
     for number in range(10):
-        limits.failed_key_check(far_away(number))
-        limits.failed_key_check(far_away(number))
+        questions.failed_key_check(far_away(number))
+        questions.failed_key_check(far_away(number))
 
-    assert len(counting._slowed[db.engine]) == 5
+    assert len(counters._slowed[db.engine]) == 5
     context.forward(seconds=61)
-    limits.failed_key_check(HERE)
-    assert not limits.failed_key_check(HERE)
-    assert len(counting._slowed[db.engine]) == 1
+    questions.failed_key_check(HERE)
+    assert not questions.failed_key_check(HERE)
+    assert len(counters._slowed[db.engine]) == 1
 
 
 def test_the_table_tells_no_name_and_no_address(context: Clock, database: Database) -> None:
-    limits.may_sign_in("203.0.113.77", "canary-name")
+    questions.may_sign_in("203.0.113.77", "canary-name")
 
     dump = database.dump().lower()
 
@@ -287,46 +287,46 @@ def test_the_table_tells_no_name_and_no_address(context: Clock, database: Databa
 
 
 def test_expired_counters_can_be_forgotten(context: Clock, database: Database) -> None:
-    limits.may_confirm(HERE)
-    assert counting.forget_expired() == 0
-    context.forward(seconds=limits.CONFIRM_SOURCE.seconds)
+    questions.may_confirm(HERE)
+    assert counters.forget_expired() == 0
+    context.forward(seconds=questions.CONFIRM_SOURCE.seconds)
 
-    assert counting.forget_expired() == 3
+    assert counters.forget_expired() == 3
     assert database.rows()["limit_counters"] == []
 
 
 def test_they_can_be_switched_off(make_app: Callable[..., Flask]) -> None:
     with make_app(PORTAL_LIMITS_ENABLED="false").app_context():
-        for _ in range(limits.SIGN_IN_OWN.amount + 5):
-            assert limits.may_sign_in(HERE, "alice")
-            limits.signed_in(HERE, "alice")
-        for _ in range(limits.KEY_CHECK_SOURCE.amount + 5):
-            assert limits.failed_key_check(HERE)
+        for _ in range(questions.SIGN_IN_OWN.amount + 5):
+            assert questions.may_sign_in(HERE, "alice")
+            questions.signed_in(HERE, "alice")
+        for _ in range(questions.KEY_CHECK_SOURCE.amount + 5):
+            assert questions.failed_key_check(HERE)
 
 
 def test_a_question_inside_a_transaction_is_a_mistake(context: Clock) -> None:
     with transaction(), pytest.raises(RuntimeError, match="before a transaction"):
-        limits.may_confirm(HERE)
+        questions.may_confirm(HERE)
 
 
 def test_the_count_stays_when_the_act_fails(context: Clock) -> None:
-    for _ in range(limits.ISSUE_ACCOUNT.amount):
-        limits.may_issue_key(1)
+    for _ in range(questions.ISSUE_ACCOUNT.amount):
+        questions.may_issue_key(1)
         with pytest.raises(ZeroDivisionError), transaction():
             raise ZeroDivisionError
 
-    assert not limits.may_issue_key(1)
+    assert not questions.may_issue_key(1)
 
 
 def test_threads_count_exactly(app: Flask) -> None:
     def ask(_: int) -> bool:
         with app.app_context():
-            return limits.may_confirm(HERE).allowed
+            return questions.may_confirm(HERE).allowed
 
     with ThreadPoolExecutor(8) as pool:
-        allowed = sum(pool.map(ask, range(limits.CONFIRM_SOURCE.amount + 40)))
+        allowed = sum(pool.map(ask, range(questions.CONFIRM_SOURCE.amount + 40)))
 
-    assert allowed == limits.CONFIRM_SOURCE.amount
+    assert allowed == questions.CONFIRM_SOURCE.amount
 
 
 def test_threads_that_have_read_before_do_not_wait_for_each_other(app: Flask) -> None:
@@ -338,7 +338,7 @@ def test_threads_that_have_read_before_do_not_wait_for_each_other(app: Flask) ->
         with app.app_context():
             db.session.execute(text("SELECT 1"))
             everybody_has_read.wait(10)
-            return limits.may_issue_key(number).allowed
+            return questions.may_issue_key(number).allowed
 
     with ThreadPoolExecutor(size) as pool:
         assert all(pool.map(ask, range(size), timeout=20))
@@ -363,5 +363,5 @@ def test_processes_count_exactly(database: Database, tmp_path: Path) -> None:
     settings = json.dumps(settings_for(database.url, tmp_path / "instance"))
     results = in_processes(WORKER, settings)
 
-    assert sum(int(signed_in) for signed_in, _ in results) == limits.SIGN_IN_OWN.amount
-    assert sum(int(checked) for _, checked in results) == limits.KEY_CHECK_SOURCE.amount
+    assert sum(int(signed_in) for signed_in, _ in results) == questions.SIGN_IN_OWN.amount
+    assert sum(int(checked) for _, checked in results) == questions.KEY_CHECK_SOURCE.amount

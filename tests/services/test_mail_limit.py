@@ -15,10 +15,11 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, MailKind
-from portal.services import keys, limits, profile, recovery, signup
+from portal.services import keys, profile, recovery, signup
 from portal.services.changes import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
+from portal.services.ratelimits import questions
 from tests.support.cast import Cast, Person, make_person
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -67,34 +68,34 @@ CAUSES = {
     "sign-up": Cause(
         MailKind.SIGN_UP,
         lambda _, number, to: signup.request_sign_up(source(number), to, "en"),
-        limits.SIGN_UP_MAIL_OWN.amount,
-        limits.SIGN_UP_MAIL.amount,
+        questions.SIGN_UP_MAIL_OWN.amount,
+        questions.SIGN_UP_MAIL.amount,
     ),
     "reset": Cause(
         MailKind.RESET,
         lambda _, number, to: recovery.request_reset(source(number), to),
-        limits.RESET_MAIL_OWN.amount,
+        questions.RESET_MAIL_OWN.amount,
         MANY,  # one from each source, so that the owner's is never lost
         "alice@example.org",
     ),
     "unlock": Cause(
         MailKind.LOCKED,
         lambda cast, number, _: recovery.request_unlock(source(number), cast.alice.account_id),
-        limits.UNLOCK_MAIL_OWN.amount + 1,  # and the one of the lock itself
+        questions.UNLOCK_MAIL_OWN.amount + 1,  # and the one of the lock itself
         MANY + 1,
         "alice@example.org",
     ),
     "new address by page": Cause(
         MailKind.EMAIL_CONFIRM,
         lambda cast, number, to: by_page(at(cast.alice, number), cast.alice, to),
-        limits.NEW_EMAIL_PAIR.amount,
-        limits.NEW_EMAIL_PAIR.amount,
+        questions.NEW_EMAIL_PAIR.amount,
+        questions.NEW_EMAIL_PAIR.amount,
     ),
     "new address by API": Cause(
         MailKind.EMAIL_CONFIRM,
         lambda cast, number, to: by_api(at(cast.alice, number), cast.alice, to),
-        limits.NEW_EMAIL_PAIR.amount,
-        limits.NEW_EMAIL_PAIR.amount,
+        questions.NEW_EMAIL_PAIR.amount,
+        questions.NEW_EMAIL_PAIR.amount,
     ),
 }
 
@@ -157,7 +158,7 @@ def test_one_account_writes_to_few_strangers(app: Flask, cast: Cast, database: D
             with suppress(Slowed):
                 by_page(at(cast.bob, number), cast.bob, f"stranger{number}@example.org")
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
-    assert database.execute(query) == [(limits.NEW_EMAIL_ACCOUNT.amount,)]
+    assert database.execute(query) == [(questions.NEW_EMAIL_ACCOUNT.amount,)]
 
 
 def test_one_account_writes_to_few_strangers_in_a_day(
@@ -165,12 +166,12 @@ def test_one_account_writes_to_few_strangers_in_a_day(
 ) -> None:
     for hour in range(6):
         with app.app_context():
-            for number in range(limits.NEW_EMAIL_ACCOUNT.amount):
+            for number in range(questions.NEW_EMAIL_ACCOUNT.amount):
                 with suppress(Slowed):
                     by_api(at(cast.bob, number), cast.bob, f"stranger{hour}.{number}@example.org")
         clock.forward(hours=1, seconds=1)
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
-    assert database.execute(query) == [(limits.NEW_EMAIL_ACCOUNT_DAY.amount,)]
+    assert database.execute(query) == [(questions.NEW_EMAIL_ACCOUNT_DAY.amount,)]
 
 
 def test_many_accounts_of_one_source_write_to_few_strangers(
@@ -182,7 +183,7 @@ def test_many_accounts_of_one_source_write_to_few_strangers(
             with suppress(Slowed):
                 by_page(at(person, 7), person, f"stranger{number}@example.org")
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
-    assert database.execute(query) == [(limits.NEW_EMAIL_SOURCE.amount,)]
+    assert database.execute(query) == [(questions.NEW_EMAIL_SOURCE.amount,)]
 
 
 def test_a_wrong_password_uses_none_of_it_up(app: Flask, cast: Cast) -> None:
@@ -196,8 +197,8 @@ def test_a_wrong_password_uses_none_of_it_up(app: Flask, cast: Cast) -> None:
 
 def test_the_hour_passes(app: Flask, database: Database, cast: Cast, clock: Clock) -> None:
     with app.app_context():
-        for number in range(limits.SIGN_UP_MAIL.amount + 3):
+        for number in range(questions.SIGN_UP_MAIL.amount + 3):
             signup.request_sign_up(source(number), VICTIM, "en")
         clock.forward(hours=1, seconds=1)
         signup.request_sign_up(source(99), VICTIM, "en")
-    assert mails_to(database, VICTIM) == limits.SIGN_UP_MAIL.amount + 1
+    assert mails_to(database, VICTIM) == questions.SIGN_UP_MAIL.amount + 1

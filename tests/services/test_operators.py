@@ -14,7 +14,7 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, limits, listings, looks, operators, recovery, removal, sessions
+from portal.services import keys, listings, looks, operators, recovery, removal, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (
@@ -26,7 +26,8 @@ from portal.services.core.errors import (
     RuleError,
     Slowed,
 )
-from portal.services.counting import Limit
+from portal.services.ratelimits import questions
+from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 
@@ -352,7 +353,9 @@ class TestLooking:
         monkeypatch: pytest.MonkeyPatch,
         look: Callable[[Actor, Person], object],
     ) -> None:
-        monkeypatch.setattr(limits, "LOOK_OWN", Limit("look by account and session", 2, 3600), raising=False)
+        monkeypatch.setattr(
+            questions, "LOOK_OWN", Limit("look by account and session", 2, 3600), raising=False
+        )
         for _ in range(2):
             look(cast.sue.actor, cast.bob)
         kept = len(audit.list_events())
@@ -370,10 +373,10 @@ class TestLooking:
         self, context: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, amount, spares in (("LOOK_OWN", 5, None), ("LOOK_ACCOUNT", 4, 2)):
-            monkeypatch.setattr(limits, name, Limit(name, amount, 3600, spares=spares), raising=False)
+            monkeypatch.setattr(questions, name, Limit(name, amount, 3600, spares=spares), raising=False)
         thiefs, mine = uuid4(), uuid4()
 
-        told = [bool(limits.may_look(cast.sue.account_id, by)) for by in [thiefs] * 5 + [mine] * 3]
+        told = [bool(questions.may_look(cast.sue.account_id, by)) for by in [thiefs] * 5 + [mine] * 3]
 
         assert told == [True, True, True, True, False, True, True, False]
 

@@ -14,7 +14,7 @@ from portal.services import key_lists, operators, profile, recovery, removal, se
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin
-from portal.services.limits import failed_key_check
+from portal.services.ratelimits.questions import failed_key_check
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
 from tests.support.mailbox import Mailbox

@@ -14,12 +14,13 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import keys, limits, looks, operators, removal
+from portal.services import keys, looks, operators, removal
 from portal.services.acting import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
-from portal.services.counting import Limit
+from portal.services.ratelimits import questions
+from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person, make_person
 from tests.support.client import PageChecker
@@ -391,7 +392,7 @@ class TestTheRecord:
 def test_an_operator_who_looks_too_often_is_told_until_when(
     sue: PageChecker, ada: PageChecker, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LOOK_OWN", Limit("look by account and session", 4, 3600))
+    monkeypatch.setattr(questions, "LOOK_OWN", Limit("look by account and session", 4, 3600))
     pages = ("/admin/accounts", path(cast.alice), "/admin/record", "/admin/usage")
     assert [sue.get(page).status_code for page in pages] == [200] * 4
 

@@ -6,9 +6,10 @@ import pytest
 from werkzeug.http import parse_cookie
 
 from portal.permissions import Role
-from portal.services import limits, listings, looks, signup
+from portal.services import listings, looks, signup
 from portal.services.core import free_text
 from portal.services.core.actor import Actor
+from portal.services.ratelimits import questions
 from portal.web.auth.target import safe_target
 from tests.support.pages import parse
 
@@ -49,7 +50,7 @@ def test_an_address_is_found_in_whichever_way_it_is_written(app, client, new_cli
     with app.app_context():
         assert listings.get_account(written).id == kate
         assert [each.id for each in looks.search_accounts(cast.sue.actor, query=written).items] == [kate]
-        assert limits._folded(written) == limits._folded(ADDRESS)
+        assert questions._folded(written) == questions._folded(ADDRESS)
     mailbox.clear()
     new_client().submit("/password/forgot", {"email": written})
     assert mailbox.last(to="kate@xn--bcher-kva.example").path("/password/reset/")

@@ -11,8 +11,9 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal.permissions import Role
-from portal.services import limits, looks, operators
+from portal.services import looks, operators
 from portal.services.core.actor import Actor
+from portal.services.ratelimits import questions
 from portal.services.readiness import heads
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_person
@@ -182,7 +183,7 @@ class TestMetrics:
         wrong = {"Authorization": "Basic bm86bm8="}
         statuses = [
             client.get("/metrics", headers=wrong).status_code
-            for _ in range(limits.KEY_CHECK_SOURCE.amount + 1)
+            for _ in range(questions.KEY_CHECK_SOURCE.amount + 1)
         ]
         assert statuses[-2:] == [401, 429]
         assert client.get("/metrics", headers=scraper.headers).status_code == 200

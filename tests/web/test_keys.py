@@ -507,11 +507,11 @@ def test_signed_out_people_are_led_to_the_sign_in_and_back(client: PageChecker) 
 
 
 def test_too_many_keys_in_an_hour_are_refused(alice: PageChecker, make_key: MakeKey, cast: Cast) -> None:
-    from portal.services import limits
+    from portal.services.ratelimits import questions
 
     data = form_values(find_form(alice.page("/account/keys/new")))
     ask: Callable[[], TestResponse] = lambda: alice.post("/account/keys/new", data={**data, "name": ""})  # noqa: E731
-    for _ in range(limits.ISSUE_ACCOUNT.amount):
+    for _ in range(questions.ISSUE_ACCOUNT.amount):
         assert ask().status_code == 422
 
     assert ask().status_code == 429

@@ -16,9 +16,10 @@ from flask_login import current_user
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import Account, MailToken, Purpose, SessionKind, SignedSession, Status
-from portal.services import limits, profile, recovery, signup, tokens, waiting
+from portal.services import profile, recovery, signup, tokens, waiting
 from portal.services.core.errors import TokenInvalid
 from portal.services.lookalikes import shown_address
+from portal.services.ratelimits import questions
 from portal.web.auth.forms import ConfirmForm, PressForm, ResetForm, SetupForm
 from portal.web.auth.views import BOTH, blueprint, enter
 from portal.web.forms import Form, shown, text
@@ -26,7 +27,7 @@ from portal.web.identity import visitor
 
 
 @blueprint.route("/confirm/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def confirm(token: str) -> ResponseReturnValue:
     """Set the password and decide about consent; then the keys are open."""
     link = _linked(token, Purpose.CONFIRM)
@@ -48,7 +49,7 @@ def confirm(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/setup/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def setup(token: str) -> ResponseReturnValue:
     """Create the first admin with the link that the server printed."""
     _usable(token, Purpose.FIRST_ADMIN)
@@ -71,7 +72,7 @@ def setup(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/password/reset/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def reset(token: str) -> ResponseReturnValue:
     """Set a new password. It ends every session and signs nobody in."""
     link = _linked(token, Purpose.RESET)
@@ -93,7 +94,7 @@ def reset(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/unlock/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def unlock(token: str) -> ResponseReturnValue:
     """Open an account that its owner has locked. No key comes back."""
     link = _linked(token, Purpose.UNLOCK)
@@ -112,7 +113,7 @@ def unlock(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/confirm-email/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def confirm_email(token: str) -> ResponseReturnValue:
     """Make a proven address the account's."""
     link = _linked(token, Purpose.EMAIL)
@@ -132,7 +133,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/stop-email/<token>", methods=BOTH)
-@limited(lambda: limits.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_address()))
 def stop_email(token: str) -> ResponseReturnValue:
     """Stop a change of address that somebody asked for; the old address has the link."""
     link = _linked(token, Purpose.EMAIL_STOP)

@@ -13,9 +13,10 @@ from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, SessionKind, SignedSession
-from portal.services import limits, recovery, sessions, signup
+from portal.services import recovery, sessions, signup
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.lookalikes import shown_address
+from portal.services.ratelimits import questions
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
 from portal.web.forms import shown, text
 from portal.web.identity import actor, begin, sign_off, visitor
@@ -27,7 +28,7 @@ blueprint = Blueprint("auth", __name__)
 
 
 @blueprint.route("/signup", methods=BOTH)
-@limited(lambda: limits.may_sign_up(client_address(), request.form.get("email", "")))
+@limited(lambda: questions.may_sign_up(client_address(), request.form.get("email", "")))
 def sign_up() -> ResponseReturnValue:
     """Ask for an account. The answer is the same whether the address is known or not."""
     if current_user.is_authenticated:
@@ -50,7 +51,7 @@ def sign_up_sent() -> ResponseReturnValue:
 
 
 @blueprint.route("/signin", methods=BOTH)
-@limited(lambda: limits.may_sign_in(client_address(), request.form.get("username", "")))
+@limited(lambda: questions.may_sign_in(client_address(), request.form.get("username", "")))
 def sign_in() -> ResponseReturnValue:
     """Sign in, and go on to where one wanted to."""
     form = SignInForm(next=request.args.get("next", ""))
@@ -81,7 +82,7 @@ def sign_out() -> ResponseReturnValue:
 
 
 @blueprint.route("/password/forgot", methods=BOTH)
-@limited(lambda: limits.may_reset(client_address(), request.form.get("email", "")))
+@limited(lambda: questions.may_reset(client_address(), request.form.get("email", "")))
 def forgot() -> ResponseReturnValue:
     """Ask for a link by mail. The answer is the same whether the address is known or not."""
     form = ForgotForm()
@@ -124,13 +125,13 @@ def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
     try:
         entered = sessions.sign_in(visitor(), username, text(form.password), SessionKind.BROWSER)
     except AccountLocked as error:
-        limits.signed_in(client_address(), username)
+        questions.signed_in(client_address(), username)
         recovery.request_unlock(visitor(), int(str(error.details["account_id"])))
         raise
     except AccountBlocked:
-        limits.signed_in(client_address(), username)
+        questions.signed_in(client_address(), username)
         raise
-    limits.signed_in(client_address(), username)
+    questions.signed_in(client_address(), username)
     return entered
 
 

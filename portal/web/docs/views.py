@@ -6,23 +6,24 @@ from flask import Blueprint, current_app, render_template
 
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
-from portal.services import leaks, limits, secrets
+from portal.services import leaks, secrets
 from portal.services.call_limits import rates_by_role
+from portal.services.ratelimits import questions
 from portal.web.docs import described
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from portal.web.docs.scanners import scanners
 from portal.words import ROLES
 
 LIMITS = (
-    (N_("Failed tries to sign in, by one source and name"), limits.SIGN_IN_OWN),
-    (N_("Failed tries to sign in, by one source"), limits.SIGN_IN_SOURCE),
-    (N_("Sign-ups, by one source and address"), limits.SIGN_UP_OWN),
-    (N_("Sign-ups, by one source"), limits.SIGN_UP_SOURCE),
-    (N_("Confirmations, by one source"), limits.CONFIRM_SOURCE),
-    (N_("Wrong current passwords, by one account and source"), limits.PROVE_OWN),
-    (N_("Keys made, by one account"), limits.ISSUE_ACCOUNT),
-    (N_("Failed checks of a key, by one source"), limits.KEY_CHECK_SOURCE),
-    (N_("Reports of leaked secrets, by one source"), limits.LEAK_SOURCE),
+    (N_("Failed tries to sign in, by one source and name"), questions.SIGN_IN_OWN),
+    (N_("Failed tries to sign in, by one source"), questions.SIGN_IN_SOURCE),
+    (N_("Sign-ups, by one source and address"), questions.SIGN_UP_OWN),
+    (N_("Sign-ups, by one source"), questions.SIGN_UP_SOURCE),
+    (N_("Confirmations, by one source"), questions.CONFIRM_SOURCE),
+    (N_("Wrong current passwords, by one account and source"), questions.PROVE_OWN),
+    (N_("Keys made, by one account"), questions.ISSUE_ACCOUNT),
+    (N_("Failed checks of a key, by one source"), questions.KEY_CHECK_SOURCE),
+    (N_("Reports of leaked secrets, by one source"), questions.LEAK_SOURCE),
 )
 
 CONDITIONS = (

@@ -23,7 +23,6 @@ from portal.services import (
     issuing,
     key_lists,
     keys,
-    limits,
     lines,
     rotation,
     usage,
@@ -32,6 +31,7 @@ from portal.services import (
 from portal.services.caps import Room
 from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
+from portal.services.ratelimits import questions
 from portal.services.usage_series import Span, Whose
 from portal.web import charts
 from portal.web.identity import actor, me, require
@@ -77,7 +77,7 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("/new")
-@limited(lambda: limits.may_issue_key(_account_id()))
+@limited(lambda: questions.may_issue_key(_account_id()))
 @answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def create() -> ResponseReturnValue:
     """Make the key and show its secret.
@@ -173,7 +173,7 @@ def rotate(key_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:key_id>/rotate")
-@limited(lambda: limits.may_issue_key(_account_id()))
+@limited(lambda: questions.may_issue_key(_account_id()))
 @answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def rotate_now(key_id: UUID) -> ResponseReturnValue:
     """Make the successor and show its secret; see :func:`create`."""

@@ -7,9 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import leaks, limits
+from portal.services import leaks
 from portal.services.core.errors import InvalidInput
 from portal.services.leaks import MOST_SECRETS, Leak, Reporter
+from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import visitor
 from portal.web.leaks.forms import LeakForm
@@ -18,7 +19,7 @@ blueprint = Blueprint("leaks", __name__, url_prefix="/leaks")
 
 
 @blueprint.route("", methods=["GET", "POST"])
-@limited(lambda: limits.may_report_leaks(client_address()))
+@limited(lambda: questions.may_report_leaks(client_address()))
 def index() -> ResponseReturnValue:
     """Take a text, look for our secrets in it, and forget it."""
     form = LeakForm()

@@ -8,8 +8,9 @@ from flask_babel import gettext as _
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import limits, profile, waiting
+from portal.services import profile, waiting
 from portal.services.lookalikes import shown_address
+from portal.services.ratelimits import questions
 from portal.services.refused_mails import find_refused
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
@@ -48,7 +49,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/email", methods=BOTH)
-@limited(lambda: limits.may_prove(client_address(), account_id()))
+@limited(lambda: questions.may_prove(client_address(), account_id()))
 def email() -> ResponseReturnValue:
     """Ask for another mail address; it counts once the mail that goes there is answered."""
     form = EmailForm()

@@ -11,9 +11,10 @@ from flask_login import current_user
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import key_lists, limits, recovery, removal, sessions
+from portal.services import key_lists, recovery, removal, sessions
 from portal.services.core.errors import LastAdmin
 from portal.services.key_lists import KeyStatus
+from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require, sign_off
 from portal.web.security.agents import describe
@@ -28,7 +29,7 @@ blueprint.add_app_template_filter(describe, "agent")
 
 
 @blueprint.route("", methods=BOTH)
-@limited(lambda: limits.may_prove(client_address(), account_id()))
+@limited(lambda: questions.may_prove(client_address(), account_id()))
 def index() -> ResponseReturnValue:
     """Change the password; see the sessions."""
     form = ChangePasswordForm()
@@ -67,7 +68,7 @@ def end_others() -> ResponseReturnValue:
 
 
 @blueprint.route("/lock", methods=BOTH)
-@limited(lambda: limits.may_prove(client_address(), account_id()))
+@limited(lambda: questions.may_prove(client_address(), account_id()))
 def lock() -> ResponseReturnValue:
     """Lock the account: every key is revoked, every session ends."""
     form = ProofForm()
@@ -81,7 +82,7 @@ def lock() -> ResponseReturnValue:
 
 
 @blueprint.route("/remove", methods=BOTH)
-@limited(lambda: limits.may_prove(client_address(), account_id()))
+@limited(lambda: questions.may_prove(client_address(), account_id()))
 def remove() -> ResponseReturnValue:
     """Remove the account for good."""
     form = ProofForm()

@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from portal.services.core.emails import address_key
 from portal.services.core.errors import Slowed
-from portal.services.counting import Answer, Counter, Limit, ask, ask_failed, counter, give_back
+from portal.services.ratelimits.counters import Answer, Counter, Limit, ask, ask_failed, counter, give_back
 
 UNKNOWN = "unknown"
 WIDER = ((6, 56, 2, None), (6, 48, 3, None), (4, 24, 5, 3))
