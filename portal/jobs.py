@@ -23,7 +23,6 @@ from portal.services import (
     cleaning,
     excess,
     moments,
-    outbox,
     profile,
     recovery,
     retention,
@@ -33,7 +32,8 @@ from portal.services import (
     waiting,
 )
 from portal.services.core import sent_forms, trouble
-from portal.services.outbox import Claim, Prepare
+from portal.services.mail import outbox
+from portal.services.mail.outbox import Claim, Prepare
 from portal.transports import DeliveryFailed, DeliveryRefused, Transport
 
 PAUSE = 1.0

@@ -25,7 +25,7 @@ from jinja2 import Environment, StrictUndefined
 from portal import clock
 from portal.extensions import settings
 from portal.permissions import LEVELS
-from portal.services.outbox import Addressed, Claim, Letter
+from portal.services.mail.outbox import Addressed, Claim, Letter
 
 LONGEST_LINE = 900
 """Characters; RFC 5321 (4.5.3.1.6) allows 998 octets, and links must not be cut."""

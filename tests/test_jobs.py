@@ -18,8 +18,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from portal import jobs
 from portal.models import MailKind
-from portal.services import cleaning, outbox, recovery, signup
+from portal.services import cleaning, recovery, signup
 from portal.services.core.actor import Actor
+from portal.services.mail import outbox
 from portal.transports import DeliveryFailed, FileTransport, SmtpTransport
 from tests.support.cast import Cast
 from tests.support.clock import Clock

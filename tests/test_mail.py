@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 from portal import mailer
 from portal.models import MailKind, Reason
 from portal.permissions import LEVELS
-from portal.services.outbox import Addressed, Claim, Letter
+from portal.services.mail.outbox import Addressed, Claim, Letter
 from tests.conftest import MakeApp
 from tests.support.clock import Clock
 

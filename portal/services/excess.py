@@ -30,12 +30,13 @@ from portal.models import (
     Reason,
     Step,
 )
-from portal.services import keys, outbox
+from portal.services import keys
 from portal.services.call_leases import Rates
 from portal.services.call_limits import narrowed, rates_by_role
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import outbox
 
 ABOVE_LIMIT = "tooManyRequests"
 """The code of a refusal that counts as excess."""

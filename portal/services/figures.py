@@ -11,7 +11,8 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import key_states, refused_mails
+from portal.services import key_states
+from portal.services.mail import refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_figures() -> Figures:
         sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(_sessions())},
         mails_waiting=waiting,
         oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if waiting else 0.0,
-        mails_refused=refused_mails.count_refused(),
+        mails_refused=refused.count_refused(),
         calls=int(calls),
         refusals=int(refusals),
     )

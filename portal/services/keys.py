@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import lines, outbox
+from portal.services import lines
 from portal.services.acting import admit
 from portal.services.conditions import NONE, Conditions
 from portal.services.core import audit
@@ -29,6 +29,7 @@ from portal.services.core.outcomes import NO_LEVEL
 from portal.services.core.transaction import transaction
 from portal.services.issuing import Wanted, issue, refuse_second
 from portal.services.key_lists import owned
+from portal.services.mail import outbox
 
 MOST_NAMED = 20
 """Keys that one mail names; of the others it tells how many."""

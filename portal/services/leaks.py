@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from portal.extensions import db, settings
 from portal.models import Account, ApiKey, MailKind, Reason
-from portal.services import lines, outbox, secrets
+from portal.services import lines, secrets
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.keys import MOST_NAMED, revoke_these
+from portal.services.mail import outbox
 
 MOST_SECRETS = 1000
 """How many one report from a stranger may hold."""

@@ -7,9 +7,10 @@ from sqlalchemy import and_, select
 from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, MailKind, Reason
-from portal.services import key_states, keys, outbox
+from portal.services import key_states, keys
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import outbox
 from portal.services.operators import clean_reason
 
 

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import keys, outbox, sessions
+from portal.services import keys, sessions
 from portal.services.acting import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound
 from portal.services.core.transaction import transaction
+from portal.services.mail import outbox
 from portal.services.ratelimits import questions
 
 REASON_LENGTH = 500

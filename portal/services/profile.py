@@ -10,7 +10,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, lookalikes, outbox, recovery, tokens, waiting
+from portal.services import keys, lookalikes, recovery, waiting
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -18,7 +18,8 @@ from portal.services.core.emails import address_key
 from portal.services.core.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.fields import clean_bio, clean_language, clean_username
-from portal.services.outbox import Letter
+from portal.services.mail import outbox, tokens
+from portal.services.mail.outbox import Letter
 from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 from portal.services.signup import give_consent

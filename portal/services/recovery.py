@@ -21,15 +21,16 @@ from portal.models import (
     Status,
 )
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, outbox, passwords, sessions, tokens, waiting
+from portal.services import keys, passwords, sessions, waiting
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
 from portal.services.core.errors import AlreadySent, Forbidden, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import outbox, tokens
+from portal.services.mail.outbox import Letter
 from portal.services.operators import hold_admins, refuse_last_admin
-from portal.services.outbox import Letter
 from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 

@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT, Role
-from portal.services import caps, conditions, keys, outbox
+from portal.services import caps, conditions, keys
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -24,6 +24,7 @@ from portal.services.core.transaction import lock_account, transaction
 from portal.services.core.upsert import insert_into
 from portal.services.issuing import Wanted, issue, refuse_second
 from portal.services.key_lists import find_successor, owned
+from portal.services.mail import outbox
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
 AT_ONCE = OVERLAPS[0]

@@ -28,9 +28,9 @@ from portal.services.core.errors import AccountBlocked, AccountLocked, NotFound,
 from portal.services.core.ids import uuid7
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail.tokens import hash_token
 from portal.services.ratelimits import questions
 from portal.services.session_life import JWT_LIFE, life_time, may_go_on
-from portal.services.tokens import hash_token
 
 TOUCH_EVERY = timedelta(minutes=1)
 MOST_LIVING = 50

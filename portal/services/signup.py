@@ -27,14 +27,15 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
-from portal.services import outbox, passwords, sessions, tokens
+from portal.services import passwords, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
 from portal.services.core.errors import BeingSetUp, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.fields import CONSENT_VERSION, clean_consent, clean_language, first_username
-from portal.services.outbox import Letter
+from portal.services.mail import outbox, tokens
+from portal.services.mail.outbox import Letter
 from portal.services.ratelimits import questions
 from portal.services.reach import clean_reachable
 from portal.services.removal import empty

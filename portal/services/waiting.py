@@ -16,13 +16,13 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import outbox, tokens
 from portal.services.acting import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import TokenInvalid
 from portal.services.core.transaction import transaction
-from portal.services.outbox import Letter
+from portal.services.mail import outbox, tokens
+from portal.services.mail.outbox import Letter
 
 ENDED = "What it was for was ended before it was sent."
 

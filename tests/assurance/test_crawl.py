@@ -13,8 +13,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.models import Purpose
-from portal.services import tokens
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.client import PageChecker

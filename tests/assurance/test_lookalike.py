@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portal.models import Purpose
-from portal.services import tokens
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.support.crawl import stops
 from tests.support.pages import parse
 

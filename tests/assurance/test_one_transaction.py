@@ -27,7 +27,6 @@ from portal.services import (
     leaks,
     moments,
     operators,
-    outbox,
     passwords,
     profile,
     recovery,
@@ -36,7 +35,6 @@ from portal.services import (
     rotation,
     sessions,
     signup,
-    tokens,
     waiting,
 )
 from portal.services.call_leases import Rates
@@ -46,6 +44,7 @@ from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
 from portal.services.leaks import Leak, Reporter
+from portal.services.mail import outbox, tokens
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, make_person
 

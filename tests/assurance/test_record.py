@@ -15,10 +15,11 @@ from flask import Flask
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import operators, recovery, sessions, tokens
+from portal.services import operators, recovery, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import MadeKey, Person, make_person
 from tests.support.client import PageChecker

@@ -14,8 +14,8 @@ from portal import clock as times
 from portal.extensions import db
 from portal.http.cookies import SessionSigner
 from portal.models import Purpose, SignedSession
-from portal.services import tokens
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker

@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from portal import create_app
 from portal.models import Purpose
 from portal.permissions import Role
-from portal.services import keys, recovery, tokens
+from portal.services import keys, recovery
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.conftest import close_app
 from tests.support.browser import Visit, visit
 from tests.support.cast import Person, make_person

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from portal import jobs
 from portal.cli import jobs as commands
 from portal.cli import parents
-from portal.services import outbox
+from portal.services.mail import outbox
 from tests.conftest import MakeApp
 from tests.support.mailbox import Mailbox
 from tests.support.outbox import enqueue

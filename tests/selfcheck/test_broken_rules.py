@@ -26,11 +26,9 @@ from portal.services import (
     leaks,
     networks,
     operators,
-    outbox,
     rotation,
     secrets,
     sessions,
-    tokens,
     verification,
 )
 from portal.services.call_leases import UNLIMITED
@@ -40,6 +38,7 @@ from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome
 from portal.services.core.sent_forms import Form
 from portal.services.key_facts import KeyFacts
+from portal.services.mail import outbox, tokens
 from portal.services.ratelimits import questions
 from portal.services.sqlite_reader import SqliteReader
 from tests.cli.test_selfcheck import run, schemas, state

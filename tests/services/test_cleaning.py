@@ -6,9 +6,10 @@ from datetime import timedelta
 from flask import Flask
 
 from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
-from portal.services import cleaning, outbox, recovery, removal, sessions, signup, tokens
+from portal.services import cleaning, recovery, removal, sessions, signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.mail import outbox, tokens
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database

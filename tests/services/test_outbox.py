@@ -7,9 +7,10 @@ import pytest
 from flask import Flask
 
 from portal.models import MailKind, OutboxMail, Status
-from portal.services import outbox, profile, recovery, signup
+from portal.services import profile, recovery, signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.mail import outbox
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database

@@ -8,11 +8,12 @@ import pytest
 
 from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal, sessions, signup, tokens
+from portal.services import operators, profile, recovery, removal, sessions, signup
 from portal.services.changes import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import tokens
 from tests.support.cast import make_person
 from tests.support.waiting import WAITING, wait_until
 

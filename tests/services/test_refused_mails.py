@@ -11,10 +11,11 @@ from flask import Flask
 
 from portal import jobs
 from portal.models import Action, MailKind, OutboxMail
-from portal.services import outbox, profile, recovery, signup, waiting
+from portal.services import profile, recovery, signup, waiting
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.refused_mails import find_refused
+from portal.services.mail import outbox
+from portal.services.mail.refused import find_refused
 from portal.transports import FileTransport, SmtpTransport
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import removal, sessions, tokens
+from portal.services import removal, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 

@@ -13,7 +13,7 @@ from portal.services import jwt, operators, passwords, recovery, session_life, s
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError, SignInFailed
 from portal.services.core.transaction import lock_account, transaction
-from portal.services.tokens import hash_token
+from portal.services.mail.tokens import hash_token
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"

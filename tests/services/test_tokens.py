@@ -8,9 +8,9 @@ from hashlib import sha256
 import pytest
 
 from portal.models import Purpose
-from portal.services import tokens
 from portal.services.core.errors import TokenInvalid
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.support.waiting import WAITING, wait_until
 
 

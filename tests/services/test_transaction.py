@@ -8,8 +8,8 @@ from sqlalchemy import text, update
 
 from portal.extensions import db
 from portal.models import Account, Purpose
-from portal.services import tokens
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import tokens
 from tests.support.cast import Cast
 from tests.support.databases import Database
 

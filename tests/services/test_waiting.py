@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import profile, recovery, sessions, tokens, waiting
+from portal.services import profile, recovery, sessions, waiting
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import tokens
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"

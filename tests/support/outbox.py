@@ -13,8 +13,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 
 from portal.models import MailKind
-from portal.services import outbox
 from portal.services.core.transaction import transaction
+from portal.services.mail import outbox
 from tests.support.ports import free_port
 
 

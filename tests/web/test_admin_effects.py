@@ -9,10 +9,11 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Purpose
 from portal.permissions import Role
-from portal.services import operators, recovery, removal, tokens
+from portal.services import operators, recovery, removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person
 from tests.support.client import PageChecker

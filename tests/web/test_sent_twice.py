@@ -22,9 +22,10 @@ from werkzeug.test import TestResponse
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import keys, sessions, tokens
+from portal.services import keys, sessions
 from portal.services.core import sent_forms
 from portal.services.core.transaction import transaction
+from portal.services.mail import tokens
 from tests.assurance.test_record import NEW_PASSWORD, PAGES, Act, Scene
 from tests.conftest import MakeKey
 from tests.support.cast import make_person

@@ -18,7 +18,7 @@ from portal.services import excess, key_lists, listings, looks, operators, usage
 from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
-from portal.services.refused_mails import find_refused
+from portal.services.mail.refused import find_refused
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
 from portal.web.admin.rows import OPERATORS_REASONS, rows

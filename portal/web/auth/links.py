@@ -16,9 +16,10 @@ from flask_login import current_user
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import Account, MailToken, Purpose, SessionKind, SignedSession, Status
-from portal.services import profile, recovery, signup, tokens, waiting
+from portal.services import profile, recovery, signup, waiting
 from portal.services.core.errors import TokenInvalid
 from portal.services.lookalikes import shown_address
+from portal.services.mail import tokens
 from portal.services.ratelimits import questions
 from portal.web.auth.forms import ConfirmForm, PressForm, ResetForm, SetupForm
 from portal.web.auth.views import BOTH, blueprint, enter

@@ -10,8 +10,8 @@ from portal.http import client_address
 from portal.http.limited import limited
 from portal.services import profile, waiting
 from portal.services.lookalikes import shown_address
+from portal.services.mail.refused import find_refused
 from portal.services.ratelimits import questions
-from portal.services.refused_mails import find_refused
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
