@@ -21,7 +21,7 @@ from portal.models import ActorKind
 from portal.private_files import keep_private
 from portal.redaction import redactor_of
 from portal.services import caps, moments, rotation
-from portal.services.call_limits import CallLimits
+from portal.services.calls.limits import CallLimits
 from portal.services.core import trouble
 from portal.services.core.actor import Actor
 from portal.services.doorkeeper import Doorkeeper

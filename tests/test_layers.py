@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "permissions": set(),
     "words": {"permissions", "models"},
     "messages": {"permissions"},
+    "by_role": {"permissions"},
     "models": {"clock", "extensions", "permissions"},
     "transports": set(),
-    "services": {"clock", "extensions", "models", "permissions", "services", "transports"},
+    "services": {"by_role", "clock", "extensions", "models", "permissions", "services", "transports"},
 }
 FRAMEWORKS = {"flask", "flask_login", "flask_wtf", "flask_babel", "wtforms", "werkzeug"}
 COMMITTING = {"commit", "flush", "add_all"}

@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config import Settings
-from portal import clock
+from portal import by_role, clock
+from portal.by_role import number_of
 from portal.extensions import db, settings
 from portal.models import ApiKey
 from portal.permissions import Role
-from portal.services import by_role, key_states
-from portal.services.by_role import number_of
+from portal.services import key_states
 from portal.services.core.errors import TooManyKeys
 
 NEARLY = 0.9

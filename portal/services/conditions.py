@@ -11,7 +11,8 @@ from datetime import datetime
 from portal.models import ApiKey, Environment
 from portal.models.key import LONGEST_LIFE_MS, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import Role
-from portal.services import audiences, call_limits, networks
+from portal.services import audiences, networks
+from portal.services.calls import rates
 from portal.services.core import free_text
 from portal.services.core.errors import InvalidInput
 
@@ -46,7 +47,7 @@ def check(asked: Conditions, role: Role) -> None:
     if len(asked.note) > NOTE_LENGTH:
         raise InvalidInput("noteTooLong", "note", maximum=NOTE_LENGTH)
     free_text.check(asked.note, "noteNotPrintable", "note", lines=True)
-    call_limits.check_asked(role, asked.calls_per_minute, asked.calls_per_day)
+    rates.check_asked(role, asked.calls_per_minute, asked.calls_per_day)
 
 
 def clean_note(text: str) -> str:

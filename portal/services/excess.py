@@ -31,8 +31,7 @@ from portal.models import (
     Step,
 )
 from portal.services import keys
-from portal.services.call_leases import Rates
-from portal.services.call_limits import narrowed, rates_by_role
+from portal.services.calls.rates import Rates, narrowed, rates_by_role
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction

@@ -37,7 +37,7 @@ from portal.services import (
     signup,
     waiting,
 )
-from portal.services.call_leases import Rates
+from portal.services.calls.rates import Rates
 from portal.services.changes import Changes
 from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed

@@ -31,8 +31,8 @@ from portal.services import (
     sessions,
     verification,
 )
-from portal.services.call_leases import UNLIMITED
-from portal.services.call_limits import CallLimits
+from portal.services.calls.leases import UNLIMITED
+from portal.services.calls.limits import CallLimits
 from portal.services.core import audit
 from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome

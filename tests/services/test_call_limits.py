@@ -23,11 +23,14 @@ from portal import clock as time
 from portal.extensions import db
 from portal.models import CallWindow
 from portal.permissions import Role
-from portal.services import call_limits, call_stores, keys, rotation
-from portal.services.call_leases import MINUTE, Ask, Held, Rates
-from portal.services.call_library import LibraryStore
-from portal.services.call_limits import Allowance, CallLimits
-from portal.services.call_stores import DatabaseStore
+from portal.services import keys, rotation
+from portal.services.calls import database_store, rates
+from portal.services.calls import limits as call_limits
+from portal.services.calls.database_store import DatabaseStore
+from portal.services.calls.leases import MINUTE, Ask, Held
+from portal.services.calls.library_store import LibraryStore
+from portal.services.calls.limits import Allowance, CallLimits
+from portal.services.calls.rates import Rates
 from portal.services.conditions import Conditions
 from portal.services.core.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
@@ -295,7 +298,7 @@ def test_whoever_stands_still_with_the_lock_holds_up_nobody_for_long(
     new_process: NewProcess, key: Key, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.to(NOON)
-    monkeypatch.setattr(call_stores, "BUSY_MS", 50)
+    monkeypatch.setattr(database_store, "BUSY_MS", 50)
     limits = new_process()
     take(limits, key)
     held = update(CallWindow).values(taken=CallWindow.taken)
@@ -437,10 +440,10 @@ def test_nobody_is_given_more_than_the_role_has(app: Flask) -> None:
     refused = [(6001, None, "PerMinute"), (0, 1, "PerMinute"), (1, 1_000_001, "PerDay"), (1, -1, "PerDay")]
     with app.app_context():
         for asked in ((None, None), (6000, 1_000_000), (1, 1)):
-            call_limits.check_asked(Role.USER, *asked)
+            rates.check_asked(Role.USER, *asked)
         for per_minute, per_day, which in refused:
             with pytest.raises(InvalidInput, match=f"calls{which}Invalid"):
-                call_limits.check_asked(Role.USER, per_minute, per_day)
+                rates.check_asked(Role.USER, per_minute, per_day)
 
 
 WORKER = """
@@ -476,4 +479,4 @@ def test_a_lease_that_never_comes_out_is_given_up(
     monkeypatch.setattr(DatabaseStore, "_write", lambda *_: bool(tries.append(1)))
 
     assert take(new_process(), key).allowed, "as while the store is away, it lends a little"
-    assert len(tries) == call_stores.TRIES
+    assert len(tries) == database_store.TRIES

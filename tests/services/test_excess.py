@@ -15,7 +15,7 @@ from portal import jobs
 from portal.models import Action, ApiKey, Reason, Step
 from portal.permissions import Role
 from portal.services import excess, key_lists
-from portal.services.call_leases import Rates
+from portal.services.calls.rates import Rates
 from portal.services.core import audit
 from portal.services.core.ids import uuid7
 from portal.services.core.transaction import transaction

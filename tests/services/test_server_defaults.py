@@ -12,7 +12,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from portal.extensions import db
-from portal.services import call_stores, keys
+from portal.services import keys
+from portal.services.calls import database_store
 from portal.services.postgres_reader import PostgresReader
 from tests.conftest import MakeApp, MakeKey
 from tests.services.test_races import ABOVE, FALLS, MAKERS, RISES, ROUNDS, together
@@ -45,7 +46,7 @@ def test_every_transaction_is_read_committed(
     make_app: MakeApp, unlike: Callable[[str, str], str], level: str
 ) -> None:
     app = make_app(PORTAL_DATABASE_URL=unlike("default_transaction_isolation", level))
-    store = call_stores.DatabaseStore(_engine(app))
+    store = database_store.DatabaseStore(_engine(app))
     for engine in (_engine(app), store._engine):
         with engine.connect() as connection:
             assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
@@ -140,11 +141,11 @@ def test_a_lease_leaves_its_session_as_it_was(
     app: Flask, cast: Cast, make_key: MakeKey, database: Database
 ) -> None:
     """A pooler before the server may give the session to somebody else after each transaction."""
-    store = call_stores.DatabaseStore(_engine(app))
+    store = database_store.DatabaseStore(_engine(app))
     names = ("synchronous_commit", "lock_timeout", "idle_in_transaction_session_timeout")
     with database.connect() as connection:
         usual = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
-    store.take(make_key(cast.alice).id, [call_stores.Ask(60, 10, 0)], 1)
+    store.take(make_key(cast.alice).id, [database_store.Ask(60, 10, 0)], 1)
     driver = store._engine.raw_connection()
     driver.driver_connection.autocommit = True  # type: ignore[union-attr]
     cursor = driver.cursor()

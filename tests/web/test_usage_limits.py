@@ -7,7 +7,7 @@ import pytest
 from portal import clock as time
 from portal.permissions import Role
 from portal.services import excess
-from portal.services.call_leases import Rates
+from portal.services.calls.rates import Rates
 from portal.services.excess import Ladder
 
 PAGE = "/account/usage-limits"

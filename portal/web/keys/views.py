@@ -16,18 +16,8 @@ from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
-from portal.services import (
-    call_limits,
-    caps,
-    excess,
-    issuing,
-    key_lists,
-    keys,
-    lines,
-    rotation,
-    usage,
-    usage_series,
-)
+from portal.services import caps, excess, issuing, key_lists, keys, lines, rotation, usage, usage_series
+from portal.services.calls import rates
 from portal.services.caps import Room
 from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
@@ -204,7 +194,7 @@ def _show_new(form: NewKeyForm) -> str:
         "keys/new.html",
         form=form,
         room=caps.room_of(me().id, me().role),
-        rates=call_limits.rates_by_role(settings)[me().role.value],
+        rates=rates.rates_by_role(settings)[me().role.value],
     )
 
 

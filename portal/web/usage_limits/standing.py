@@ -8,7 +8,7 @@ from flask import current_app
 
 from portal import clock
 from portal.models import ApiKey
-from portal.services.call_limits import CallLimits, Standing
+from portal.services.calls.limits import CallLimits, Standing
 
 
 class Subject(NamedTuple):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from portal.services.calls.rates import Rates
 
 MINUTE, DAY = 60, 86_400
 """The spans of the windows, in seconds."""
@@ -40,13 +43,6 @@ class Unused(NamedTuple):
     span: int
     ends_at: int
     amount: int
-
-
-class Rates(NamedTuple):
-    """Calls in a minute and in a day."""
-
-    per_minute: int
-    per_day: int
 
 
 class Allowance(NamedTuple):
@@ -150,3 +146,34 @@ class Held:
                 self.until = max(self.until, lease.ends_at)
         if self.until:
             self.look_again_at = min(self.until, now_ms + LOOK_AGAIN_MS)
+
+
+Taken = dict[str, dict[int, int]]
+"""By key and span: how much of the window of this moment is taken."""
+
+
+class StoreAway(Exception):
+    """The store can't be asked now."""
+
+
+class CallStore(Protocol):
+    """What the limits ask of a store; each method raises StoreAway."""
+
+    cheap_to_ask: bool
+    """Whether many keys are asked about at once, so that it can be done every other second."""
+
+    def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
+        """Lease for all the asks, or for none of them when one window is used up."""
+        ...
+
+    def give_back(self, unused: Sequence[Unused]) -> None:
+        """Count back what was leased and not used; nothing happens to a window that is over."""
+        ...
+
+    def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
+        """How much is taken of the windows of this moment."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, select, update
@@ -17,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from portal import clock
 from portal.extensions import engine_options, prepare_engine
 from portal.models import CallWindow
-from portal.services.call_leases import Ask, Lease, Unused, lease_size, window_end
+from portal.services.calls.leases import Ask, Lease, StoreAway, Taken, Unused, lease_size, window_end
 from portal.services.core.trouble import words_of
 from portal.services.core.upsert import dialect_of
 
@@ -27,9 +26,6 @@ BUSY_MS = 2000
 TRIES = 10
 """Times that a lease is tried; another makes the first rows of a key once."""
 CHUNK = 500
-
-Taken = dict[str, dict[int, int]]
-"""By key and span: how much of the window of this moment is taken."""
 
 table = CallWindow.metadata.tables[CallWindow.__tablename__]
 _HURRY = f"""SELECT set_config('synchronous_commit', 'off', true),
@@ -45,33 +41,6 @@ _GIVE_BACK = (
     )
     .values(taken=table.c.taken - bindparam("amount"))
 )
-
-
-class StoreAway(Exception):
-    """The store can't be asked now."""
-
-
-class CallStore(Protocol):
-    """What the limits ask of a store; each method raises StoreAway."""
-
-    cheap_to_ask: bool
-    """Whether many keys are asked about at once, so that it can be done every other second."""
-
-    def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
-        """Lease for all the asks, or for none of them when one window is used up."""
-        ...
-
-    def give_back(self, unused: Sequence[Unused]) -> None:
-        """Count back what was leased and not used; nothing happens to a window that is over."""
-        ...
-
-    def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
-        """How much is taken of the windows of this moment."""
-        ...
-
-    def close(self) -> None:
-        """Close the connections."""
-        ...
 
 
 class DatabaseStore:

@@ -16,27 +16,24 @@ from sqlalchemy import Engine
 
 from config import Settings
 from portal import clock
-from portal.extensions import settings as current_settings
-from portal.permissions import Role
-from portal.services import by_role
-from portal.services.by_role import number_of
-from portal.services.call_leases import (
+from portal.services.calls.database_store import DatabaseStore
+from portal.services.calls.leases import (
     DAY,
     LOOK_AGAIN_MS,
     MINUTE,
     UNLIMITED,
     Allowance,
     Ask,
+    CallStore,
     Held,
     Lease,
-    Rates,
+    StoreAway,
     Unused,
     lease_size,
     window_end,
 )
-from portal.services.call_library import LibraryStore
-from portal.services.call_stores import CallStore, DatabaseStore, StoreAway
-from portal.services.core.errors import InvalidInput
+from portal.services.calls.library_store import LibraryStore
+from portal.services.calls.rates import Rates, narrowed, rates_by_role
 
 PAUSE = 2.0
 """Seconds between two looks at what is held and not used."""
@@ -73,39 +70,6 @@ class Standing(NamedTuple):
 
     rates: Rates
     left: Rates
-
-
-def rates_by_role(settings: Settings) -> dict[str, Rates]:
-    """What each role's keys may do; raises ConfigurationError for a role that is none."""
-    by_role.check_roles("CALLS_PER_MINUTE", settings.calls_per_minute)
-    by_role.check_roles("CALLS_PER_DAY", settings.calls_per_day)
-    return {
-        role.value: Rates(number_of(settings.calls_per_minute, role), number_of(settings.calls_per_day, role))
-        for role in Role
-    }
-
-
-def narrowed(rates: Rates, per_minute: int | None, per_day: int | None) -> Rates:
-    """The limits that count: the key's own where they are lower."""
-    return Rates(
-        min(rates.per_minute, per_minute or rates.per_minute),
-        min(rates.per_day, per_day or rates.per_day),
-    )
-
-
-def check_asked(role: Role, per_minute: int | None, per_day: int | None) -> None:
-    """Hold the limits that a new key shall have against its owner's role.
-
-    None asks for the role's. Raises InvalidInput with callsPerMinuteInvalid or
-    callsPerDayInvalid, and the ``maximum`` in its details.
-    """
-    rates = rates_by_role(current_settings)[role.value]
-    for code, field, asked, highest in (
-        ("callsPerMinuteInvalid", "calls_per_minute", per_minute, rates.per_minute),
-        ("callsPerDayInvalid", "calls_per_day", per_day, rates.per_day),
-    ):
-        if asked is not None and not 1 <= asked <= highest:
-            raise InvalidInput(code, field, maximum=highest)
 
 
 class CallLimits:

@@ -11,8 +11,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from config_values import ConfigurationError
-from portal.services.call_leases import DAY, MINUTE, Ask, Lease, Unused, lease_size, window_end
-from portal.services.call_stores import StoreAway, Taken
+from portal.services.calls.leases import (
+    DAY,
+    MINUTE,
+    Ask,
+    Lease,
+    StoreAway,
+    Taken,
+    Unused,
+    lease_size,
+    window_end,
+)
 from portal.services.core.trouble import words_of
 
 if TYPE_CHECKING:
