@@ -19,21 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import (
-    cleaning,
-    excess,
-    moments,
-    profile,
-    recovery,
-    retention,
-    rotation,
-    signup,
-    usage_folding,
-    waiting,
-)
+from portal.services import cleaning, excess, profile, recovery, retention, rotation, signup, waiting
 from portal.services.core import sent_forms, trouble
 from portal.services.mail import outbox
 from portal.services.mail.outbox import Claim, Prepare
+from portal.services.usage import moments, rollup
 from portal.transports import DeliveryFailed, DeliveryRefused, Transport
 
 PAUSE = 1.0
@@ -222,7 +212,7 @@ def clean_if_due() -> None:
     gone = cleaning.clean()
     gone["accounts"] = signup.forget_unconfirmed()
     gone["acts"] = retention.end_old_acts(settings.audit_days)
-    gone |= usage_folding.fold()
+    gone |= rollup.fold()
     log.info("jobs.cleaned", **gone)
 
 

@@ -6,7 +6,7 @@ from portal import clock
 from portal.cli.accounts import reason
 from portal.cli.speech import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
-from portal.services import moments
+from portal.services.usage import moments
 
 group = PlainGroup("clock", help="Show and put back the last moment seen.")
 

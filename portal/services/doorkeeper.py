@@ -20,7 +20,7 @@ from portal.services.calls.limits import CallLimits
 from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.core.trouble import words_of
 from portal.services.key_facts import KeyFacts
-from portal.services.usage import UsageCollector
+from portal.services.usage.collector import UsageCollector
 from portal.services.verification import Decision, Verifier
 
 

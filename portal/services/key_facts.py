@@ -14,8 +14,6 @@ SELECT k.id, k.name, k.level, k.digest, k.pepper_id, k.account_id, k.created_at,
 FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN key_usage u ON u.key_id = k.id
 WHERE k.digest = {}
 """
-LAST_MOMENT = "SELECT seen_at FROM last_moments"
-"""Read when a reader connects, so that its first answer is not of the past."""
 
 
 class KeyFacts(NamedTuple):

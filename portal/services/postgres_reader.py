@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock
 from portal.extensions import pinned
-from portal.services.key_facts import LAST_MOMENT, QUERY, KeyFacts
+from portal.services.key_facts import QUERY, KeyFacts
+from portal.services.usage.moments import LAST_MOMENT
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

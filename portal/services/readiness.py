@@ -22,11 +22,11 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import clock
 from portal.extensions import db
-from portal.services import moments
 from portal.services.broken_rules import broken_rules, is_too_slow, within
 from portal.services.core.trouble import Readiness, lately, note
 from portal.services.guards import differences
 from portal.services.peppers import Ring, WrongPepper, require_ring
+from portal.services.usage import moments
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
 WRITTEN_EVERY = 10.0

@@ -12,7 +12,7 @@ from flask import Flask, request, url_for
 from flask_babel import get_locale, gettext
 from flask_babel import gettext as _
 
-from portal.services.usage_series import SLOTS, Series, Span
+from portal.services.usage.queries import SLOTS, Series, Span
 from portal.web.filters import day
 from portal.words import REFUSALS
 

@@ -25,7 +25,6 @@ from portal.services import (
     excess,
     keys,
     leaks,
-    moments,
     operators,
     passwords,
     profile,
@@ -45,6 +44,7 @@ from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
 from portal.services.leaks import Leak, Reporter
 from portal.services.mail import outbox, tokens
+from portal.services.usage import moments
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, make_person
 

@@ -12,9 +12,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from portal.extensions import db
-from portal.services import key_lists, usage
+from portal.services import key_lists
 from portal.services.core.outcomes import Outcome
-from portal.services.usage import HOUR_MS, UsageCollector
+from portal.services.usage import collector as usage_collector
+from portal.services.usage.collector import HOUR_MS, UsageCollector
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, make_person
 from tests.support.clock import Clock
@@ -99,8 +100,8 @@ def test_a_holder_at_many_addresses_fills_no_memory(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(usage, "PAUSE", 3600)
-    monkeypatch.setattr(usage, "MOST_SLOTS", 100)
+    monkeypatch.setattr(usage_collector, "PAUSE", 3600)
+    monkeypatch.setattr(usage_collector, "MOST_SLOTS", 100)
     key_id = make_key(cast.alice).id
     collector = UsageCollector(collector._engine)
     for number in range(5000):
@@ -183,9 +184,9 @@ def test_days_and_sums_are_read_back(
     clock.to(clock.now() - timedelta(days=1))
 
     with app.app_context():
-        assert usage.calls_by_day([UUID(key_id)], 4) == {UUID(key_id): [0, 3, 0, 2]}
-        assert usage.sums_since(cast.alice.account_id, clock.now() - timedelta(days=30)) == (5, 3)
-        assert usage.sums_since(cast.bob.account_id, clock.now() - timedelta(days=30)) == (0, 0)
+        assert usage_collector.calls_by_day([UUID(key_id)], 4) == {UUID(key_id): [0, 3, 0, 2]}
+        assert usage_collector.sums_since(cast.alice.account_id, clock.now() - timedelta(days=30)) == (5, 3)
+        assert usage_collector.sums_since(cast.bob.account_id, clock.now() - timedelta(days=30)) == (0, 0)
 
 
 def test_a_call_costs_no_write(
@@ -221,7 +222,7 @@ def test_what_could_not_be_written_is_kept(
         raise OperationalError("INSERT", {}, Exception("gone"))
 
     with monkeypatch.context() as broken:
-        broken.setattr(usage, "write", fail)
+        broken.setattr(usage_collector, "write", fail)
         collector.note_call(key_id, "192.0.2.1", now_ms(clock))
         collector.flush()
     collector.note_call(key_id, "192.0.2.2", now_ms(clock) + 1)

@@ -17,9 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
 from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
-from portal.services import signup, usage_folding
+from portal.services import signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.usage import rollup
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -63,15 +64,15 @@ def fill(keys: list[UUID], uses: list[tuple[int, int, int, str]]) -> None:
 
 def by_day(database: Database) -> dict[object, int]:
     """Calls and refusals by key and day, refusals also by reason; days that are too old left out."""
-    oldest = portal_clock.now_ms() // usage_folding.DAY_MS - usage_folding.DAYS_KEPT.days
+    oldest = portal_clock.now_ms() // rollup.DAY_MS - rollup.DAYS_KEPT.days
     sums: dict[object, int] = defaultdict(int)
     for key_id, hour, calls, refused in database.execute(
         "SELECT key_id, hour, calls, refused FROM key_usage_hours"
     ):
-        sums[key_id, hour // usage_folding.DAY_MS, "calls"] += calls
-        sums[key_id, hour // usage_folding.DAY_MS, "refused"] += refused
+        sums[key_id, hour // rollup.DAY_MS, "calls"] += calls
+        sums[key_id, hour // rollup.DAY_MS, "refused"] += refused
     for key_id, hour, reason, refused in database.execute("SELECT * FROM key_refusals"):
-        sums[key_id, hour // usage_folding.DAY_MS, reason] += refused
+        sums[key_id, hour // rollup.DAY_MS, reason] += refused
     return {slot: count for slot, count in sums.items() if slot[1] >= oldest}  # type: ignore[index]
 
 
@@ -87,18 +88,18 @@ def test_folding_keeps_the_sums_of_every_day(
     with app.app_context():
         fill(keys, uses)
         before = by_day(database)
-        usage_folding.fold()
+        rollup.fold()
         once = database.rows()
-        assert usage_folding.fold() == {"usage_folded": 0, "usage_gone": 0}
+        assert rollup.fold() == {"usage_folded": 0, "usage_gone": 0}
     assert by_day(database) == before
     assert database.rows() == once
 
-    today = portal_clock.now_ms() // usage_folding.DAY_MS
+    today = portal_clock.now_ms() // rollup.DAY_MS
     for table in ("key_usage_hours", "key_refusals"):
         for hour in hours(database, table):
-            age = today - hour // usage_folding.DAY_MS
+            age = today - hour // rollup.DAY_MS
             assert age <= 400
-            assert age <= 35 or hour % usage_folding.DAY_MS == 0
+            assert age <= 35 or hour % rollup.DAY_MS == 0
 
 
 def test_a_batch_that_fails_leaves_no_half_of_a_day(
@@ -112,10 +113,10 @@ def test_a_batch_that_fails_leaves_no_half_of_a_day(
             raise OperationalError("DELETE", {}, Exception("gone"))
 
         with monkeypatch.context() as broken:
-            broken.setattr(usage_folding, "_run", fail)
-            broken.setattr(usage_folding, "_forget", lambda *_: 0)
+            broken.setattr(rollup, "_run", fail)
+            broken.setattr(rollup, "_forget", lambda *_: 0)
             with pytest.raises(OperationalError):
-                usage_folding.fold()
+                rollup.fold()
         assert database.rows() == before
 
 
@@ -133,7 +134,7 @@ def test_folding_waits_for_use_that_is_written_with_nothing_in_hand(
 
     def fold() -> dict[str, int]:
         with app.app_context():
-            return usage_folding.fold()
+            return rollup.fold()
 
     def is_waiting() -> bool:
         return bool(database.execute("SELECT 1 FROM pg_locks WHERE NOT granted"))
@@ -153,12 +154,12 @@ def test_folding_waits_for_use_that_is_written_with_nothing_in_hand(
 def test_a_backlog_is_folded_in_many_small_batches(
     app: Flask, database: Database, keys: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage_folding, "KEYS_AT_ONCE", 1)
-    monkeypatch.setattr(usage_folding, "DAYS_AT_ONCE", 2)
+    monkeypatch.setattr(rollup, "KEYS_AT_ONCE", 1)
+    monkeypatch.setattr(rollup, "DAYS_AT_ONCE", 2)
     with app.app_context():
         fill(keys, [(owner, 24 * 60 + ago, 1, REASONS[0]) for owner in (0, 1) for ago in range(24 * 9)])
         before = by_day(database)
-        assert usage_folding.fold()["usage_folded"] > 2 * 2 * 8 * 23
+        assert rollup.fold()["usage_folded"] > 2 * 2 * 8 * 23
         assert len(hours(database, "key_usage_hours")) <= 2 * 10
         assert by_day(database) == before
 
@@ -180,7 +181,7 @@ def test_the_hourly_job_folds_and_forgets_where_a_removed_account_was(
     assert database.execute(used_from) == [("192.0.2.1",)]
     clock.forward(days=40)
     run_jobs()
-    assert all(hour % usage_folding.DAY_MS == 0 for hour in hours(database, "key_usage_hours"))
+    assert all(hour % rollup.DAY_MS == 0 for hour in hours(database, "key_usage_hours"))
     clock.forward(days=380)
     run_jobs()
     assert hours(database, "key_usage_hours") == []

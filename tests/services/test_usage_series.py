@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.services import usage_folding, usage_series
 from portal.services.core.outcomes import Outcome
-from portal.services.usage import HOUR_MS
-from portal.services.usage_series import ALL, Span, Whose
+from portal.services.usage import queries as usage_queries
+from portal.services.usage import rollup
+from portal.services.usage.collector import HOUR_MS
+from portal.services.usage.queries import ALL, Span, Whose
 from portal.words import REFUSALS
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -50,7 +51,7 @@ def keys(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> list[str]:
 
 def filled(span: Span, whose: Whose = ALL) -> dict[int, int]:
     """The calls by how many slots ago, 0 being the one that is running."""
-    slots = usage_series.read_series(span, whose).slots
+    slots = usage_queries.read_series(span, whose).slots
     return {ago: slot.calls for ago, slot in enumerate(reversed(slots)) if slot.calls}
 
 
@@ -63,10 +64,10 @@ def test_every_call_is_in_its_slot(app: Flask, keys: list[str], cast: Cast) -> N
         assert filled(Span.MONTH, second) == {1: 6}
         whole = {0: 15, 4: 20, 5: 6, 50: 7}
         assert filled(Span.YEAR) == whole
-        usage_folding.fold()
+        rollup.fold()
         assert filled(Span.YEAR) == whole
 
-        begins = {span: usage_series.read_series(span).slots[0].begins for span in Span}
+        begins = {span: usage_queries.read_series(span).slots[0].begins for span in Span}
     assert begins == {
         Span.DAY: datetime(2026, 11, 23, 15, tzinfo=UTC),
         Span.MONTH: datetime(2026, 10, 26, tzinfo=UTC),
@@ -78,21 +79,21 @@ def test_refusals_are_told_by_reason_and_what_is_not_known_too(
     app: Flask, keys: list[str], cast: Cast, database: Database
 ) -> None:
     with app.app_context():
-        assert usage_series.read_series(Span.DAY).reasons == [("tooManyRequests", 2), ("apikeyExpired", 1)]
+        assert usage_queries.read_series(Span.DAY).reasons == [("tooManyRequests", 2), ("apikeyExpired", 1)]
         bob = Whose(account_id=cast.bob.account_id)
-        assert usage_series.read_series(Span.MONTH, bob).reasons == [("apikeyExpired", 1)]
+        assert usage_queries.read_series(Span.MONTH, bob).reasons == [("apikeyExpired", 1)]
     database.execute("DELETE FROM key_refusals WHERE reason = 'tooManyRequests'")
     with app.app_context():
-        assert usage_series.read_series(Span.DAY).reasons == [("", 2), ("apikeyExpired", 1)]
+        assert usage_queries.read_series(Span.DAY).reasons == [("", 2), ("apikeyExpired", 1)]
 
 
 def test_the_busiest_keys_come_first_with_their_owners(app: Flask, keys: list[str]) -> None:
     with app.app_context():
         month = [
             (str(busy.key.id), busy.key.account.username, busy.calls, busy.refused)
-            for busy in usage_series.busiest_keys(Span.MONTH)
+            for busy in usage_queries.busiest_keys(Span.MONTH)
         ]
-        assert [str(busy.key.id) for busy in usage_series.busiest_keys(Span.DAY)] == keys[:2]
+        assert [str(busy.key.id) for busy in usage_queries.busiest_keys(Span.DAY)] == keys[:2]
     assert month == [(keys[2], "bobby", 20, 1), (keys[0], "alice", 9, 2), (keys[1], "alice", 6, 1)]
 
 

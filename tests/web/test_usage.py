@@ -8,7 +8,7 @@ import pytest
 from bs4 import Tag
 from flask import Flask
 
-from portal.services.usage import HOUR_MS
+from portal.services.usage.collector import HOUR_MS
 from portal.web.charts import scale_end
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey

@@ -14,11 +14,12 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import excess, key_lists, listings, looks, operators, usage_series
+from portal.services import excess, key_lists, listings, looks, operators
 from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.key_lists import KeyStatus
 from portal.services.mail.refused import find_refused
+from portal.services.usage import queries as usage_queries
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
 from portal.web.admin.rows import OPERATORS_REASONS, rows
@@ -215,8 +216,8 @@ def usage() -> ResponseReturnValue:
     looks.note_usage_read(actor(), span.value)
     return render_template(
         "admin/usage.html",
-        chart=charts.chart(usage_series.read_series(span), ".usage"),
-        busiest=[(busy, key_row(busy.key)) for busy in usage_series.busiest_keys(span)],
+        chart=charts.chart(usage_queries.read_series(span), ".usage"),
+        busiest=[(busy, key_row(busy.key)) for busy in usage_queries.busiest_keys(span)],
     )
 
 

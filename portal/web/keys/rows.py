@@ -12,7 +12,8 @@ from flask_babel import gettext
 from portal import clock
 from portal.models import ApiKey, KeyKind, KeyUsage, Reason
 from portal.permissions import LEVELS
-from portal.services import key_states, usage
+from portal.services import key_states
+from portal.services.usage import collector
 from portal.web.keys.conditions import in_words
 from portal.words import REASONS
 
@@ -129,5 +130,5 @@ def _place_of(used: KeyUsage) -> str | None:
 
 def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:
     """Make the rows of keys, each with its calls of the last two weeks."""
-    days = usage.calls_by_day([key.id for key in keys], SPARK_DAYS)
+    days = collector.calls_by_day([key.id for key in keys], SPARK_DAYS)
     return [row(key, days[key.id]) for key in keys]

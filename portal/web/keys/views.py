@@ -16,13 +16,15 @@ from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
-from portal.services import caps, excess, issuing, key_lists, keys, lines, rotation, usage, usage_series
+from portal.services import caps, excess, issuing, key_lists, keys, lines, rotation
 from portal.services.calls import rates
 from portal.services.caps import Room
 from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.key_lists import KeyStatus
 from portal.services.ratelimits import questions
-from portal.services.usage_series import Span, Whose
+from portal.services.usage import collector
+from portal.services.usage import queries as usage_queries
+from portal.services.usage.queries import Span, Whose
 from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
@@ -107,12 +109,12 @@ def create() -> ResponseReturnValue:
 def detail(key_id: UUID) -> ResponseReturnValue:
     """Show a key."""
     key = key_lists.get_key(me().id, key_id)
-    series = usage_series.read_series(charts.asked_span(), Whose(key_id=key_id))
+    series = usage_queries.read_series(charts.asked_span(), Whose(key_id=key_id))
     return render_template(
         "keys/detail.html",
         key=row(key),
         chart=charts.chart(series, ".detail", key_id=key_id),
-        addresses=usage_series.list_addresses(key_id),
+        addresses=usage_queries.list_addresses(key_id),
         base_url=settings.base_url,
         successor=key_lists.find_successor(key),
         maker=key.made_by_key_id,
@@ -222,7 +224,7 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
 
 
 def _figures(room: Room) -> list[tuple[int | str, str]]:
-    calls, refused = usage.sums_since(me().id, usage_series.first_moment(Span.MONTH))
+    calls, refused = collector.sums_since(me().id, usage_queries.first_moment(Span.MONTH))
     soon = key_lists.count_expiring_soon(me().id)
     live = _("%(live)s of %(most)s", live=format_number(room.live), most=format_number(room.most))
     return [
@@ -242,7 +244,7 @@ def _told(room: Room) -> str:
 
 
 def _chart(query: str) -> charts.Chart:
-    series = usage_series.read_series(charts.asked_span(), Whose(account_id=me().id))
+    series = usage_queries.read_series(charts.asked_span(), Whose(account_id=me().id))
     return charts.chart(
         series, ".index", status=request.args["status"] if _known_status() else None, query=query or None
     )

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, case, delete, func, select, tuple_
 from portal import clock
 from portal.extensions import Base
 from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
-from portal.services import moments
 from portal.services.core.upsert import insert_into
+from portal.services.usage import moments
 
 HOUR_MS = 3_600_000
 ADDRESSES_KEPT = 10

@@ -21,7 +21,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
 from portal.services.core import trouble
-from portal.services.usage_batch import HOUR_MS, Batch, Slot, fold_addresses, write
+from portal.services.usage.batch import HOUR_MS, Batch, Slot, fold_addresses, write
 
 PAUSE = 2.0
 MOST_SLOTS = 10_000

@@ -32,7 +32,7 @@ from portal.extensions import db
 from portal.models import Account, ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.services.core.transaction import transaction
 from portal.services.core.upsert import insert_into
-from portal.services.usage_batch import HOUR_MS, hold_keys
+from portal.services.usage.batch import HOUR_MS, hold_keys
 
 HOURS_KEPT = timedelta(days=35)
 DAYS_KEPT = timedelta(days=400)

@@ -22,8 +22,9 @@ from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.core.upsert import dialect_of
-from portal.services.key_facts import LAST_MOMENT
 
+LAST_MOMENT = "SELECT seen_at FROM last_moments"
+"""Read when a reader connects, so that its first answer is not of the past."""
 NAME = "installation"
 KEEP_EVERY = 10.0
 """Seconds between two times that a process keeps the moment without other reason."""
