@@ -29,7 +29,8 @@ from flask import Flask
 from portal import clock as times
 from portal import create_app, jobs
 from portal.extensions import db
-from portal.services import keys, passwords
+from portal.services import keys
+from portal.services.auth import passwords
 from portal.transports import make_transport
 from tests.support import clock as clocks
 from tests.support import network

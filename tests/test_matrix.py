@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.permissions import HIGHEST_LEVEL, Role
-from portal.services import sessions
+from portal.services.auth import sessions
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import MadeKey, Person, make_person
 from tests.support.client import PageChecker

@@ -156,7 +156,7 @@ def test_the_bill_of_materials_lists_what_is_locked() -> None:
 
 def test_a_worker_pays_for_no_cryptography() -> None:
     """It takes 12 MB, and only the receiver of GitHub's reports needs it, when one comes."""
-    look = "import sys, portal.services.jwt; print('cryptography' in sys.modules)"
+    look = "import sys, portal.services.auth.jwt; print('cryptography' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", look], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
     )

@@ -24,7 +24,7 @@ from portal.http import client_address, request_id
 from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
-from portal.services import jwt
+from portal.services.auth import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.core.outcomes import Outcome

@@ -14,7 +14,8 @@ from portal.api.schemas import SignedInAnswer, SignUpAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, SignedSession
-from portal.services import jwt, recovery, sessions, signup
+from portal.services import recovery, signup
+from portal.services.auth import jwt, sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, InvalidInput
 from portal.services.ratelimits import questions
 

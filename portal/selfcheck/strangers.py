@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 from portal.models import Account, ApiKey, Status
 from portal.selfcheck.forms import browser, fields_of, own_site
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, NAME, REVOKED, UNKNOWN, Made, Person, Stage, hold
-from portal.services import keys, secrets, sessions
+from portal.services import keys, secrets
+from portal.services.auth import sessions
 from portal.services.core import ids
 from portal.services.ratelimits import questions
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.models import Account, Consent
 from portal.permissions import WRITE_ACCOUNT
 from portal.services import profile, recovery
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
@@ -34,7 +34,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
 
     The address changes when its mail is answered. Without consent nothing can be changed
     unless consent is among the changes. Raises InvalidInput, Slowed, and what
-    :func:`portal.services.acting.admit` raises.
+    :func:`portal.services.auth.admission.admit` raises.
     """
     wanted = profile.clean_wishes(username=changes.username, bio=changes.bio, language=changes.language)
     if changes.consent is not None and changes.consent not in tuple(Consent):

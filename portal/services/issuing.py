@@ -19,7 +19,7 @@ from portal.models import Account, ApiKey, Environment, KeyKind, SentForm
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
 from portal.services import caps, conditions, peppers, secrets
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.conditions import Conditions
 from portal.services.core import free_text, ids, sent_forms
 from portal.services.core.actor import Actor
@@ -66,7 +66,7 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
     :mod:`portal.services.core.sent_forms` knows the form. The first answer may have been lost, as by
     a double click. Raises AlreadyMade when it is too late, when the session is another, and when
     the key ended meanwhile; NotFound when there is no such key; else as
-    :func:`portal.services.acting.admit`.
+    :func:`portal.services.auth.admission.admit`.
     """
     sent = sent_forms.find([actor.form]) if actor.form else None
     if sent is None:

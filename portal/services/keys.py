@@ -20,7 +20,7 @@ from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT
 from portal.services import lines
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.conditions import NONE, Conditions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -49,7 +49,7 @@ def create_key(
     A key made with a key ends no later than that key, and is bound to what that key is bound
     to, or to more. A service key has level 0. A form makes one key: a second use raises
     AlreadyMade. Raises InvalidInput, TooManyKeys, Forbidden for a service key that no admin
-    asks for, and what :func:`portal.services.acting.admit` raises.
+    asks for, and what :func:`portal.services.auth.admission.admit` raises.
     """
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
@@ -67,7 +67,7 @@ def revoke_key(
 
     A key needs the level to write to the account, unless its holder shows the secret of the
     key that shall end; none at all to revoke itself. Raises NotFound for a key that is not
-    there, or not the actor's, and what :func:`portal.services.acting.admit` raises.
+    there, or not the actor's, and what :func:`portal.services.auth.admission.admit` raises.
     """
     needed = NO_LEVEL if key_id == actor.key_id else 0 if holds_secret else WRITE_ACCOUNT
     with transaction() as session:
@@ -99,7 +99,7 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
     """Revoke a key of the actor's account with everything that it created; returns how many ended.
 
     One that has ended stays as it is, and what it created ends. Raises NotFound for a key that
-    is not there, or not the actor's, and what :func:`portal.services.acting.admit` raises.
+    is not there, or not the actor's, and what :func:`portal.services.auth.admission.admit` raises.
     """
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)

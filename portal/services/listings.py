@@ -13,11 +13,11 @@ from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, Status
 from portal.permissions import Role
 from portal.services import key_states
+from portal.services.auth.logins import find_by_login
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.core.transaction import transaction
-from portal.services.sessions import find_by_login
 
 Row = TypeVar("Row", ApiKey, AuditEvent)
 

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Status
 from portal.permissions import SUPPORT, Role
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key

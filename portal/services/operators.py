@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import keys, sessions
-from portal.services.acting import admit
+from portal.services import keys
+from portal.services.auth import sessions
+from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound

@@ -10,8 +10,9 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, lookalikes, recovery, waiting
-from portal.services.acting import admit
+from portal.services import keys, lookalikes, waiting
+from portal.services.auth import reauthentication
+from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
@@ -131,11 +132,11 @@ def request_email_change(actor: Actor, email: str, *, current: str | None) -> st
     password where there is one, and Slowed.
     """
     email = clean_reachable(email)
-    known_hash = recovery.prove_owner(actor, current)
+    known_hash = reauthentication.prove_owner(actor, current)
     refuse_too_many_addresses(actor, email)
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
-        recovery.refuse_other_password(account, known_hash)
+        reauthentication.refuse_other_password(account, known_hash)
         request_email_in(session, actor, account, email)
     return email
 

@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, Consent, MailKind, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, sessions
-from portal.services.acting import admit
+from portal.services import keys
+from portal.services.auth import sessions
+from portal.services.auth.admission import admit
+from portal.services.auth.reauthentication import prove_password
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import outbox
 from portal.services.operators import hold_admins, refuse_last_admin
-from portal.services.recovery import prove_password
 
 
 def remove_account(actor: Actor, password: str) -> None:

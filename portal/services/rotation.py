@@ -16,7 +16,7 @@ from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT, Role
 from portal.services import caps, conditions, keys
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotFound

@@ -27,7 +27,7 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
-from portal.services import passwords, sessions
+from portal.services.auth import passwords, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key

@@ -16,7 +16,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import TokenInvalid

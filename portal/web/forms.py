@@ -19,8 +19,8 @@ from wtforms.validators import ValidationError
 
 from portal.messages import sentence
 from portal.permissions import N_
+from portal.services.auth.passwords import SHORTEST
 from portal.services.core.errors import InvalidInput, RuleError
-from portal.services.passwords import SHORTEST
 from portal.web import stale
 
 ON_PAGES: dict[str, str] = {

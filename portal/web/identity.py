@@ -30,7 +30,7 @@ from portal.http import client_address, request_id
 from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, SignedSession
 from portal.permissions import Role
-from portal.services import sessions
+from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import ANSWERED_AGAIN

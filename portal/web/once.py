@@ -22,7 +22,7 @@ from portal.http import request_id
 from portal.http.request import API
 from portal.messages import sentence
 from portal.models import SentForm
-from portal.services import sessions
+from portal.services.auth import sessions
 from portal.services.core import sent_forms
 from portal.services.core.errors import AlreadySent, RuleError
 from portal.services.core.sent_forms import Form

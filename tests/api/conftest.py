@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, SessionKind
-from portal.services import jwt, sessions
+from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
 from tests.conftest import MakeApp

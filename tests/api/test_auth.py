@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 
 from portal.models import Reason
 from portal.permissions import ROLE_LEVELS, Role
-from portal.services import jwt, keys, operators, secrets, sessions
+from portal.services import keys, operators, secrets
+from portal.services.auth import jwt, sessions
 from portal.services.core.outcomes import Outcome
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey

@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from portal.extensions import db
-from portal.services import readiness, secrets, sessions
+from portal.services import readiness, secrets
+from portal.services.auth import logins
 from portal.services.core import ids, trouble
 from tests.conftest import MakeKey
 from tests.support import pages
@@ -294,7 +295,7 @@ def test_a_process_whose_connections_are_all_at_work_is_busy(
     def none_is_free(*_words: object) -> None:
         raise NoConnection("QueuePool limit of size 5 overflow 10 reached")
 
-    monkeypatch.setattr(sessions, "find_by_login", none_is_free)
+    monkeypatch.setattr(logins, "find_by_login", none_is_free)
     body = {"username": cast.alice.email, "password": cast.alice.password}
     answer = client.post("/api/signin", json=body)
 

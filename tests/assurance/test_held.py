@@ -26,7 +26,8 @@ from portal.api.route import Door, Route
 from portal.api.routes import ROUTES
 from portal.models import Consent
 from portal.permissions import Role
-from portal.services import keys, operators, profile, sessions
+from portal.services import keys, operators, profile
+from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from tests.assurance.test_record import ACTS, Act, Scene, app, credentials, scene
 from tests.conftest import MakeApp, StartServer

@@ -26,16 +26,15 @@ from portal.services import (
     keys,
     leaks,
     operators,
-    passwords,
     profile,
     recovery,
     removal,
     retention,
     rotation,
-    sessions,
     signup,
     waiting,
 )
+from portal.services.auth import passwords, sessions
 from portal.services.calls.rates import Rates
 from portal.services.changes import Changes
 from portal.services.core.actor import Actor

@@ -10,7 +10,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from portal import create_app
-from portal.services import sessions
+from portal.services.auth import sessions
 from tests.conftest import close_app
 from tests.support.browser import launch_with_memory, visit
 from tests.support.cast import Person, make_person

@@ -20,7 +20,7 @@ from portal.cli import accounts, whoever
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, Consent, Status
 from portal.permissions import Role
-from portal.services import passwords
+from portal.services.auth import passwords
 from portal.services.core import audit
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast

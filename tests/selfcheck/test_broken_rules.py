@@ -16,7 +16,6 @@ from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
 from portal.services import (
-    acting,
     caps,
     doorkeeper,
     excess,
@@ -28,9 +27,9 @@ from portal.services import (
     operators,
     rotation,
     secrets,
-    sessions,
     verification,
 )
+from portal.services.auth import admission, sessions
 from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits
 from portal.services.core import audit
@@ -249,7 +248,7 @@ def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.Monkey
     def break_it(patch: pytest.MonkeyPatch) -> None:
         for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
             without(trigger, table)(patch)
-        patch.setattr(acting, "lock_account", unlocked)
+        patch.setattr(admission, "lock_account", unlocked)
         patch.setattr(keys, "refuse_second", slow)
 
     hold_told(app, monkeypatch, "race", break_it, "were left above the role")

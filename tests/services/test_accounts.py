@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 
 from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal, sessions, signup
+from portal.services import operators, profile, recovery, removal, signup
+from portal.services.auth import reauthentication, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (
     Forbidden,
@@ -205,7 +206,7 @@ def test_a_block_is_not_undone_by_the_link_of_a_lock(app, cast, mailbox):
 def test_nobody_acts_without_an_account(app):
     with app.app_context():
         for act in (
-            lambda: recovery.prove_password(STRANGER, NEW),
+            lambda: reauthentication.prove_password(STRANGER, NEW),
             lambda: recovery.change_password(STRANGER, NEW, current=NEW),
             lambda: profile.get_account(STRANGER),
             lambda: profile.update_profile(STRANGER, bio="x"),

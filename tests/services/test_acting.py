@@ -15,7 +15,8 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services import keys, looks, operators, profile, recovery, removal, rotation, sessions
+from portal.services import keys, looks, operators, profile, recovery, removal, rotation
+from portal.services.auth import sessions
 from portal.services.changes import Changes, change_account
 from portal.services.core import audit
 from portal.services.core.actor import Actor

@@ -9,7 +9,7 @@ from flask import Flask
 from portal import clock as times
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.ids import uuid7

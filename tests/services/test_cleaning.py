@@ -6,7 +6,8 @@ from datetime import timedelta
 from flask import Flask
 
 from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
-from portal.services import cleaning, recovery, removal, sessions, signup
+from portal.services import cleaning, recovery, removal, signup
+from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import outbox, tokens

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, SessionKind
-from portal.services import sessions
+from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed

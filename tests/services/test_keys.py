@@ -14,7 +14,7 @@ from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, Reason
 from portal.permissions import LONGEST_LIFE
 from portal.services import issuing, key_lists, keys, profile, rotation
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (

@@ -14,7 +14,8 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, listings, looks, operators, recovery, removal, sessions
+from portal.services import keys, listings, looks, operators, recovery, removal
+from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (

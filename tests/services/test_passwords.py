@@ -12,9 +12,9 @@ from argon2 import PasswordHasher, extract_parameters
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from portal.services import passwords
+from portal.services.auth import passwords
+from portal.services.auth.passwords import check_password, hash_password, needs_rehash, verify_password
 from portal.services.core.errors import InvalidInput, RuleError
-from portal.services.passwords import check_password, hash_password, needs_rehash, verify_password
 
 pytestmark = pytest.mark.usefixtures("every_hash_anew")
 GOOD = "kqwzmvxhtrbnplcdysgf"

@@ -8,7 +8,8 @@ import pytest
 
 from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal, sessions, signup
+from portal.services import operators, profile, recovery, removal, signup
+from portal.services.auth import sessions
 from portal.services.changes import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import removal, sessions
+from portal.services import removal
+from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens

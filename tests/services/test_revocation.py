@@ -10,7 +10,8 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import key_lists, operators, profile, recovery, removal, sessions
+from portal.services import key_lists, operators, profile, recovery, removal
+from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin
@@ -143,7 +144,7 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
         for _ in range(200):
             assert app.extensions["verifier"].decide(made.id, wrong).outcome == "authenticationFailed"
             failed_key_check("203.0.113.9")
-        account = sessions.find_by_login(cast.alice.email)
+        account = logins.find_by_login(cast.alice.email)
 
     assert account
     assert account.status == Status.ACTIVE

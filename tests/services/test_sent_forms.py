@@ -12,7 +12,8 @@ from flask import Flask
 
 from portal import clock
 from portal.models import ActorKind, SentForm, SessionKind
-from portal.services import issuing, keys, sessions
+from portal.services import issuing, keys
+from portal.services.auth import sessions
 from portal.services.core import sent_forms
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyMade

@@ -9,7 +9,8 @@ import pytest
 from portal.extensions import db
 from portal.models import ActorKind, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import jwt, operators, passwords, recovery, session_life, sessions
+from portal.services import operators, recovery
+from portal.services.auth import jwt, logins, passwords, session_life, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError, SignInFailed
 from portal.services.core.transaction import lock_account, transaction
@@ -136,6 +137,6 @@ def test_a_session_is_named_by_nobody_who_signs_in_with_digits(app, cast):
     """A name of digits alone is an account's number, and no name may look like one."""
     with app.app_context():
         number = str(cast.alice.account_id)
-        assert sessions.find_by_login(number).id == cast.alice.account_id
-        assert sessions.find_by_login("9" * 16) is None
+        assert logins.find_by_login(number).id == cast.alice.account_id
+        assert logins.find_by_login("9" * 16) is None
         assert session_life.idle_time(Role.SUPPORT) < timedelta(hours=2) < session_life.idle_time(Role.USER)

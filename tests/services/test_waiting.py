@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import profile, recovery, sessions, waiting
+from portal.services import profile, recovery, waiting
+from portal.services.auth import reauthentication, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import lock_account, transaction
@@ -58,9 +59,9 @@ def test_without_a_password_a_fresh_session_proves_and_an_old_one_does_not(app, 
         actor = Actor(ActorKind.JWT, cast.alice.account_id, session_id=signed.id)
         with transaction() as session:
             lock_account(session, cast.alice.account_id).password_hash = None
-        assert recovery.prove_owner(actor, None) is None
+        assert reauthentication.prove_owner(actor, None) is None
         with pytest.raises(InvalidInput, match="passwordWrong"):
-            recovery.prove_owner(Actor(ActorKind.KEY, cast.alice.account_id), NEW)
+            reauthentication.prove_owner(Actor(ActorKind.KEY, cast.alice.account_id), NEW)
         clock.forward(hours=1, seconds=1)
         with pytest.raises(InvalidInput, match="passwordWrong"):
-            recovery.prove_owner(actor, NEW)
+            reauthentication.prove_owner(actor, NEW)

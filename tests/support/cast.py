@@ -23,9 +23,10 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, ActorKind, AuditEvent, SessionKind, SignedSession
 from portal.permissions import Role
-from portal.services import passwords, profile, signup
+from portal.services import profile, signup
+from portal.services.auth import passwords
+from portal.services.auth.session_life import may_go_on
 from portal.services.core.actor import Actor
-from portal.services.session_life import may_go_on
 from tests.support.client import PageChecker
 
 SEAT = "the tests"

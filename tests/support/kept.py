@@ -15,7 +15,7 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from werkzeug.routing import Rule
 
-from portal.services import passwords
+from portal.services.auth import passwords
 
 _BUILDER = "_compile_builder"
 """Where Werkzeug compiles the function that builds a route's path, for each route of each application."""

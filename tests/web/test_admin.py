@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
 from portal.services import keys, looks, operators, removal
-from portal.services.acting import admit
+from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction

@@ -22,7 +22,8 @@ from werkzeug.test import TestResponse
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import keys, sessions
+from portal.services import keys
+from portal.services.auth import sessions
 from portal.services.core import sent_forms
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens

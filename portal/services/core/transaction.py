@@ -69,7 +69,7 @@ def note_admitted(session: Session, actor: Actor) -> None:
 def require_admitted(session: Session, actor: Actor) -> None:
     """Raise RuntimeError for a session or a key whose right was not checked in this transaction."""
     if actor.kind in _LET_IN and actor not in session.info.get(_ADMITTED, ()):
-        raise RuntimeError("who acts is admitted first, by portal.services.acting.admit")
+        raise RuntimeError("who acts is admitted first, by portal.services.auth.admission.admit")
 
 
 @event.listens_for(Session, "before_flush")

@@ -10,8 +10,8 @@ from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import ValidationError
 
+from portal.services.auth.passwords import check_password
 from portal.services.core.errors import InvalidInput
-from portal.services.passwords import check_password
 from portal.services.reach import clean_reachable
 from portal.web.auth.target import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice

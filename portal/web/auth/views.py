@@ -13,7 +13,8 @@ from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, SessionKind, SignedSession
-from portal.services import recovery, sessions, signup
+from portal.services import recovery, signup
+from portal.services.auth import sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.lookalikes import shown_address
 from portal.services.ratelimits import questions

@@ -11,7 +11,8 @@ from flask_login import current_user
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import key_lists, recovery, removal, sessions
+from portal.services import key_lists, recovery, removal
+from portal.services.auth import sessions
 from portal.services.core.errors import LastAdmin
 from portal.services.key_lists import KeyStatus
 from portal.services.ratelimits import questions

@@ -8,8 +8,8 @@ from uuid import UUID
 from portal import clock
 from portal.extensions import settings
 from portal.models import SignedSession
-from portal.services import sessions
-from portal.services.pyjwt import jwt
+from portal.services.auth import sessions
+from portal.services.auth.pyjwt import jwt
 
 ALGORITHM = "HS256"
 AUDIENCE = "chatelaine-api"

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, ActorKind, ApiKey, Consent, KeyKind, SignedSession, Status
 from portal.permissions import effective_level
+from portal.services.auth.session_life import may_go_on
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AccountBlocked, AccountLocked, ConsentLacking, Forbidden, NotAdmitted
 from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.core.transaction import lock_account, note_admitted
-from portal.services.session_life import may_go_on
 
 
 def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = True) -> Account:

@@ -1,7 +1,7 @@
 """Sign-ins: started, resumed, listed and ended by the server.
 
 A browser holds a random token, of which the table keeps the SHA-256; a JWT names the row.
-:mod:`portal.services.session_life` says how long they last. Whatever ends one holds its
+:mod:`portal.services.auth.session_life` says how long they last. Whatever ends one holds its
 account, so that no act of an ended session lands afterwards.
 """
 
@@ -13,24 +13,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.services import passwords, waiting
-from portal.services.acting import admit
+from portal.services import waiting
+from portal.services.auth import passwords
+from portal.services.auth.admission import admit
+from portal.services.auth.logins import find_by_login
+from portal.services.auth.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.core import audit, sent_forms
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
 from portal.services.core.ids import uuid7
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.mail.tokens import hash_token
 from portal.services.ratelimits import questions
-from portal.services.session_life import JWT_LIFE, life_time, may_go_on
 
 TOUCH_EVERY = timedelta(minutes=1)
 MOST_LIVING = 50
@@ -212,15 +213,6 @@ def end_all(
     session.execute(query.values(ended_at=clock.utcnow()))
     audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
     waiting.end_everything(session, actor, account_id)
-
-
-def find_by_login(username: str) -> Account | None:
-    """The account of this name, address or number, in any case."""
-    text = username.strip().lower()
-    conditions = [Account.lusername == text, Account.lemail == (address_key(text) if "@" in text else text)]
-    if text.isascii() and text.isdecimal() and len(text) < 16:
-        conditions.append(Account.id == int(text))
-    return db.session.scalars(select(Account).where(or_(*conditions))).one_or_none()
 
 
 def _resumed(signed: SignedSession | None) -> SignedSession | None:
