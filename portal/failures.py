@@ -19,7 +19,7 @@ from portal.api import errors as api
 from portal.extensions import db
 from portal.services.core.errors import RuleError
 from portal.services.core.trouble import is_of_the_statement, note
-from portal.services.peppers import WrongPepper
+from portal.services.keys.peppers import WrongPepper
 from portal.web import errors as web
 
 log = structlog.get_logger(__name__)

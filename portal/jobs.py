@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, excess, profile, recovery, retention, rotation, signup, waiting
+from portal.services import cleaning, excess, profile, recovery, retention, signup, waiting
 from portal.services.core import sent_forms, trouble
+from portal.services.keys import rotation
 from portal.services.mail import outbox
 from portal.services.mail.outbox import Claim, Prepare
 from portal.services.usage import moments, rollup

@@ -29,8 +29,8 @@ from flask import Flask
 from portal import clock as times
 from portal import create_app, jobs
 from portal.extensions import db
-from portal.services import keys
 from portal.services.auth import passwords
+from portal.services.keys import creation
 from portal.transports import make_transport
 from tests.support import clock as clocks
 from tests.support import network
@@ -221,7 +221,7 @@ def make_key(app: Flask) -> MakeKey:
 
     def make(owner: Person, *, level: int = 4, days: float = 30, name: str = "ci") -> MadeKey:
         with app.app_context():
-            key, secret = keys.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
+            key, secret = creation.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
             return MadeKey(str(key.id), secret)
 
     return make

@@ -6,7 +6,7 @@ import pytest
 
 from bench.load import Load, LoadError, parse
 from bench.portal_client import misspelt, strangers_secret
-from portal.services import secrets
+from portal.services.keys import secrets
 
 
 def test_it_reads_the_line_that_the_load_ends_with() -> None:

@@ -26,10 +26,11 @@ from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
-from portal.services import caps, key_lists, keys, rotation
 from portal.services.core.errors import Forbidden, InvalidInput, NotFound
-from portal.services.issuing import Wanted, check_wanted
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import creation, quotas, revocation, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.issuing import Wanted, check_wanted
+from portal.services.keys.queries import KeyStatus
 from portal.services.ratelimits import questions
 from portal.services.verification import CANONICAL_UUID
 
@@ -43,10 +44,10 @@ def create() -> ResponseReturnValue:
     found = body.read_object()
     name, level, seconds = read_basics(found)
     life = timedelta(seconds=seconds)
-    check_wanted(Wanted(name.strip(), level, life), caller().level, caps.longest_life(_role(caller())))
+    check_wanted(Wanted(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
     kind, conditions = read_kind(found), read_conditions(found)
     refuse_when_limited(questions.may_issue_key(caller().account_id))
-    key, secret = keys.create_key(
+    key, secret = creation.create_key(
         actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
     )
     return answer(NewApiKeyAnswer(apikey=new_key_facts(key, secret)), 201)
@@ -56,7 +57,7 @@ def index() -> ResponseReturnValue:
     """List keys, page by page, the oldest first; a key that may not read the account sees itself."""
     me, limit, cursor = caller(), _limit(), _cursor()
     itself = UUID(me.key.id) if me.key is not None and me.level < READ_ACCOUNT else None
-    found = key_lists.list_keys_after(
+    found = key_queries.list_keys_after(
         me.account_id, statuses=_statuses(), after=cursor, limit=limit + 1, only=itself
     )
     shown = found[:limit]
@@ -75,12 +76,12 @@ def rotate(key: str) -> ResponseReturnValue:
     overlap, key_id = _overlap(body.read_optional()), _key_id(key)
     if key_id is None:
         raise NotFound
-    old = key_lists.get_key(caller().account_id, key_id)
-    if old.is_revoked(clock.utcnow()) and key_lists.find_successor(old) is None:
+    old = key_queries.get_key(caller().account_id, key_id)
+    if old.is_revoked(clock.utcnow()) and key_queries.find_successor(old) is None:
         raise NotFound
     refuse_when_limited(questions.may_issue_key(caller().account_id))
     new, secret = rotation.rotate_key(actor(), key_id, overlap=overlap)
-    old = key_lists.get_key(caller().account_id, key_id)
+    old = key_queries.get_key(caller().account_id, key_id)
     facts = new_key_facts(new, secret)
     return answer(RotatedAnswer(apikey=facts, replaces=key_id, retires_at=old.retires_at), 201)
 
@@ -91,7 +92,7 @@ def remove(key: str) -> ResponseReturnValue:
     is_itself = me.key is not None and key.lower() == me.key.id
     if me.level < WRITE_ACCOUNT and not is_itself:
         raise Forbidden
-    keys.revoke_key(actor(), _living(me, key).id)
+    revocation.revoke_key(actor(), _living(me, key).id)
     return no_content()
 
 
@@ -113,7 +114,7 @@ def _role(me: Caller) -> Role:
 def _living(me: Caller, text: str) -> ApiKey:
     """The caller's key of this id, unless it is revoked. Raises NotFound."""
     key_id = _key_id(text)
-    key = key_lists.find_key(me.account_id, key_id) if key_id else None
+    key = key_queries.find_key(me.account_id, key_id) if key_id else None
     if key is None or key.is_revoked(clock.utcnow()):
         raise NotFound
     return key

@@ -21,9 +21,9 @@ from portal.api.answers import KEPT_ANSWERS
 from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
-from portal.services.audiences import check_audience
 from portal.services.core.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
+from portal.services.keys.audiences import check_audience
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

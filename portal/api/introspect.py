@@ -21,9 +21,10 @@ from portal.extensions import settings
 from portal.http.headers import JSON_TYPE
 from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
-from portal.services import keys, operators
+from portal.services import operators
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
+from portal.services.keys import revocation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -129,7 +130,7 @@ def revoke() -> ResponseReturnValue:
     key = keeper.find_key(_token(_form().get("token")))
     if key is not None:
         if key.account_id == caller().account_id:
-            keys.revoke_key(actor(), UUID(key.id), holds_secret=True)
+            revocation.revoke_key(actor(), UUID(key.id), holds_secret=True)
         else:
             with suppress(NotFound):  # the account was removed, and its keys with it
                 operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")

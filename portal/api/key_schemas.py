@@ -11,7 +11,7 @@ from portal.api.schemas import LevelNumber, Request, Success, Time, Wire
 from portal.models import ApiKey
 from portal.models.key import NAME_LENGTH, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import LONGEST_LIFE
-from portal.services.conditions import LONGEST_IDLE
+from portal.services.keys.conditions import LONGEST_IDLE
 
 
 class NewKey(Request):

@@ -21,7 +21,7 @@ from portal.api.schemas import ErrorAnswer
 from portal.http.headers import JSON_TYPE
 from portal.messages import SENTENCES
 from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
-from portal.services.key_lists import KeyStatus
+from portal.services.keys.queries import KeyStatus
 from portal.version import running_version
 
 REFERENCE = "#/components/schemas/{model}"

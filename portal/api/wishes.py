@@ -9,11 +9,11 @@ from portal import clock
 from portal.api import body
 from portal.models import Environment, KeyKind
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
-from portal.services.audiences import parse_audiences
-from portal.services.conditions import Conditions, clean_note
 from portal.services.core.errors import InvalidInput
-from portal.services.issuing import NO_ACCESS
-from portal.services.networks import parse_networks
+from portal.services.keys.audiences import parse_audiences
+from portal.services.keys.conditions import Conditions, clean_note
+from portal.services.keys.issuing import NO_ACCESS
+from portal.services.keys.networks import parse_networks
 
 
 def read_basics(found: dict[str, Any]) -> tuple[str, int, int]:

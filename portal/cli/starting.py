@@ -8,8 +8,8 @@ from sqlalchemy.exc import DBAPIError
 from config import Settings
 from config_values import ConfigurationError
 from portal.extensions import db
-from portal.services import peppers
 from portal.services.core.trouble import Readiness, readiness_of
+from portal.services.keys import peppers
 from portal.services.readiness import unsafe_settings
 
 TAKES_NO_WRITES = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from portal.http.basic import CHALLENGE, read_basic
 from portal.services.doorkeeper import Credentials
-from portal.services.secrets import is_well_formed
+from portal.services.keys.secrets import is_well_formed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -10,8 +10,9 @@ from portal.permissions import Role
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import keys, operators, profile, rotation
+from portal.services import operators, profile
 from portal.services.core.actor import Actor
+from portal.services.keys import revocation, rotation
 
 Way = Callable[[Made], object]
 
@@ -42,7 +43,7 @@ def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
         "a report of a leak": lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
     }
     by_the_rules: dict[str, tuple[Person, Callable[[Made], object]]] = {
-        "a click of its owner": (owner, lambda made: keys.revoke_key(owner.actor, made.uuid)),
+        "a click of its owner": (owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
         "an operator": (owner, lambda made: operators.revoke_one(OPERATOR, made.uuid, why="-")),
         "a rotation": (owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
         "a role that fell": (one, lambda _: operators.set_role(OPERATOR, one.account_id, Role.USER)),
@@ -66,7 +67,7 @@ def _hold_nothing_is_kept(stage: Stage) -> None:
     verifier.close()
     hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
     verifier.close()
-    stage.act(lambda: keys.revoke_key(owner.actor, made.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
     told = stage.check(made, worker=1)
     hold(told == REVOKED, f"over a connection that was opened again a revoked key was answered with {told}")
 
@@ -81,7 +82,7 @@ def _hold_late_bodies(stage: Stage) -> None:
         ("POST", "/api/introspect/batch", {"tokens": [other.secret]}),
     ):
         made = stage.key(admin, level=9)
-        revoke = partial(lambda made: keys.revoke_key(admin.actor, made.uuid), made)
+        revoke = partial(lambda made: revocation.revoke_key(admin.actor, made.uuid), made)
         told = send_late(stage, method, path, body, revoke, by=made)
         by = Actor(ActorKind.KEY, admin.account_id, key_id=made.uuid, key_level=9)
         refused = stage.refusal(lambda by=by: profile.update_profile(by, bio="late"))  # type: ignore[misc]

@@ -10,7 +10,7 @@ from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.doors import hold_alike
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, Made, Stage, code, hold
-from portal.services.conditions import Conditions
+from portal.services.keys.conditions import Conditions
 
 HOME, ABROAD = "192.0.2.10", "203.0.113.9"
 NOT_YET, ADDRESS = "apikeyNotYetValid", "addressNotAllowed"

@@ -24,9 +24,9 @@ from portal.selfcheck.stage import (
     code,
     hold,
 )
-from portal.services import keys, secrets
-from portal.services.conditions import Conditions
 from portal.services.excess import climb, ladder
+from portal.services.keys import revocation, secrets
+from portal.services.keys.conditions import Conditions
 
 HOME = "192.0.2.10"
 THROTTLED = "tooManyRequests"
@@ -45,7 +45,7 @@ def alike(stage: Stage) -> None:
     expired, living = stage.key(owner), stage.key(owner, life=2 * DAY)
     stage.clock.forward(days=1)
     revoked, blocked = stage.key(owner), stage.key(stage.person())
-    stage.act(lambda: keys.revoke_key(owner.actor, revoked.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, revoked.uuid))
     prefix = stage.scratch.worker().config["PORTAL"].key_prefix
     for made, expected in (
         (living, GOOD),

@@ -12,7 +12,8 @@ from portal import clock
 from portal.models import ApiKey, Consent, Reason
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import keys, operators, profile, recovery, removal
+from portal.services import operators, profile, recovery, removal
+from portal.services.keys import creation, revocation
 
 ROUNDS = 3
 MAKERS = 3
@@ -25,7 +26,7 @@ def for_good(stage: Stage) -> None:
     """Take a revocation back with SQL, and make it another one."""
     owner = stage.person()
     made = stage.key(owner)
-    stage.act(lambda: keys.revoke_key(owner.actor, made.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
     later = clock.utcnow() + timedelta(seconds=1)
     for change in (
         {"revoked_at": None, "revoked_reason": None},
@@ -34,7 +35,7 @@ def for_good(stage: Stage) -> None:
     ):
         refused = stage.is_refused(update(ApiKey).where(ApiKey.id == made.uuid).values(change))
         hold(refused, f"the database let {' and '.join(change)} of a revoked key be changed")
-    stage.act(lambda: keys.revoke_key(owner.actor, made.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
     stage.clock.forward(days=30)
     told = stage.check(made)
     hold(told == REVOKED, f"a month later a revoked key was answered with {told}")
@@ -116,7 +117,7 @@ def race(stage: Stage) -> None:
     owner = stage.person(Role.SUPPORT)
 
     for _ in range(ROUNDS):
-        make = partial(keys.create_key, owner.actor, name="race", level=8, life=DAY)
+        make = partial(creation.create_key, owner.actor, name="race", level=8, life=DAY)
         stage.together(
             *[make] * MAKERS,
             lambda: operators.set_role(OPERATOR, owner.account_id, Role.USER),

@@ -10,7 +10,7 @@ from portal.extensions import db
 from portal.selfcheck.stage import hold
 from portal.services.broken_rules import broken_rules
 from portal.services.guards import differences
-from portal.services.peppers import WrongPepper, require_ring
+from portal.services.keys.peppers import WrongPepper, require_ring
 from portal.services.readiness import heads, revisions, unsafe_settings
 
 MOST_NAMED = 5

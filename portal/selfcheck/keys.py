@@ -13,7 +13,7 @@ from portal.models.types import UtcTime, Word
 from portal.permissions import LONGEST_LIFE, Role
 from portal.selfcheck.scratch import CAP
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, LEVEL, Made, Person, Stage, code, hold
-from portal.services import keys, rotation
+from portal.services.keys import creation, revocation, rotation
 
 MAY_CHANGE = {"revoked_at", "revoked_reason", "retires_at"}
 """How a key ends; that they can't be taken back is a promise of its own."""
@@ -141,7 +141,7 @@ def _hold_ends_with_maker(stage: Stage, owner: Person, maker: Made) -> None:
     like = {"made_by_key_id": maker.uuid, "retires_at": None}
     later = {"expires_at": retires_at + timedelta(milliseconds=1)}
     hold(stage.insert_refused(maker, **like, **later), "the database let a key outlive a retirement")
-    stage.act(lambda: keys.revoke_key(owner.actor, maker.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, maker.uuid))
     like |= {"revoked_at": None, "revoked_reason": None, "expires_at": retires_at}
     hold(stage.insert_refused(maker, **like), "the database let a revoked key make another")
 
@@ -152,14 +152,14 @@ def capped(stage: Stage) -> None:
     actor = owner.actor
 
     def make() -> Made:
-        return Made(str(keys.create_key(actor, name="cap", level=1, life=DAY)[0].id), "")
+        return Made(str(creation.create_key(actor, name="cap", level=1, life=DAY)[0].id), "")
 
     made = [each for each in stage.together(*[make] * (CAP + TOO_MANY)) if isinstance(each, Made)]
     hold(len(made) == CAP, f"{CAP + TOO_MANY} at one moment made {len(made)} keys where {CAP} may be")
     told = stage.refusal(make)
     hold(told == "tooManyKeys", f"one more was answered with {told!r}")
     ended = made[0].uuid
-    stage.act(lambda: keys.revoke_key(owner.actor, ended))
+    stage.act(lambda: revocation.revoke_key(owner.actor, ended))
     stage.act(make)
     told = stage.refusal(lambda: rotation.rotate_key(owner.actor, ended))
     hold(told == "tooManyKeys", f"a successor of a key that has ended was answered with {told!r}")

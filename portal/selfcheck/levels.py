@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.stage import GOOD, KEYS, LEVEL, Made, Stage, code, hold
-from portal.services.conditions import Conditions
+from portal.services.keys.conditions import Conditions
 
 NOTE = "for the self-check alone"
 KEYS_OF = "/api/apikeys/key"

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from portal.models import Action, ApiKey, AuditEvent, MailKind, OutboxMail
 from portal.selfcheck.stage import DAY, GOOD, REVOKED, Made, Person, Stage, hold
-from portal.services import rotation, secrets
+from portal.services.keys import rotation, secrets
 
 
 def rotated(stage: Stage) -> None:

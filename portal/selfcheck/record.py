@@ -17,8 +17,9 @@ from portal.extensions import Base
 from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Status
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
-from portal.services import keys, looks, operators, profile, recovery, removal, rotation
+from portal.services import looks, operators, profile, recovery, removal
 from portal.services.core.actor import Actor
+from portal.services.keys import creation, revocation, rotation
 
 Acts = tuple[Callable[[], object], Callable[[], object]]
 
@@ -33,9 +34,9 @@ def recorded(stage: Stage) -> None:
     made, old, third = stage.key(owner), stage.key(owner), stage.key(owner)
     who = owner.account_id
     acts: dict[Action, Callable[[], object]] = {
-        Action.KEY_CREATED: lambda: keys.create_key(owner.actor, name="one more", level=1, life=DAY),
+        Action.KEY_CREATED: lambda: creation.create_key(owner.actor, name="one more", level=1, life=DAY),
         Action.KEY_ROTATED: lambda: rotation.rotate_key(owner.actor, old.uuid),
-        Action.KEY_REVOKED: lambda: keys.revoke_key(owner.actor, made.uuid),
+        Action.KEY_REVOKED: lambda: revocation.revoke_key(owner.actor, made.uuid),
         Action.ACCOUNT_UPDATED: lambda: profile.update_profile(owner.actor, bio="self-check"),
         Action.KEYS_REVOKED: lambda: operators.revoke_excessive(SHELL, who, why="why it was"),
         Action.ACCOUNT_ROLE_CHANGED: lambda: operators.set_role(SHELL, who, Role.USER),
@@ -108,9 +109,9 @@ def together(stage: Stage) -> None:
     owner = stage.person()
     made, old = stage.key(owner), stage.key(owner)
     acts: dict[str, Callable[[], object]] = {
-        "making a key": lambda: keys.create_key(owner.actor, name="half", level=1, life=DAY),
+        "making a key": lambda: creation.create_key(owner.actor, name="half", level=1, life=DAY),
         "rotating a key": lambda: rotation.rotate_key(owner.actor, old.uuid),
-        "revoking a key": lambda: keys.revoke_key(owner.actor, made.uuid),
+        "revoking a key": lambda: revocation.revoke_key(owner.actor, made.uuid),
         "a block": lambda: operators.block(OPERATOR, owner.account_id, why="a self-check"),
         "a removal": lambda: removal.remove_account(owner.actor, owner.password),
     }

@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from portal.extensions import Base
 from portal.selfcheck.forms import browser, fields_of
 from portal.selfcheck.stage import DAY, Made, Person, Stage, hold
-from portal.services import keys, secrets
 from portal.services.core.sent_forms import Form
+from portal.services.keys import creation, secrets
 
 
 def secret_once(stage: Stage) -> None:
@@ -90,7 +90,7 @@ def one_key(stage: Stage) -> None:
 
     def make(number: int) -> object:
         actor = replace(me, form=sent, request_id=str(number))
-        return keys.create_key(actor, name="at once", level=1, life=DAY)
+        return creation.create_key(actor, name="at once", level=1, life=DAY)
 
     stage.together(*[partial(make, number) for number in range(6)])
     hold(_count(stage, owner) == 2, f"one form, sent six times at once, made {_count(stage, owner) - 1} keys")

@@ -24,9 +24,10 @@ from portal.clock import Hands
 from portal.models import ActorKind, ApiKey, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
-from portal.services import keys, signup
+from portal.services import signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
+from portal.services.keys import creation
 
 T = TypeVar("T")
 
@@ -124,7 +125,7 @@ class Stage:
         """Make a key for somebody; raises RuleError."""
 
         def make() -> Made:
-            key, secret = keys.create_key(owner.actor, name=NAME, level=level, life=life, **more)
+            key, secret = creation.create_key(owner.actor, name=NAME, level=level, life=life, **more)
             return Made(str(key.id), secret)
 
         return self.act(make)

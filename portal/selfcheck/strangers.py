@@ -11,9 +11,9 @@ from werkzeug.test import TestResponse
 from portal.models import Account, ApiKey, Status
 from portal.selfcheck.forms import browser, fields_of, own_site
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, NAME, REVOKED, UNKNOWN, Made, Person, Stage, hold
-from portal.services import keys, secrets
 from portal.services.auth import sessions
 from portal.services.core import ids
+from portal.services.keys import revocation, secrets
 from portal.services.ratelimits import questions
 
 CHANGING = {"Date", "X-Request-Id", "RateLimit", "Retry-After"}
@@ -29,7 +29,7 @@ def look_alike(stage: Stage) -> None:
     expired = stage.key(owner, life=DAY)
     stage.clock.forward(days=1)
     living, revoked = stage.key(owner), stage.key(owner)
-    stage.act(lambda: keys.revoke_key(owner.actor, revoked.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, revoked.uuid))
     wrong = secrets.make_secret(stage.scratch.worker().config["PORTAL"].key_prefix)
     shown = {
         "an unknown key": Made(str(ids.uuid7()), wrong),

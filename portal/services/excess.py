@@ -30,11 +30,11 @@ from portal.models import (
     Reason,
     Step,
 )
-from portal.services import keys
 from portal.services.calls.rates import Rates, narrowed, rates_by_role
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.keys import revocation
 from portal.services.mail import outbox
 
 ABOVE_LIMIT = "tooManyRequests"
@@ -200,7 +200,7 @@ def _take(session: Session, account: Account, step: Step, figures: dict[str, Any
     """
     now, actor = clock.utcnow(), Actor.system()
     if step is Step.REVOKED:
-        figures["revoked"] = keys.revoke_all(session, actor, account, Reason.EXCESSIVE, tell=False)
+        figures["revoked"] = revocation.revoke_all(session, actor, account, Reason.EXCESSIVE, tell=False)
     session.merge(ExcessStep(account_id=account.id, day=clock.today(), step=step, at=now, figures=figures))
     audit.record(session, actor, ACTIONS[step], account_id=account.id, **figures)
     return figures

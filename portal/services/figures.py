@@ -9,9 +9,8 @@ from sqlalchemy import Select, func, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status
+from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status, key_states
 from portal.permissions import Role
-from portal.services import key_states
 from portal.services.mail import refused
 
 

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from portal.extensions import db, settings
 from portal.models import Account, ApiKey, MailKind, Reason
-from portal.services import lines, secrets
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
-from portal.services.keys import MOST_NAMED, revoke_these
+from portal.services.keys import queries as key_queries
+from portal.services.keys import secrets
+from portal.services.keys.revocation import MOST_NAMED, revoke_these
 from portal.services.mail import outbox
 
 MOST_SECRETS = 1000
@@ -135,7 +136,7 @@ def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], r
             return
         told: dict[UUID, dict[str, object]] = {
             key_id: {"line": str(found), "reporter": reporter.value}
-            for key_id, found in lines.line_of(session, found_at).items()
+            for key_id, found in key_queries.line_of(session, found_at).items()
         }
         for key_id, places in found_at.items():
             told[key_id] = {"found_at": places, "reporter": reporter.value}

@@ -10,9 +10,8 @@ from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, Status
+from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, Status, key_states
 from portal.permissions import Role
-from portal.services import key_states
 from portal.services.auth.logins import find_by_login
 from portal.services.core import audit
 from portal.services.core.actor import Actor

@@ -6,10 +6,10 @@ from sqlalchemy import and_, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, MailKind, Reason
-from portal.services import key_states, keys
+from portal.models import ApiKey, MailKind, Reason, key_states
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.keys import revocation
 from portal.services.mail import outbox
 from portal.services.operators import clean_reason
 
@@ -28,7 +28,7 @@ def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
             account = lock_account(session, account_id)
             if account is None:
                 continue
-            ended = keys.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=reason)
+            ended = revocation.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=reason)
             revoked += len(ended)
             if ended:
                 outbox.enqueue_to(

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
-from portal.services import keys
 from portal.services.auth import sessions
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound
 from portal.services.core.transaction import transaction
+from portal.services.keys import revocation
 from portal.services.mail import outbox
 from portal.services.ratelimits import questions
 
@@ -43,7 +43,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
         if role.level < account.role.level:
             if account.role is Role.ADMIN:
                 refuse_last_admin(session, account.id)
-            keys.revoke_all(session, actor, account, Reason.ROLE_LOWERED, why=reason)
+            revocation.revoke_all(session, actor, account, Reason.ROLE_LOWERED, why=reason)
         elif role.level > account.role.level:
             sessions.end_all(session, actor, account.id)
         if role is not account.role:
@@ -72,7 +72,7 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
         account = _lock_target(session, actor, account_id, SUPPORT)
         refuse_last_admin(session, account.id)
         if account.status != Status.BLOCKED:
-            keys.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
+            revocation.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
             before = account.status
             account.status, account.updated_at = Status.BLOCKED, clock.utcnow()
@@ -142,7 +142,7 @@ def revoke_excessive(actor: Actor, account_id: int, *, why: str) -> int:
     reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        return keys.revoke_all(session, actor, account, Reason.EXCESSIVE, why=reason)
+        return revocation.revoke_all(session, actor, account, Reason.EXCESSIVE, why=reason)
 
 
 def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
@@ -153,10 +153,10 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
         if key is None:
             raise NotFound
         account = _lock_target(session, actor, key.account_id, SUPPORT)
-        keys.stamp_retired(session, account.id)
+        revocation.stamp_retired(session, account.id)
         session.refresh(key)
         if key.revoked_at is None:
-            keys.revoke_in(session, actor, account, key, Reason.OPERATOR, why=reason)
+            revocation.revoke_in(session, actor, account, key, Reason.OPERATOR, why=reason)
     return key
 
 

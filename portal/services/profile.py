@@ -10,7 +10,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, Consent, MailKind, OutboxMail, Purpose, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, lookalikes, waiting
+from portal.services import lookalikes, waiting
 from portal.services.auth import reauthentication
 from portal.services.auth.admission import admit
 from portal.services.core import audit
@@ -19,6 +19,7 @@ from portal.services.core.emails import address_key
 from portal.services.core.errors import Forbidden, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.fields import clean_bio, clean_language, clean_username
+from portal.services.keys import revocation
 from portal.services.mail import outbox, tokens
 from portal.services.mail.outbox import Letter
 from portal.services.ratelimits import questions
@@ -119,7 +120,7 @@ def set_consent_in(session: Session, actor: Actor, account: Account, consent: Co
         if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)
     elif account.consent != Consent.NONE:
-        keys.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
+        revocation.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
         account.consent = Consent.NONE
         audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
     account.updated_at = clock.utcnow()

@@ -25,10 +25,10 @@ from portal.extensions import db
 from portal.services.broken_rules import broken_rules, is_too_slow, within
 from portal.services.core.trouble import Readiness, lately, note
 from portal.services.guards import differences
-from portal.services.peppers import Ring, WrongPepper, require_ring
+from portal.services.keys.peppers import Ring, WrongPepper, require_ring
 from portal.services.usage import moments
 
-VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 WRITTEN_EVERY = 10.0
 GUARDS_EVERY = 60.0
 ROWS_EVERY = 600.0

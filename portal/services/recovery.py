@@ -20,7 +20,7 @@ from portal.models import (
     Status,
 )
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys, waiting
+from portal.services import waiting
 from portal.services.auth import passwords, sessions
 from portal.services.auth.admission import admit
 from portal.services.auth.reauthentication import prove_owner, prove_password, refuse_other_password
@@ -29,6 +29,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
 from portal.services.core.errors import AlreadySent, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.keys import revocation
 from portal.services.mail import outbox, tokens
 from portal.services.mail.outbox import Letter
 from portal.services.operators import hold_admins, refuse_last_admin
@@ -138,7 +139,7 @@ def lock(actor: Actor, password: str) -> None:
         hold_admins(session, account_id)
         account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
         refuse_last_admin(session, account_id)
-        keys.revoke_all(session, actor, account, Reason.LOCKED)
+        revocation.revoke_all(session, actor, account, Reason.LOCKED)
         sessions.end_all(session, actor, account.id)
         account.status, account.updated_at = Status.LOCKED, clock.utcnow()
         audit.record(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)

@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, Consent, MailKind, Reason, Status
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import keys
 from portal.services.auth import sessions
 from portal.services.auth.admission import admit
 from portal.services.auth.reauthentication import prove_password
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.keys import revocation
 from portal.services.mail import outbox
 from portal.services.operators import hold_admins, refuse_last_admin
 
@@ -38,7 +38,7 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     The name that is left can't be chosen (:func:`portal.services.fields.clean_username`), so
     that nobody has taken it before.
     """
-    keys.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
+    revocation.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
     sessions.end_all(session, actor, account.id)
     now = clock.utcnow()
     account.status = Status.INACTIVE

@@ -19,9 +19,9 @@ from config import Settings
 from portal import clock
 from portal.models import Consent, Status
 from portal.permissions import ROLE_LEVELS
-from portal.services import networks, secrets
 from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.key_facts import KeyFacts
+from portal.services.keys import networks, secrets
 from portal.services.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from portal.services.secrets import is_well_formed
+from portal.services.keys.secrets import is_well_formed
 from tests.api.conftest import Bearer, Headers
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

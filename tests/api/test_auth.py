@@ -19,9 +19,10 @@ from werkzeug.test import TestResponse
 
 from portal.models import Reason
 from portal.permissions import ROLE_LEVELS, Role
-from portal.services import keys, operators, secrets
+from portal.services import operators
 from portal.services.auth import jwt, sessions
 from portal.services.core.outcomes import Outcome
+from portal.services.keys import revocation, secrets
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey
@@ -122,7 +123,7 @@ def refusals(
     """What somebody without the right secret gets: for no key, a live, a revoked and an expired one."""
     live, revoked, expired = make_key(cast.alice), make_key(cast.alice), make_key(cast.alice, days=0.01)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(revoked.id), reason=Reason.OWNER)
+        revocation.revoke_key(cast.alice.actor, UUID(revoked.id), reason=Reason.OWNER)
     clock.forward(hours=1)
     return [
         client.get("/api/whoami/key", auth=(key_id, forged(live)))
@@ -176,7 +177,7 @@ def test_the_holder_is_told_why(
 ) -> None:
     revoked, expired = make_key(cast.alice), make_key(cast.alice, days=0.01)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(revoked.id))
+        revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
     clock.forward(hours=1)
 
     for key, code in ((revoked, "apikeyRevoked"), (expired, "apikeyExpired")):

@@ -16,8 +16,9 @@ from portal.api.authorize import is_open, read_terms
 from portal.extensions import db
 from portal.http.proxy import VISITORS_METHOD
 from portal.models import ApiKey, KeyKind, Reason
-from portal.services import keys, removal, rotation, secrets
+from portal.services import removal
 from portal.services.core.transaction import transaction
+from portal.services.keys import revocation, rotation, secrets
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.client import PageChecker
@@ -126,7 +127,7 @@ def test_the_end_of_a_key_is_the_same_at_every_door(
         "retirement": make_key(cast.alice),
     }
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(ends["revocation"].id), reason=Reason.OWNER)
+        revocation.revoke_key(cast.alice.actor, UUID(ends["revocation"].id), reason=Reason.OWNER)
         old = db.session.get(ApiKey, UUID(ends["retirement"].id))
         assert old
         facts = {"name": old.name, "level": old.level, "replaces_id": old.id}

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.services.keys.secrets import make_secret
 from portal.services.leaks import MOST_SECRETS
 from portal.services.ratelimits import questions
-from portal.services.secrets import make_secret
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 
 from portal import clock as time
 from portal.models import KeyKind
-from portal.services import keys
-from portal.services.conditions import Conditions
+from portal.services.keys import creation
+from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
@@ -49,7 +49,7 @@ def make(app: Flask, cast: Cast, name: str) -> MadeKey:
     if name == "too early":
         wanted["conditions"] = Conditions(not_before=time.utcnow() + timedelta(hours=1))
     with app.app_context():
-        key, secret = keys.create_key(cast.ada.actor, name="x", life=DAY, **wanted)
+        key, secret = creation.create_key(cast.ada.actor, name="x", life=DAY, **wanted)
         return MadeKey(str(key.id), secret)
 
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal.api.errors import failure
-from portal.services import secrets
+from portal.services.keys import secrets
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker

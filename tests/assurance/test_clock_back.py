@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from portal import clock as times
 from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import keys, rotation
+from portal.services import keys
 from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.keys import rotation
 from portal.services.mail import tokens
 from portal.services.usage import moments
 from portal.services.verification import reader_for

@@ -29,6 +29,7 @@ from portal.permissions import Role
 from portal.services import keys, operators, profile
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
+from portal.services.keys import creation, revocation
 from tests.assurance.test_record import ACTS, Act, Scene, app, credentials, scene
 from tests.conftest import MakeApp, StartServer
 from tests.support.cast import MadeKey, Person, make_person
@@ -51,7 +52,7 @@ LOWEST = min(role.level for role in Role)
 
 ENDS: dict[str, Callable[[Person, MadeKey], object]] = {
     "session": lambda who, _made: sessions.end_other_sessions(who.actor),
-    "key": lambda who, made: keys.revoke_key(who.actor, UUID(made.id)),
+    "key": lambda who, made: revocation.revoke_key(who.actor, UUID(made.id)),
     "block": lambda who, _made: operators.block(SHELL, who.account_id, why="a test"),
     "consent": lambda who, _made: profile.set_consent(who.actor, Consent.NONE),
     "role": lambda who, _made: operators.set_role(SHELL, who.account_id, Role.USER),
@@ -214,7 +215,7 @@ class MadeKeys:
 
     def __init__(self, owner: Person, server: Server) -> None:
         def make() -> MadeKey:
-            key, secret = keys.create_key(owner.actor, name="x", level=6, life=keys.timedelta(days=1))
+            key, secret = creation.create_key(owner.actor, name="x", level=6, life=keys.timedelta(days=1))
             return MadeKey(str(key.id), secret)
 
         self.mine, self.other = make(), make()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.services import keys
+from portal.services.keys import creation
 from tests.conftest import MakeApp
 from tests.support.cast import make_cast
 from tests.support.databases import ROOT
@@ -41,7 +41,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/http/proxy.py:TrustedProxies.__init__",
     "portal/http/proxy.py:canonical_address",
     "portal/models/guards/__init__.py:expected_guards",
-    "portal/services/networks.py:split",
+    "portal/services/keys/networks.py:split",
 }
 CACHES = {"cache", "lru_cache", "cached", "kept_if_short"}
 
@@ -115,7 +115,7 @@ def service(make_app: MakeApp) -> tuple[Flask, str]:
     app = make_app(PORTAL_TRUSTED_PROXIES=TRUSTED, PORTAL_PROXY_HEADER="X-Forwarded-For")
     cast = make_cast(app)
     with app.app_context():
-        key, secret = keys.create_key(cast.ada.actor, name="gateway", level=9, life=timedelta(days=30))
+        key, secret = creation.create_key(cast.ada.actor, name="gateway", level=9, life=timedelta(days=30))
         credentials = basic(str(key.id), secret)
     return app, credentials
 

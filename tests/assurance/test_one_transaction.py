@@ -30,7 +30,6 @@ from portal.services import (
     recovery,
     removal,
     retention,
-    rotation,
     signup,
     waiting,
 )
@@ -41,6 +40,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
+from portal.services.keys import creation, revocation, rotation
 from portal.services.leaks import Leak, Reporter
 from portal.services.mail import outbox, tokens
 from portal.services.usage import moments
@@ -122,7 +122,7 @@ def climb(scene: Scene) -> Any:
 UseCase = Callable[[Scene], Any]
 USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
     "make a key": (
-        lambda it: keys.create_key(it.cast.alice.actor, name="x", level=1, life=MONTH),
+        lambda it: creation.create_key(it.cast.alice.actor, name="x", level=1, life=MONTH),
         Action.KEY_CREATED,
         True,
     ),
@@ -132,7 +132,7 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.KEY_REUSED,
         True,
     ),
-    "revoke a key": (lambda it: keys.revoke_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
+    "revoke a key": (lambda it: revocation.revoke_key(it.cast.alice.actor, it.key), Action.KEY_REVOKED, True),
     "report a leak": (
         lambda it: leaks.report(STRANGER, [Leak(it.secret, "a log")], Reporter.API),
         Action.KEY_REVOKED,

@@ -11,8 +11,9 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.services import keys, operators, profile, rotation
+from portal.services import operators, profile
 from portal.services.core import free_text
+from portal.services.keys import creation, rotation
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.crawl import stops
@@ -60,10 +61,14 @@ def fill(app: Flask, cast: Cast) -> str:
         browser = replace(cast.alice.actor, address="192.0.2.9", user_agent=agent)
         profile.update_profile(browser, bio=printable(agent))
         for payload in PAYLOADS:
-            made, _secret = keys.create_key(browser, name=printable(payload), level=1, life=timedelta(days=1))
+            made, _secret = creation.create_key(
+                browser, name=printable(payload), level=1, life=timedelta(days=1)
+            )
             gone, _secret = rotation.rotate_key(browser, made.id)
             operators.revoke_one(cast.sue.actor, gone.id, why=printable(payload))
-        made, _secret = keys.create_key(browser, name=printable(agent)[:100], level=1, life=timedelta(days=1))
+        made, _secret = creation.create_key(
+            browser, name=printable(agent)[:100], level=1, life=timedelta(days=1)
+        )
         return str(made.id)
 
 

@@ -20,8 +20,9 @@ from flask import Flask
 from portal import create_app
 from portal.extensions import db
 from portal.permissions import Role
-from portal.services import keys, operators
+from portal.services import operators
 from portal.services.core.errors import RuleError
+from portal.services.keys import creation
 from tests.conftest import close_app
 from tests.support.cast import Cast, MadeKey, Person, make_cast
 from tests.support.databases import ROOT, Database, Databases
@@ -61,7 +62,7 @@ class Pooled:
     def key(self, owner: Person, *, level: int = 4) -> MadeKey:
         """A key of theirs."""
         with self.app.app_context():
-            key, secret = keys.create_key(owner.actor, name="ci", level=level, life=timedelta(days=1))
+            key, secret = creation.create_key(owner.actor, name="ci", level=level, life=timedelta(days=1))
             return MadeKey(str(key.id), secret)
 
     def command(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:

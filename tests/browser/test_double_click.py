@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from portal import create_app
 from portal.models import Purpose
 from portal.permissions import Role
-from portal.services import keys, recovery
+from portal.services import recovery
 from portal.services.core.transaction import transaction
+from portal.services.keys import creation
 from portal.services.mail import tokens
 from tests.conftest import close_app
 from tests.support.browser import Visit, visit
@@ -69,7 +70,7 @@ class Scene:
     def key(self) -> str:
         """A key of the person."""
         with self.app.app_context():
-            key, _ = keys.create_key(self.person.actor, name="Importer", level=2, life=timedelta(days=30))
+            key, _ = creation.create_key(self.person.actor, name="Importer", level=2, life=timedelta(days=30))
             return str(key.id)
 
     def link(self, purpose: Purpose, address: str | None = None) -> str:

@@ -18,11 +18,12 @@ from flask import Flask
 from portal import clock, create_app
 from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
-from portal.services import keys, profile, rotation, signup
-from portal.services.conditions import Conditions
+from portal.services import profile, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.transaction import transaction
+from portal.services.keys import creation, revocation, rotation
+from portal.services.keys.conditions import Conditions
 from tests.conftest import close_app
 from tests.support.browser import SCHEMES, WIDTHS, Visit
 from tests.support.cast import Person, make_person
@@ -64,7 +65,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
     made: dict[str, str] = {}
     with app.app_context():
         for name, level, days in wanted:
-            key, _ = keys.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
+            key, _ = creation.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
             made[name] = str(key.id)
         now, day = clock.now_ms(), 86_400_000
         usage = app.extensions["usage"]
@@ -78,9 +79,9 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
             for _ in range(refused):
                 usage.note_refusal(made["Nightly build"], now - ago * day, reason)
         usage.flush()
-        keys.revoke_key(owner.actor, UUID(made["Old exporter"]))
+        revocation.revoke_key(owner.actor, UUID(made["Old exporter"]))
         note_excess(owner, made["Nightly build"])
-        bound, _ = keys.create_key(
+        bound, _ = creation.create_key(
             owner.actor, name="Shop gateway", level=3, life=timedelta(days=90), conditions=BOUND
         )
         made["Shop gateway"] = str(bound.id)
@@ -170,7 +171,7 @@ def furnished(server: Server) -> Furnished:
     people = {"owner": owner, "long": long, "admin": admin}
     made = furnish(app, owner)
     with app.app_context():
-        keys.create_key(long.actor, name=f"{LONG}smuetzen", level=4, life=timedelta(days=300))
+        creation.create_key(long.actor, name=f"{LONG}smuetzen", level=4, life=timedelta(days=300))
     close_app(app)
     return people, addresses(server, made, owner, long)
 

@@ -17,6 +17,7 @@ from portal.selfcheck import scratch as scratches
 from portal.selfcheck.run import CHECKS
 from portal.selfcheck.scratch import NAME
 from portal.services import keys, proofs
+from portal.services.keys import revocation
 from portal.version import running_version
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -140,7 +141,7 @@ def test_it_looks_at_this_installation(
 ) -> None:
     made = make_key(cast.alice)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, keys.UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, keys.UUID(made.id))
     make_key(cast.alice)
     assert run(app, "guarded", "unbroken", "peppers").exit_code == 0
 

@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from portal.extensions import Base
-from portal.services import keys, rotation
-from portal.services.conditions import Conditions
 from portal.services.core.sent_forms import Form
+from portal.services.keys import creation, rotation
+from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -150,7 +150,7 @@ def test_a_key_made_with_a_key_stays_within_it(
     app: Flask, database: Database, cast: Cast, change: dict[str, str]
 ) -> None:
     with app.app_context():
-        keys.create_key(cast.ada.actor, name="ci", level=4, life=timedelta(days=30), conditions=BOUND)
+        creation.create_key(cast.ada.actor, name="ci", level=4, life=timedelta(days=30), conditions=BOUND)
     kept = {name: name for name in ("networks", "max_idle", "calls_per_minute", "calls_per_day")}
     kept["audiences"] = "'billing'"
 
@@ -322,7 +322,7 @@ def test_nothing_is_written_over(
     app: Flask, database: Database, cast: Cast, statement: str, said: str
 ) -> None:
     with app.app_context():
-        key, _ = keys.create_key(
+        key, _ = creation.create_key(
             replace(cast.alice.actor, form=Form.of("", "", "x" * 43, [])),
             name="ci",
             level=4,

@@ -15,20 +15,7 @@ from portal.http import gate
 from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
-from portal.services import (
-    caps,
-    doorkeeper,
-    excess,
-    issuing,
-    key_lists,
-    keys,
-    leaks,
-    networks,
-    operators,
-    rotation,
-    secrets,
-    verification,
-)
+from portal.services import doorkeeper, excess, keys, leaks, operators, verification
 from portal.services.auth import admission, sessions
 from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits
@@ -37,6 +24,8 @@ from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome
 from portal.services.core.sent_forms import Form
 from portal.services.key_facts import KeyFacts
+from portal.services.keys import issuing, networks, quotas, rotation, secrets
+from portal.services.keys import queries as key_queries
 from portal.services.mail import outbox, tokens
 from portal.services.ratelimits import questions
 from portal.services.sqlite_reader import SqliteReader
@@ -163,7 +152,10 @@ IN_THE_DATABASE: dict[str, tuple[Break, str]] = {
 OUTSIDE: dict[str, tuple[Break, str]] = {
     "expiry": (lenient(Outcome.EXPIRED), "at the second of its expiry a key was answered with good"),
     "longest-life": (instead((issuing, "check_wanted", nothing)), ""),
-    "capped": (instead((caps, "refuse_one_more", nothing)), "14 at one moment made 14 keys where 10 may be"),
+    "capped": (
+        instead((quotas, "refuse_one_more", nothing)),
+        "14 at one moment made 14 keys where 10 may be",
+    ),
     "one-key": (
         instead((keys, "refuse_second", nothing), (Form, "number_for", lambda *_: uuid4())),
         "a double click lost the secret, or showed another one",
@@ -198,7 +190,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
         instead((questions, "failed_key_check", lambda _: questions.YES)),
         "failed checks was not slowed",
     ),
-    "anothers": (instead((key_lists, "owned", anybodys)), "is there"),
+    "anothers": (instead((key_queries, "owned", anybodys)), "is there"),
     "forged-forms": (instead((FormTokens, "protect", any_form)), "without its token was answered with"),
     "other-hosts": (instead((gate, "is_own_authority", yes)), "was served to another host"),
     "recorded": (instead((audit, "record", nothing)), "left 0 lines in the record"),

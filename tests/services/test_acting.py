@@ -15,13 +15,14 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services import keys, looks, operators, profile, recovery, removal, rotation
+from portal.services import looks, operators, profile, recovery, removal
 from portal.services.auth import sessions
 from portal.services.changes import Changes, change_account
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotAdmitted, RuleError
 from portal.services.core.transaction import transaction
+from portal.services.keys import creation, revocation, rotation
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person, sit_down
 from tests.support.clock import Clock
@@ -37,10 +38,10 @@ def new_password(me: Actor, cast: Cast) -> object:
 
 
 OWNERS: dict[str, Act] = {
-    "create": lambda me, _key, _cast: keys.create_key(me, name="x", level=1, life=DAY),
+    "create": lambda me, _key, _cast: creation.create_key(me, name="x", level=1, life=DAY),
     "rotate": lambda me, key, _cast: rotation.rotate_key(me, key),
-    "revoke": lambda me, key, _cast: keys.revoke_key(me, key),
-    "revoke the line": lambda me, key, _cast: keys.revoke_line(me, key),
+    "revoke": lambda me, key, _cast: revocation.revoke_key(me, key),
+    "revoke the line": lambda me, key, _cast: revocation.revoke_line(me, key),
     "profile": lambda me, _key, _cast: profile.update_profile(me, bio="x"),
     "several": lambda me, _key, _cast: change_account(me, Changes(bio="x")),
     "consent": lambda me, _key, _cast: profile.set_consent(me, Consent.OPEN_DATA),
@@ -123,7 +124,7 @@ def test_a_key_without_its_right_does_nothing(
     mine, other = make_key(cast.alice, days=1, level=2 if end == "too low" else 4), make_key(cast.alice)
     me = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(mine.id), key_level=4)
     ends: dict[str, Callable[[], object]] = {
-        "revoked": lambda: keys.revoke_key(cast.alice.actor, UUID(mine.id)),
+        "revoked": lambda: revocation.revoke_key(cast.alice.actor, UUID(mine.id)),
         "expired": lambda: clock.forward(days=1),
         "rotated out": lambda: rotation.rotate_key(
             cast.alice.actor, UUID(mine.id), overlap=timedelta(hours=1)
@@ -202,7 +203,7 @@ def test_no_key_is_created_after_its_session_was_ended(
             is_late = ended.is_set()
             try:
                 with app.app_context():
-                    keys.create_key(mine, name=f"key {number}", level=0, life=DAY)
+                    creation.create_key(mine, name=f"key {number}", level=0, life=DAY)
             except NotAdmitted:
                 return
             except RuleError:  # all that an account may have
@@ -243,9 +244,9 @@ def test_those_who_act_and_those_who_end_do_not_wait_in_a_circle(
 
     def acts() -> Iterator[Callable[[], object]]:
         for turn in range(6):
-            yield lambda: keys.create_key(sit_down(cast.alice.account_id), name="x", level=0, life=DAY)
+            yield lambda: creation.create_key(sit_down(cast.alice.account_id), name="x", level=0, life=DAY)
             yield lambda: sessions.end_other_sessions(sit_down(cast.alice.account_id))
-            yield lambda: keys.revoke_key(sit_down(cast.alice.account_id), key)
+            yield lambda: revocation.revoke_key(sit_down(cast.alice.account_id), key)
             yield lambda: operators.set_role(
                 sit_down(cast.ada.account_id), cast.alice.account_id, Role.TESTER
             )

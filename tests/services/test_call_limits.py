@@ -23,7 +23,6 @@ from portal import clock as time
 from portal.extensions import db
 from portal.models import CallWindow
 from portal.permissions import Role
-from portal.services import keys, rotation
 from portal.services.calls import database_store, rates
 from portal.services.calls import limits as call_limits
 from portal.services.calls.database_store import DatabaseStore
@@ -31,9 +30,10 @@ from portal.services.calls.leases import MINUTE, Ask, Held
 from portal.services.calls.library_store import LibraryStore
 from portal.services.calls.limits import Allowance, CallLimits
 from portal.services.calls.rates import Rates
-from portal.services.conditions import Conditions
 from portal.services.core.errors import InvalidInput
 from portal.services.key_facts import KeyFacts
+from portal.services.keys import creation, rotation
+from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -357,7 +357,9 @@ def test_a_rotation_renews_no_calls(
     processes = [new_process(**elsewhere) for _ in range(2)]
     bound = Conditions(calls_per_minute=60, calls_per_day=100)
     with app.app_context():
-        made = keys.create_key(cast.alice.actor, name="ci", level=4, life=timedelta(days=9), conditions=bound)
+        made = creation.create_key(
+            cast.alice.actor, name="ci", level=4, life=timedelta(days=9), conditions=bound
+        )
     find = app.extensions["verifier"].decide_secret
     first = find(made[1], None).key
     assert sum(processes[number % 2].take(first, time.now_ms()).allowed for number in range(20)) == 20

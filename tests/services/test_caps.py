@@ -9,9 +9,10 @@ import pytest
 from flask import Flask
 
 from config_values import ConfigurationError
-from portal.services import caps, key_lists, keys, rotation
 from portal.services.core.errors import InvalidInput, TooManyKeys
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import creation, quotas, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from tests.conftest import MakeApp
 from tests.services.test_races import together
 from tests.support.cast import Cast, Person, make_cast
@@ -33,7 +34,7 @@ def cast(app: Flask) -> Cast:
 
 
 def make(who: Person, life: timedelta = DAY) -> UUID:
-    return keys.create_key(who.actor, name="ci", level=1, life=life)[0].id
+    return creation.create_key(who.actor, name="ci", level=1, life=life)[0].id
 
 
 def test_many_at_once_make_as_many_keys_as_are_allowed(app: Flask, cast: Cast, database: Database) -> None:
@@ -52,17 +53,17 @@ def test_a_key_that_ends_makes_room_and_rotating_a_live_one_needs_none(
             make(cast.sue)
         for key in others:
             rotation.rotate_key(cast.sue.actor, key, overlap=DAY)
-        room = caps.room_of(cast.sue.account_id, cast.sue.role)
+        room = quotas.room_of(cast.sue.account_id, cast.sue.role)
         assert (room.live, room.retiring, room.most, room.is_full) == (4, 3, 4, True)
         clock.forward(days=1)
 
-        room = caps.room_of(cast.sue.account_id, cast.sue.role)
+        room = quotas.room_of(cast.sue.account_id, cast.sue.role)
 
         assert (room.live, room.retiring, room.is_full) == (3, 0, False)
         make(cast.sue)
         with pytest.raises(TooManyKeys):
             rotation.rotate_key(cast.sue.actor, short)
-        assert key_lists.list_keys(cast.sue.account_id, status=KeyStatus.EXPIRED).total == 1
+        assert key_queries.list_keys(cast.sue.account_id, status=KeyStatus.EXPIRED).total == 1
 
 
 def test_overlaps_are_no_way_around_the_cap(app: Flask, cast: Cast) -> None:

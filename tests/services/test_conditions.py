@@ -14,12 +14,13 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import ActorKind, ApiKey, Environment, KeyKind
-from portal.services import audiences, key_lists, key_states, keys, networks, rotation
-from portal.services.conditions import Conditions
+from portal.models import ActorKind, ApiKey, Environment, KeyKind, key_states
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import audiences, creation, networks, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.conditions import Conditions
+from portal.services.keys.queries import KeyStatus
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -40,7 +41,7 @@ def make(app: Flask, cast: Cast) -> Make:
         actor = cast.alice.actor
         if by is not None:
             actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=by.id, key_level=4)
-        return keys.create_key(actor, name="ci", level=4, life=life, conditions=Conditions(**bound))[0]
+        return creation.create_key(actor, name="ci", level=4, life=life, conditions=Conditions(**bound))[0]
 
     return create
 
@@ -77,7 +78,7 @@ def test_there_are_not_too_many_audiences() -> None:
 
 def test_a_service_key_asks_in_one_name(app: Flask, cast: Cast) -> None:
     def make(names: str) -> ApiKey:
-        return keys.create_key(
+        return creation.create_key(
             cast.ada.actor, name="gate", level=0, life=DAY, kind=KeyKind.SERVICE,
             conditions=Conditions(audiences=names),
         )[0]  # fmt: skip
@@ -209,18 +210,18 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
 
     def listed(status: KeyStatus) -> set[UUID]:
         with app.app_context():
-            found = key_lists.list_keys(me, status=status).items
+            found = key_queries.list_keys(me, status=status).items
             assert {key.is_expired(clock.now()) for key in found} <= {status is KeyStatus.EXPIRED}
             return {key.id for key in found}
 
     with app.app_context():
-        assert key_lists.count_expiring_soon(me) == 0, "each was used a moment ago"
+        assert key_queries.count_expiring_soon(me) == 0, "each was used a moment ago"
     clock.forward(hours=1)
     with app.app_context():
-        assert key_lists.count_expiring_soon(me) == 0
+        assert key_queries.count_expiring_soon(me) == 0
         clock.forward(minutes=31)
-        assert key_lists.count_expiring_soon(me) == 2, "a quarter of the rest of two is left"
-        near = {key.id for key in key_lists.list_keys(me).items if key_states.is_soon(key, clock.now())}
+        assert key_queries.count_expiring_soon(me) == 2, "a quarter of the rest of two is left"
+        near = {key.id for key in key_queries.list_keys(me).items if key_states.is_soon(key, clock.now())}
         assert near == {resting, used}
         clock.forward(minutes=-31)
     usage.note_call(str(used), "192.0.2.1", int(clock.now().timestamp() * 1000))
@@ -229,7 +230,7 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
     clock.forward(hours=1)
     assert listed(KeyStatus.EXPIRED) == {resting}
     with app.app_context():
-        assert key_lists.count_keys(me) == {"all": 4, "live": 3, "expired": 1, "revoked": 0}
+        assert key_queries.count_keys(me) == {"all": 4, "live": 3, "expired": 1, "revoked": 0}
     clock.forward(hours=1)
     assert listed(KeyStatus.EXPIRED) == {resting, used, later}
     assert listed(KeyStatus.LIVE) == {forever}
@@ -247,7 +248,7 @@ def test_a_secret_says_its_environment_where_that_is_switched_on(
     app = make_app(PORTAL_KEY_ENVIRONMENTS=switch)
     bound = Conditions(environment=Environment(environment) if environment else None)
     with app.app_context():
-        key, secret = keys.create_key(cast.alice.actor, name="ci", level=1, life=DAY, conditions=bound)
+        key, secret = creation.create_key(cast.alice.actor, name="ci", level=1, life=DAY, conditions=bound)
         assert app.extensions["verifier"].decide(str(key.id), secret).outcome == "good"
 
     assert secret.startswith(begins)

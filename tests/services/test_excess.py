@@ -14,12 +14,13 @@ from portal import clock as time
 from portal import jobs
 from portal.models import Action, ApiKey, Reason, Step
 from portal.permissions import Role
-from portal.services import excess, key_lists
+from portal.services import excess
 from portal.services.calls.rates import Rates
 from portal.services.core import audit
 from portal.services.core.ids import uuid7
 from portal.services.core.transaction import transaction
 from portal.services.excess import Ladder
+from portal.services.keys import queries as key_queries
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -135,8 +136,8 @@ def test_all_keys_are_revoked_with_the_figures_in_record_and_mail(
 
     with app.app_context():
         for key_id in (loud, quiet):
-            assert key_lists.get_key(cast.alice.account_id, UUID(key_id)).revoked_reason is Reason.EXCESSIVE
-        assert key_lists.get_key(cast.bob.account_id, UUID(bobs)).is_live(time.utcnow())
+            assert key_queries.get_key(cast.alice.account_id, UUID(key_id)).revoked_reason is Reason.EXCESSIVE
+        assert key_queries.get_key(cast.bob.account_id, UUID(bobs)).is_live(time.utcnow())
         acts = {event.action: event.details for event in audit.list_events(account_id=cast.alice.account_id)}
         assert acts[Action.KEYS_REVOKED] == {"cause": "excessive", "keys": 2}
         assert acts[Action.EXCESS_REVOKED] == {
@@ -184,7 +185,7 @@ def test_of_two_at_once_one_takes_the_rung_and_no_key_slips_through(
     with app.app_context():
         [event] = audit.list_events(action=Action.KEYS_REVOKED)
         created = [each.id for each in audit.list_events(action=Action.KEY_CREATED) if each.id < event.id]
-        ended = [key for key in key_lists.list_keys(cast.alice.account_id).items if key.revoked_at]
+        ended = [key for key in key_queries.list_keys(cast.alice.account_id).items if key.revoked_at]
     assert len(ended) == len(created) == event.details["keys"]
     assert len(ids) == 4
     assert len([mail for mail in mailbox.all() if mail.subject.startswith("All your keys")]) == 1

@@ -9,13 +9,14 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import keys, lookalikes, looks, lost_pepper, operators, profile, rotation
-from portal.services.conditions import Conditions
+from portal.services import lookalikes, looks, lost_pepper, operators, profile
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
 from portal.services.fields import clean_bio, clean_username
+from portal.services.keys import creation, rotation
+from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -140,9 +141,9 @@ class TestWhereItHolds:
         alice = cast.alice.actor
         with app.app_context():
             with pytest.raises(InvalidInput, match="nameNotPrintable"):
-                keys.create_key(alice, name=text, level=1, life=DAY)
+                creation.create_key(alice, name=text, level=1, life=DAY)
             with pytest.raises(InvalidInput, match="noteNotPrintable"):
-                keys.create_key(alice, name="a", level=1, life=DAY, conditions=Conditions(note=text))
+                creation.create_key(alice, name="a", level=1, life=DAY, conditions=Conditions(note=text))
             with pytest.raises(InvalidInput, match="bioNotPrintable"):
                 clean_bio(text)
             with pytest.raises(InvalidInput, match="reasonNotPrintable"):
@@ -156,7 +157,7 @@ class TestWhereItHolds:
         with app.app_context():
             with monkeypatch.context() as before:
                 before.setattr(free_text, "check", lambda *_, **__: None)
-                key, _ = keys.create_key(cast.alice.actor, name="\u3164", level=1, life=DAY)
+                key, _ = creation.create_key(cast.alice.actor, name="\u3164", level=1, life=DAY)
 
             assert rotation.rotate_key(cast.alice.actor, key.id)[0].name == "\u3164"
 

@@ -13,7 +13,7 @@ from flask import Flask
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, Reason
 from portal.permissions import LONGEST_LIFE
-from portal.services import issuing, key_lists, keys, profile, rotation
+from portal.services import profile
 from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -27,7 +27,9 @@ from portal.services.core.errors import (
 )
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import transaction
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import creation, issuing, revocation, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -44,7 +46,7 @@ def make(app: Flask, cast: Cast) -> Callable[..., tuple[ApiKey, str]]:
     def create(actor: Actor | None = None, **settings: object) -> tuple[ApiKey, str]:
         wanted = {"name": "ci", "level": 4, "life": DAY, **settings}
         with app.app_context():
-            key, secret = keys.create_key(actor or cast.alice.actor, **wanted)  # type: ignore[arg-type]
+            key, secret = creation.create_key(actor or cast.alice.actor, **wanted)  # type: ignore[arg-type]
             assert key.usage is None
             return key, secret
 
@@ -107,7 +109,7 @@ def test_a_key_made_with_a_key_stays_within_it(
 
     child, _ = make(actor, level=4, life=30 * DAY)
     with app.app_context():
-        assert child.expires_at == key_lists.get_key(cast.alice.account_id, UUID(parent.id)).expires_at
+        assert child.expires_at == key_queries.get_key(cast.alice.account_id, UUID(parent.id)).expires_at
         assert child.made_by_key_id == UUID(parent.id)
     weaker = make_key(cast.alice, level=2, days=3)
     with pytest.raises(Forbidden):
@@ -123,7 +125,7 @@ def test_an_expired_or_revoked_key_makes_no_key(
     expired, revoked = make_key(cast.alice, days=1), make_key(cast.alice, days=10)
     clock.forward(days=1)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(revoked.id))
+        revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
 
     for dead, told in ((expired, "apikeyExpired"), (revoked, "apikeyRevoked")):
         with pytest.raises(NotAdmitted, match=told):
@@ -166,11 +168,11 @@ def test_a_strangers_key_is_not_there(app: Flask, cast: Cast, make_key: MakeKey)
     key_id = UUID(make_key(cast.alice).id)
 
     with app.app_context():
-        assert key_lists.find_key(cast.bob.account_id, key_id) is None
-        for act in (keys.revoke_key, rotation.rotate_key):
+        assert key_queries.find_key(cast.bob.account_id, key_id) is None
+        for act in (revocation.revoke_key, rotation.rotate_key):
             with pytest.raises(NotFound):
                 act(cast.bob.actor, key_id)
-        assert key_lists.get_key(cast.alice.account_id, key_id).revoked_at is None
+        assert key_queries.get_key(cast.alice.account_id, key_id).revoked_at is None
 
 
 def test_a_revocation_is_dated_now(app: Flask, cast: Cast, clock: Clock, make_key: MakeKey) -> None:
@@ -178,9 +180,9 @@ def test_a_revocation_is_dated_now(app: Flask, cast: Cast, clock: Clock, make_ke
     one, two = make_key(cast.alice, days=30), make_key(cast.alice, days=30)
     clock.forward(hours=1)
     with app.app_context():
-        assert keys.revoke_key(cast.alice.actor, UUID(one.id)).revoked_at == time.utcnow()
+        assert revocation.revoke_key(cast.alice.actor, UUID(one.id)).revoked_at == time.utcnow()
         profile.set_consent(cast.alice.actor, 0)
-        assert key_lists.get_key(cast.alice.account_id, UUID(two.id)).revoked_at == time.utcnow()
+        assert key_queries.get_key(cast.alice.account_id, UUID(two.id)).revoked_at == time.utcnow()
 
 
 def test_revoking_twice_changes_nothing(
@@ -188,11 +190,11 @@ def test_revoking_twice_changes_nothing(
 ) -> None:
     key_id = UUID(make_key(cast.alice).id)
     with app.app_context():
-        first = keys.revoke_key(cast.alice.actor, key_id).revoked_at
+        first = revocation.revoke_key(cast.alice.actor, key_id).revoked_at
         clock.forward(hours=1)
         events = database.execute("SELECT count(*) FROM audit_events")
 
-        again = keys.revoke_key(cast.alice.actor, key_id)
+        again = revocation.revoke_key(cast.alice.actor, key_id)
 
         assert (again.revoked_at, again.revoked_reason) == (first, Reason.OWNER)
         assert database.execute("SELECT count(*) FROM audit_events") == events
@@ -222,10 +224,10 @@ def test_lists_put_the_living_first_and_find_by_name_and_id(
     make_key(cast.bob, name="Not hers")
     me = cast.alice.account_id
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(gone.id))
+        revocation.revoke_key(cast.alice.actor, UUID(gone.id))
 
         def found(**query: object) -> list[str]:
-            return [str(key.id) for key in key_lists.list_keys(me, **query).items]  # type: ignore[arg-type]
+            return [str(key.id) for key in key_queries.list_keys(me, **query).items]  # type: ignore[arg-type]
 
         assert found()[0] == live.id
         assert len(found()) == 3
@@ -235,7 +237,7 @@ def test_lists_put_the_living_first_and_find_by_name_and_id(
         assert found(query=live.id[:13]) == [live.id] or live.id in found(query=live.id[:13])
         assert found(query=live.id) == [live.id]
         assert found(query="nothing") == []
-        assert key_lists.count_keys(me) == {"all": 3, "live": 1, "expired": 1, "revoked": 1}
+        assert key_queries.count_keys(me) == {"all": 3, "live": 1, "expired": 1, "revoked": 1}
 
 
 def test_long_lists_come_in_pages(app: Flask, cast: Cast, make_key: MakeKey) -> None:
@@ -243,7 +245,9 @@ def test_long_lists_come_in_pages(app: Flask, cast: Cast, make_key: MakeKey) -> 
         make_key(cast.alice, name=f"key {number}")
 
     with app.app_context():
-        pages = [key_lists.list_keys(cast.alice.account_id, page=number, size=2) for number in (1, 2, 3, 99)]
+        pages = [
+            key_queries.list_keys(cast.alice.account_id, page=number, size=2) for number in (1, 2, 3, 99)
+        ]
 
     assert [len(page.items) for page in pages] == [2, 2, 1, 1]
     assert [page.number for page in pages] == [1, 2, 3, 3]

@@ -9,10 +9,12 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import key_lists, leaks, removal, secrets
+from portal.services import leaks, removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.keys import MOST_NAMED
+from portal.services.keys import queries as key_queries
+from portal.services.keys import secrets
+from portal.services.keys.revocation import MOST_NAMED
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -39,7 +41,7 @@ def report(app: Flask) -> Report:
 
 def key_of(app: Flask, owner: Person, made: MadeKey) -> ApiKey:
     with app.app_context():
-        return key_lists.get_key(owner.account_id, UUID(made.id))
+        return key_queries.get_key(owner.account_id, UUID(made.id))
 
 
 def revocations(app: Flask) -> list[AuditEvent]:

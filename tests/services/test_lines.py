@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import key_lists, keys, leaks, lines, rotation
+from portal.services import leaks
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import NotAdmitted, NotFound
+from portal.services.keys import creation, revocation, rotation
+from portal.services.keys import queries as key_queries
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -49,7 +51,7 @@ class Line:
     def create(self, maker: MadeKey, name: str = "a child") -> MadeKey:
         """A key that is created with a key."""
         with self.app.app_context():
-            key, secret = keys.create_key(self.holder(maker), name=name, level=4, life=DAY)
+            key, secret = creation.create_key(self.holder(maker), name=name, level=4, life=DAY)
             return MadeKey(str(key.id), secret)
 
     def report(self, *made: MadeKey) -> None:
@@ -66,7 +68,7 @@ class Line:
     def key(self, made: MadeKey) -> ApiKey:
         """The row."""
         with self.app.app_context():
-            return key_lists.get_key(self.owner.account_id, UUID(made.id))
+            return key_queries.get_key(self.owner.account_id, UUID(made.id))
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_a_thief_who_rotates_and_creates_before_the_report_has_nothing_after_it(
     ]  # fmt: skip
     for dead in (successor, second, renewed, moved):
         with app.app_context(), pytest.raises(NotAdmitted):
-            keys.create_key(line.holder(dead), name="late", level=0, life=DAY)
+            creation.create_key(line.holder(dead), name="late", level=0, life=DAY)
     events = revocations(app)
     assert set(events) == {each.id for each in (successor, second, renewed, moved)}
     assert {event.details["line"] for event in events.values()} == {stolen.id}
@@ -127,7 +129,7 @@ def rotated_by_itself(line: Line, made: MadeKey) -> MadeKey:
 def created_and_then_revoked(line: Line, made: MadeKey) -> MadeKey:
     child = line.create(made)
     with line.app.app_context():
-        keys.revoke_key(line.owner.actor, UUID(made.id))
+        revocation.revoke_key(line.owner.actor, UUID(made.id))
     return child
 
 
@@ -237,9 +239,9 @@ def test_an_owner_revokes_a_key_with_everything_that_it_created(
     renewed = line.rotate(child, by=None)
     grandchild = line.create(renewed, "a grandchild")
     with app.app_context():
-        listed = [str(key.id) for key in lines.created_with(cast.alice.account_id, UUID(made.id))]
+        listed = [str(key.id) for key in key_queries.created_with(cast.alice.account_id, UUID(made.id))]
 
-        keys.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_line(cast.alice.actor, UUID(made.id))
 
     assert listed == [renewed.id, grandchild.id]
     assert {line.outcome(each) for each in (made, child, renewed, grandchild)} == {"apikeyRevoked"}
@@ -257,13 +259,13 @@ def test_what_an_ended_key_created_can_still_be_revoked_with_it_and_twice_change
     made = make_key(cast.alice)
     child = line.create(made)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(made.id))
-        keys.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(made.id))
+        revocation.revoke_line(cast.alice.actor, UUID(made.id))
     assert line.outcome(child) == "apikeyRevoked"
     rows = database.rows()
 
     with app.app_context():
-        keys.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_line(cast.alice.actor, UUID(made.id))
 
     assert database.rows() == rows
 
@@ -274,8 +276,8 @@ def test_nobody_revokes_the_line_of_somebody_else(
     made = make_key(cast.alice)
 
     with app.app_context(), pytest.raises(NotFound):
-        keys.revoke_line(cast.bob.actor, UUID(made.id))
+        revocation.revoke_line(cast.bob.actor, UUID(made.id))
     with app.app_context():
-        assert list(lines.created_with(cast.bob.account_id, UUID(made.id))) == []
+        assert list(key_queries.created_with(cast.bob.account_id, UUID(made.id))) == []
 
     assert line.outcome(made) == "good"

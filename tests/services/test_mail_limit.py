@@ -15,10 +15,11 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, MailKind
-from portal.services import keys, profile, recovery, signup
+from portal.services import profile, recovery, signup
 from portal.services.changes import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
+from portal.services.keys import creation, revocation
 from portal.services.ratelimits import questions
 from tests.support.cast import Cast, Person, make_person
 from tests.support.clock import Clock
@@ -139,8 +140,8 @@ def test_what_others_caused_leaves_the_owner_every_kind_of_mail(
     with app.app_context():
         recovery.request_reset(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.email)
         profile.request_email_change(at(alice, 99), wanted, current=alice.password)
-        key, _secret = keys.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
-        keys.revoke_key(alice.actor, key.id)
+        key, _secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
+        revocation.revoke_key(alice.actor, key.id)
         recovery.change_password(alice.actor, "lantern gravel otter sixty", current=alice.password)
         recovery.lock(alice.actor, "lantern gravel otter sixty")
         recovery.request_unlock(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.account_id)

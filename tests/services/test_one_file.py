@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from portal.services import keys
 from portal.services.core.outcomes import Outcome
+from portal.services.keys import creation, revocation
 from tests.conftest import MakeApp
 from tests.support.cast import make_person
 from tests.support.databases import upgrade
@@ -25,9 +25,9 @@ def test_an_old_copy_in_the_working_directory_accepts_no_revoked_key(
     upgrade(f"sqlite:///{instance / 'rel.db'}", instance)
     alice, verifier = make_person(app, "alice"), app.extensions["verifier"]
     with app.app_context():
-        key, secret = keys.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
+        key, secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
         shutil.copy(instance / "rel.db", tmp_path / "rel.db")
         assert verifier.decide(str(key.id), secret).outcome is Outcome.GOOD
-        keys.revoke_key(alice.actor, UUID(str(key.id)))
+        revocation.revoke_key(alice.actor, UUID(str(key.id)))
 
         assert verifier.decide(str(key.id), secret).outcome is Outcome.REVOKED

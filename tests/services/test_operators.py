@@ -14,7 +14,7 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, listings, looks, operators, recovery, removal
+from portal.services import listings, looks, operators, recovery, removal
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -27,6 +27,7 @@ from portal.services.core.errors import (
     RuleError,
     Slowed,
 )
+from portal.services.keys import creation
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -94,7 +95,7 @@ class TestWhoMayAct:
             operators.set_role(cast.sue.actor, cast.alice.account_id, Role.TESTER)
 
     def test_a_key_of_an_admin_acts_only_up_to_its_level(self, context: Flask, cast: Cast) -> None:
-        made, _ = keys.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
+        made, _ = creation.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
         weak = Actor(ActorKind.KEY, account_id=cast.ada.account_id, key_id=made.id, key_level=9)
         for act in ACTS.values():
             with pytest.raises(Forbidden):

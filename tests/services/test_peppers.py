@@ -14,8 +14,9 @@ import pytest
 from flask import Flask
 
 from portal.cli.starting import require_peppers
-from portal.services import keys, peppers
-from portal.services.peppers import WrongPepper, adopt
+from portal.services import keys
+from portal.services.keys import creation, peppers, revocation
+from portal.services.keys.peppers import WrongPepper, adopt
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -103,7 +104,7 @@ def test_no_key_is_created_with_a_pepper_that_goes_by_anothers_id(
     app = make_app(PORTAL_PEPPERS=f"p1:{OTHER_VALUE}")
 
     with app.app_context(), pytest.raises(WrongPepper):
-        keys.create_key(cast.alice.actor, name="ci", level=1, life=timedelta(days=1))
+        creation.create_key(cast.alice.actor, name="ci", level=1, life=timedelta(days=1))
 
     assert database.execute("SELECT count(*) FROM api_keys") == [(1,)]
 
@@ -156,7 +157,7 @@ def test_a_pepper_that_no_live_key_needs_may_go(
 ) -> None:
     made = make_key(cast.alice)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, keys.UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, keys.UUID(made.id))
 
     assert ready(make_app, NEW) == (200, "ready\n")
 
@@ -192,7 +193,7 @@ class TestCommands:
             make_key(cast.alice, name=name)
         app = make_app(PORTAL_PEPPERS=f"{NEW},{PEPPERS}")
         with app.app_context():
-            keys.create_key(cast.bob.actor, name="new", level=1, life=timedelta(days=1))
+            creation.create_key(cast.bob.actor, name="new", level=1, life=timedelta(days=1))
         listed = app.test_cli_runner().invoke(args=["key", "peppers"])
         assert listed.stdout.splitlines() == ["p2\tcurrent\t1", "p1\tkept\t2"]
         other = make_app(PORTAL_PEPPERS=f"p1:{OTHER_VALUE}").test_cli_runner().invoke(args=["key", "peppers"])

@@ -18,10 +18,11 @@ from flask import Flask
 
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import keys, leaks, operators, profile, rotation, signup
+from portal.services import leaks, operators, profile, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import Form
+from portal.services.keys import creation, rotation
 from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
@@ -69,7 +70,7 @@ def together(app: Flask, *acts: Callable[[], object]) -> list[object]:
 @pytest.mark.parametrize("cause", FALLS)
 def test_no_living_key_is_left_above_the_role(app: Flask, cast: Cast, database: Database, cause: str) -> None:
     def make() -> object:
-        return keys.create_key(cast.sue.actor, name="race", level=8, life=timedelta(days=1))
+        return creation.create_key(cast.sue.actor, name="race", level=8, life=timedelta(days=1))
 
     for _ in range(ROUNDS):
         together(app, *[make] * MAKERS, lambda: FALLS[cause](cast.sue), *[make] * MAKERS)
@@ -103,7 +104,7 @@ def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Databas
 
     def make(number: int) -> object:
         actor = replace(cast.alice.actor, form=sent, request_id=str(number))
-        return keys.create_key(actor, name="once", level=1, life=timedelta(days=1))
+        return creation.create_key(actor, name="once", level=1, life=timedelta(days=1))
 
     results = together(app, *[partial(make, number) for number in range(6)])
 
@@ -220,14 +221,14 @@ def test_roles_that_change_at_once_do_not_wait_in_a_circle(
 
 def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask, cast: Cast) -> None:
     with app.app_context():
-        key, secret = keys.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
+        key, secret = creation.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
         stolen = key.id
     thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=stolen, key_level=4)
     made: list[tuple[str, str]] = []
 
     def create() -> None:
         for number in range(20):
-            child, its_secret = keys.create_key(thief, name=str(number), level=4, life=timedelta(hours=1))
+            child, its_secret = creation.create_key(thief, name=str(number), level=4, life=timedelta(hours=1))
             made.append((str(child.id), its_secret))
 
     report = partial(leaks.report, Actor(ActorKind.ANONYMOUS), [Leak(secret)], Reporter.API)

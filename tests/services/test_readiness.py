@@ -10,10 +10,11 @@ from sqlalchemy import event
 
 from portal.extensions import db
 from portal.models.guards import expected_guards
-from portal.services import keys, operators, readiness, rotation
+from portal.services import keys, operators, readiness
 from portal.services.broken_rules import broken_rules
 from portal.services.core.actor import Actor
 from portal.services.guards import differences
+from portal.services.keys import revocation, rotation
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -243,7 +244,7 @@ def furnished(app: Flask, cast: Cast, make_key: MakeKey) -> None:
     assert client.post("/api/apikeys/key", json=body, headers=two.headers).status_code == 201
     assert one.id
     with app.app_context():
-        keys.revoke_key(cast.sue.actor, keys.UUID(ended.id))
+        revocation.revoke_key(cast.sue.actor, keys.UUID(ended.id))
         rotation.rotate_key(cast.sue.actor, keys.UUID(rotated.id), overlap=timedelta(hours=1))
         operators.block(Actor.command_line(), cast.bob.account_id, why="spam")
         operators.unblock(Actor.command_line(), cast.bob.account_id, why="was a mistake")

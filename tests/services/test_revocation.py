@@ -10,11 +10,12 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import key_lists, operators, profile, recovery, removal
+from portal.services import operators, profile, recovery, removal
 from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin
+from portal.services.keys import queries as key_queries
 from portal.services.ratelimits.questions import failed_key_check
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -47,7 +48,7 @@ def test_each_cause_revokes_all_keys_of_the_account_and_no_other(
 
     with app.app_context():
         CAUSES[reason](cast.sue)
-        reasons = {key_lists.get_key(cast.sue.account_id, UUID(key.id)).revoked_reason for key in hers}
+        reasons = {key_queries.get_key(cast.sue.account_id, UUID(key.id)).revoked_reason for key in hers}
 
     assert reasons == {reason}
     assert outcomes(app, hers) == {"apikeyRevoked"}

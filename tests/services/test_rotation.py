@@ -11,11 +11,13 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, Reason
-from portal.services import key_lists, keys, leaks, operators, rotation
+from portal.services import leaks, operators
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitted
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import creation, revocation, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -50,7 +52,7 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
     clock.forward(days=7)
     with app.app_context():
         new, secret = rotation.rotate_key(cast.alice.actor, old_id, overlap=overlap)
-        old = key_lists.get_key(cast.alice.account_id, old_id)
+        old = key_queries.get_key(cast.alice.account_id, old_id)
 
         assert (new.name, new.level, new.replaces_id) == ("Importer", 3, old_id)
         assert new.expires_at - new.created_at == 10 * DAY
@@ -59,14 +61,14 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
         assert old.is_live(clock.now()) is bool(overlap)
         clock.to(old.retires_at)
         assert (old.is_live(clock.now()), old.is_revoked(clock.now())) == (False, True)
-        alive = key_lists.list_keys(cast.alice.account_id, status=KeyStatus.LIVE).items
+        alive = key_queries.list_keys(cast.alice.account_id, status=KeyStatus.LIVE).items
         assert [key.id for key in alive] == [new.id]
         counts = {"all": 2, "live": 1, "expired": 0, "revoked": 1}
-        assert key_lists.count_keys(cast.alice.account_id) == counts
+        assert key_queries.count_keys(cast.alice.account_id) == counts
     clock.forward(minutes=5)
     run_jobs()
     with app.app_context():
-        old = key_lists.get_key(cast.alice.account_id, old_id)
+        old = key_queries.get_key(cast.alice.account_id, old_id)
         assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)
     assert decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert decide(str(new.id), secret).outcome == "good"
@@ -78,10 +80,10 @@ def test_a_key_that_has_ended_gets_a_successor_and_stays_as_it_is(
     expired, revoked = UUID(make_key(cast.alice, days=1).id), UUID(make_key(cast.alice, days=30).id)
     clock.forward(days=2)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, revoked)
+        revocation.revoke_key(cast.alice.actor, revoked)
         for key_id in (expired, revoked):
             rotation.rotate_key(cast.alice.actor, key_id, overlap=DAY)
-        ended = [key_lists.get_key(cast.alice.account_id, key_id) for key_id in (expired, revoked)]
+        ended = [key_queries.get_key(cast.alice.account_id, key_id) for key_id in (expired, revoked)]
 
     assert [(key.revoked_reason, key.retires_at) for key in ended] == [(None, None), (Reason.OWNER, None)]
 
@@ -119,16 +121,16 @@ def test_a_key_that_rotates_itself_renews_its_secret_and_not_its_life(
     own, other = UUID(make_key(cast.alice, days=10).id), UUID(make_key(cast.alice, days=90).id)
     clock.forward(days=4)
     with app.app_context():
-        expires_at = key_lists.get_key(cast.alice.account_id, own).expires_at
+        expires_at = key_queries.get_key(cast.alice.account_id, own).expires_at
         another, _ = rotation.rotate_key(as_key(cast, own), other)
         new, _ = rotation.rotate_key(as_key(cast, own), own, overlap=HOUR)
         assert (another.expires_at, new.expires_at, new.made_by_key_id) == (expires_at, expires_at, own)
 
-        late, _ = keys.create_key(as_key(cast, own), name="late", level=1, life=DAY)
+        late, _ = creation.create_key(as_key(cast, own), name="late", level=1, life=DAY)
         assert late.expires_at == new.created_at + HOUR, "what it makes in its overlap ends with it"
         clock.forward(hours=1)
         with pytest.raises(NotAdmitted, match="apikeyRevoked"):
-            keys.create_key(as_key(cast, own), name="too late", level=1, life=DAY)
+            creation.create_key(as_key(cast, own), name="too late", level=1, life=DAY)
 
 
 def test_a_retiring_key_makes_none_that_outlives_its_retirement(
@@ -138,7 +140,9 @@ def test_a_retiring_key_makes_none_that_outlives_its_retirement(
     made = make_key(cast.alice, days=30)
     with app.app_context():
         rotation.rotate_key(cast.alice.actor, UUID(made.id), overlap=timedelta(hours=1))
-        new, _ = keys.create_key(as_key(cast, UUID(made.id)), name="late", level=4, life=timedelta(days=30))
+        new, _ = creation.create_key(
+            as_key(cast, UUID(made.id)), name="late", level=4, life=timedelta(days=30)
+        )
         assert new.expires_at == times.utcnow() + timedelta(hours=1)
 
 
@@ -167,7 +171,7 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
     rotated, revoked = (make_key(cast.alice, name=name) for name in ("Old", "Gone"))
     blocked = make_key(cast.bob)
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(revoked.id))
+        revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
         for owner, made in ((cast.alice, rotated), (cast.bob, blocked)):
             rotation.rotate_key(owner.actor, UUID(made.id), overlap=HOUR)
         operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
@@ -191,7 +195,7 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
     "end",
     [
         lambda key, secret, cast: operators.block(cast.ada.actor, cast.alice.account_id, why="abuse"),
-        lambda key, secret, cast: keys.revoke_key(cast.alice.actor, key),
+        lambda key, secret, cast: revocation.revoke_key(cast.alice.actor, key),
         lambda key, secret, cast: operators.revoke_one(cast.ada.actor, key, why="abuse"),
         lambda key, secret, cast: leaks.report(STRANGER, [leaks.Leak(secret)], leaks.Reporter.PAGE),
     ],
@@ -215,7 +219,7 @@ def test_what_comes_after_the_overlap_does_not_take_its_place_in_the_record(
 
     with app.app_context():
         end(old_id, made.secret, cast)
-        old = key_lists.get_key(cast.alice.account_id, old_id)
+        old = key_queries.get_key(cast.alice.account_id, old_id)
         told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
 
         assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)

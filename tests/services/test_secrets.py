@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.services import secrets
 from portal.services.core import ids
+from portal.services.keys import secrets
 from tests.support.clock import Clock
 
 BODIES = st.text(alphabet=secrets.ALPHABET, min_size=43, max_size=43)

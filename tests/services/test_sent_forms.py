@@ -12,12 +12,12 @@ from flask import Flask
 
 from portal import clock
 from portal.models import ActorKind, SentForm, SessionKind
-from portal.services import issuing, keys
 from portal.services.auth import sessions
 from portal.services.core import sent_forms
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyMade
 from portal.services.core.sent_forms import Form
+from portal.services.keys import creation, issuing
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 
@@ -69,7 +69,7 @@ def test_another_session_of_the_account_does_not_get_the_secret(app: Flask, cast
         )
         form = Form.of("alice", "/account/keys/new", "bits", CONTENT)
         actor = replace(cast.alice.actor, session_id=first, request_id="one", form=form)
-        key, secret = keys.create_key(actor, name="ci", level=1, life=timedelta(days=1))
+        key, secret = creation.create_key(actor, name="ci", level=1, life=timedelta(days=1))
 
         assert issuing.issue_again(replace(actor, request_id="two")) == (key, secret)
         with pytest.raises(AlreadyMade):

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from portal.extensions import db
-from portal.services import keys
 from portal.services.calls import database_store
+from portal.services.keys import creation
 from portal.services.postgres_reader import PostgresReader
 from tests.conftest import MakeApp, MakeKey
 from tests.services.test_races import ABOVE, FALLS, MAKERS, RISES, ROUNDS, together
@@ -100,7 +100,7 @@ def test_triggers_that_a_default_switches_off_are_noticed(
 def test_what_is_written_is_utf8(make_app: MakeApp, cast: Cast, unlike: Callable[[str, str], str]) -> None:
     app = make_app(PORTAL_DATABASE_URL=unlike("client_encoding", "latin1"))
     with app.app_context():
-        key, secret = keys.create_key(cast.alice.actor, name="Ключ – 鍵", level=1, life=timedelta(days=1))
+        key, secret = creation.create_key(cast.alice.actor, name="Ключ – 鍵", level=1, life=timedelta(days=1))
         assert key.name == "Ключ – 鍵"
     told = app.test_client().get("/api/whoami/key", auth=(str(key.id), secret))
     assert told.status_code == 200
@@ -163,7 +163,7 @@ def test_no_living_key_is_left_where_a_transaction_would_look_at_the_past(
     app = make_app(PORTAL_DATABASE_URL=unlike("default_transaction_isolation", "repeatable read"))
 
     def make() -> object:
-        return keys.create_key(cast.sue.actor, name="race", level=8, life=timedelta(days=1))
+        return creation.create_key(cast.sue.actor, name="race", level=8, life=timedelta(days=1))
 
     for _ in range(ROUNDS):
         together(app, *[make] * MAKERS, lambda: FALLS[cause](cast.sue), *[make] * MAKERS)

@@ -12,8 +12,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from portal.extensions import db
-from portal.services import key_lists
 from portal.services.core.outcomes import Outcome
+from portal.services.keys import queries as key_queries
 from portal.services.usage import collector as usage_collector
 from portal.services.usage.collector import HOUR_MS, UsageCollector
 from tests.conftest import MakeKey, StartServer
@@ -43,7 +43,7 @@ def test_calls_and_refusals_add_up(
         clock.forward(minutes=5)
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
         assert used
         assert (used.calls, used.refused, used.last_used_address) == (2, 2, "2001:db8::7")
         assert used.last_used_at
@@ -148,7 +148,7 @@ def test_refusals_alone_are_no_use(
     collector.flush()
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
 
     assert used
     assert (used.calls, used.refused, used.last_used_at) == (0, 1, None)
@@ -164,7 +164,7 @@ def test_an_older_batch_does_not_turn_the_last_use_back(
         collector.flush()
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
 
     assert used
     assert (used.calls, used.last_used_address) == (2, "192.0.2.1")
@@ -203,7 +203,7 @@ def test_a_call_costs_no_write(
     collector.flush()
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
     assert used
     assert used.calls == 1000
 
@@ -229,7 +229,7 @@ def test_what_could_not_be_written_is_kept(
     collector.flush()
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
     assert used
     assert (used.calls, used.last_used_address) == (2, "192.0.2.2")
 
@@ -253,7 +253,7 @@ def test_threads_lose_no_count(
     collector.flush()
 
     with app.app_context():
-        used = key_lists.get_key(cast.alice.account_id, UUID(key_id)).usage
+        used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
     assert used
     assert used.calls == 2000
 

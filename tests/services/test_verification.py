@@ -13,11 +13,12 @@ from flask import Flask
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
-from portal.services import operators, secrets, sqlite_reader, verification
+from portal.services import operators, sqlite_reader, verification
 from portal.services.core import ids
 from portal.services.core.actor import Actor
 from portal.services.core.outcomes import Outcome
 from portal.services.key_facts import KeyFacts
+from portal.services.keys import secrets
 from portal.services.verification import UNKNOWN, Verifier
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -167,9 +168,9 @@ def test_peppers_are_a_ring(make_app: MakeApp, cast: Cast, make_key: MakeKey) ->
     old, new = "old:" + "q7Tz2LmXv9KcRb4HsWn8YpJd5GfUe3Aa", "new:" + "Vx3nB8kQw5ZtMf2LrCy7HsPj9DgEu4Ta"
     before = make_app(PORTAL_PEPPERS=old)
     with before.app_context():
-        from portal.services import keys
+        from portal.services.keys import creation
 
-        key, secret = keys.create_key(cast.alice.actor, name="a", level=1, life=timedelta(days=1))
+        key, secret = creation.create_key(cast.alice.actor, name="a", level=1, life=timedelta(days=1))
         key_id = str(key.id)
 
     def outcome(peppers: str) -> Outcome:

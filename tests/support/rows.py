@@ -8,9 +8,9 @@ from flask import Flask
 
 from portal import clock
 from portal.models import ApiKey
-from portal.services import secrets
 from portal.services.core import ids
 from portal.services.core.transaction import transaction
+from portal.services.keys import secrets
 from tests.support.cast import MadeKey, Person
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import keys, operators, recovery
+from portal.services import operators, recovery
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.keys import creation
 
 PAGE = "/account/activity"
 
@@ -135,7 +136,7 @@ def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, ca
     with app.app_context():
         token = replace(cast.alice.actor, kind=ActorKind.JWT)
         for actor, name in ((key, "by key"), (token, "by token")):
-            keys.create_key(actor, name=name, level=0, life=timedelta(days=1))
+            creation.create_key(actor, name=name, level=0, life=timedelta(days=1))
         operators.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
     listed = acts(alice.page(PAGE))
     assert made.id in alice.get(PAGE).text

@@ -14,11 +14,12 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import keys, looks, operators, removal
+from portal.services import looks, operators, removal
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.keys import creation
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -161,7 +162,7 @@ class TestTheAccount:
         made = make_key(cast.alice)
         actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(made.id), key_level=4)
         with app.app_context():
-            keys.create_key(actor, name="by key", level=0, life=timedelta(days=1))
+            creation.create_key(actor, name="by key", level=0, life=timedelta(days=1))
         row = sue.page(f"/admin/record?account={cast.alice.account_id}&action=key:created").select_one(
             "tbody tr"
         )

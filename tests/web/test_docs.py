@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from portal.permissions import LEVELS, Role
-from portal.services import secrets
+from portal.services.keys import secrets
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages

@@ -14,8 +14,10 @@ from werkzeug.test import TestResponse
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import key_lists, keys, operators, profile
+from portal.services import operators, profile
 from portal.services.core.actor import Actor
+from portal.services.keys import creation, revocation
+from portal.services.keys import queries as key_queries
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey, Person
@@ -211,7 +213,7 @@ def test_the_list_tells_state_level_and_use(
     app.extensions["usage"].note_call(live.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
     app.extensions["usage"].flush()
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(gone.id))
+        revocation.revoke_key(cast.alice.actor, UUID(gone.id))
 
     rows = [text_of(row) for row in alice.page("/account/keys").select("tbody tr")]  # type: ignore[arg-type]
 
@@ -233,7 +235,7 @@ def test_the_list_is_filtered_and_searched(
     make_key(cast.alice, name="Importer")
     gone = make_key(cast.alice, name="Exporter")
     with app.app_context():
-        keys.revoke_key(cast.alice.actor, UUID(gone.id))
+        revocation.revoke_key(cast.alice.actor, UUID(gone.id))
 
     def names(query: str) -> list[str]:
         return [link.get_text() for link in alice.page(f"/account/keys{query}").select("tbody th a")]
@@ -245,13 +247,13 @@ def test_the_list_is_filtered_and_searched(
     assert names(f"?query={gone.id}") == ["Exporter"]
     assert "No key matches" in text_of(alice.page("/account/keys?query=zzz"))
     with app.app_context():
-        assert key_lists.count_keys(cast.alice.account_id) == {
+        assert key_queries.count_keys(cast.alice.account_id) == {
             "all": 2,
             "live": 1,
             "expired": 0,
             "revoked": 1,
         }
-        assert set(key_lists.count_keys(cast.bob.account_id).values()) == {0}
+        assert set(key_queries.count_keys(cast.bob.account_id).values()) == {0}
 
 
 def test_many_keys_come_in_pages(alice: PageChecker, cast: Cast, make_key: MakeKey) -> None:
@@ -288,7 +290,7 @@ def test_revoking_asks_first_and_says_what_will_happen(
 def create_with(app: Flask, owner: Person, maker: str, name: str) -> MadeKey:
     actor = Actor(ActorKind.KEY, account_id=owner.account_id, key_id=UUID(maker), key_level=4)
     with app.app_context():
-        key, secret = keys.create_key(actor, name=name, level=4, life=timedelta(days=1))
+        key, secret = creation.create_key(actor, name=name, level=4, life=timedelta(days=1))
         return MadeKey(str(key.id), secret)
 
 

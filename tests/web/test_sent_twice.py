@@ -22,10 +22,10 @@ from werkzeug.test import TestResponse
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import keys
 from portal.services.auth import sessions
 from portal.services.core import sent_forms
 from portal.services.core.transaction import transaction
+from portal.services.keys import revocation
 from portal.services.mail import tokens
 from tests.assurance.test_record import NEW_PASSWORD, PAGES, Act, Scene
 from tests.conftest import MakeKey
@@ -266,7 +266,7 @@ def test_the_secret_is_not_shown_when_something_ended_meanwhile(
             if end == "revoked":
                 newest = "SELECT id FROM api_keys ORDER BY created_at DESC LIMIT 1"
                 [(key,)] = database.execute(newest)
-                keys.revoke_key(scene.alice.actor, UUID(str(key)))
+                revocation.revoke_key(scene.alice.actor, UUID(str(key)))
             elif end == "session":
                 sessions.end_other_sessions(scene.alice.actor)
             else:

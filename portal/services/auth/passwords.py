@@ -31,7 +31,7 @@ LONGEST_WAIT = 5.0
 
 _FIELD = "password"
 _PORTAL = "chatelaine"
-_LIST = Path(__file__).parent.parent / "data" / "common_passwords.txt"
+_LIST = Path(__file__).parents[2] / "data" / "common_passwords.txt"
 _SHORTEST_COMMON = 8
 _SHORTEST_CONTEXT = 3
 _SHORTEST_RUN = 4

@@ -14,10 +14,11 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import excess, key_lists, listings, looks, operators
+from portal.services import excess, listings, looks, operators
 from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from portal.services.mail.refused import find_refused
 from portal.services.usage import queries as usage_queries
 from portal.web import charts
@@ -72,14 +73,14 @@ def index() -> ResponseReturnValue:
 def account(account_id: int) -> ResponseReturnValue:
     """One account: facts, keys, and what was done."""
     found = looks.read_account(actor(), account_id)
-    page = key_lists.list_keys(account_id, page=request.args.get("page", 1, int))
+    page = key_queries.list_keys(account_id, page=request.args.get("page", 1, int))
     return render_template(
         "admin/account.html",
         account=found,
         page=page,
         keys=key_rows(page.items),
         why=OPERATORS_REASONS,
-        counts=key_lists.count_keys(account_id),
+        counts=key_queries.count_keys(account_id),
         excess_steps=excess.steps_since(account_id, clock.utcnow() - EXCESS_SHOWN),
         excess_days=EXCESS_SHOWN.days,
         refused=find_refused(account_id),
@@ -174,7 +175,7 @@ def revoke_keys(account_id: int) -> ResponseReturnValue:
 @blueprint.route(f"{ACCOUNT}/keys/<uuid:key_id>/revoke", methods=BOTH)
 def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
     """Revoke one key of the account."""
-    key = key_lists.get_key(account_id, key_id)
+    key = key_queries.get_key(account_id, key_id)
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
@@ -182,7 +183,7 @@ def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
             flash(_("The key is revoked. Nothing accepts it any more."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
-    shown_key = key_row(key_lists.get_key(account_id, key_id))
+    shown_key = key_row(key_queries.get_key(account_id, key_id))
     if shown_key.state == "revoked":
         return _back(account_id)
     return _show("admin/revoke_key.html", form, found, key=shown_key)
@@ -240,7 +241,7 @@ def _target(account_id: int, level: int) -> Account:
 
 
 def _show(template: str, form: ReasonForm, account: Account, **values: Any) -> ResponseReturnValue:
-    live = key_lists.count_keys(account.id)[KeyStatus.LIVE]
+    live = key_queries.count_keys(account.id)[KeyStatus.LIVE]
     return shown(template, form, account=account, live=live, **values)
 
 

@@ -7,8 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.models import Consent
-from portal.services import key_lists, profile
-from portal.services.key_lists import KeyStatus
+from portal.services import profile
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from portal.web.consent.forms import ConsentForm
 from portal.web.forms import shown
 from portal.web.identity import actor, me, require
@@ -40,4 +41,4 @@ def withdraw() -> ResponseReturnValue:
         profile.set_consent(actor(), Consent.NONE)
         flash(_("Your consent is withdrawn, and every key is revoked for good."), "success")
         return redirect(url_for(".index"), 303)
-    return render_template("consent/withdraw.html", live=key_lists.count_keys(me().id)[KeyStatus.LIVE])
+    return render_template("consent/withdraw.html", live=key_queries.count_keys(me().id)[KeyStatus.LIVE])

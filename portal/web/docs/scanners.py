@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.services import secrets
+from portal.services.keys import secrets
 from portal.web.docs.examples import Example
 
 CHECK = """\

@@ -6,8 +6,9 @@ from flask import Blueprint, current_app, render_template
 
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
-from portal.services import leaks, secrets
+from portal.services import leaks
 from portal.services.calls.rates import rates_by_role
+from portal.services.keys import secrets
 from portal.services.ratelimits import questions
 from portal.web.docs import described
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE

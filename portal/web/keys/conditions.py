@@ -15,10 +15,10 @@ from portal.messages import sentence
 from portal.models import ApiKey, Environment, KeyKind
 from portal.models.key import NOTE_LENGTH
 from portal.permissions import N_
-from portal.services.audiences import parse_audiences
-from portal.services.conditions import Conditions, clean_note
 from portal.services.core.errors import InvalidInput
-from portal.services.networks import OUT, parse_networks
+from portal.services.keys.audiences import parse_audiences
+from portal.services.keys.conditions import Conditions, clean_note
+from portal.services.keys.networks import OUT, parse_networks
 from portal.web.filters import exact, length
 from portal.web.forms import choices
 

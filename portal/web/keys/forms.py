@@ -15,9 +15,9 @@ from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
-from portal.services import caps, rotation
 from portal.services.core.errors import InvalidInput
-from portal.services.issuing import NO_ACCESS
+from portal.services.keys import quotas, rotation
+from portal.services.keys.issuing import NO_ACCESS
 from portal.web.filters import exact, length
 from portal.web.forms import Given, KeptForm, choices
 from portal.web.keys.conditions import NAMES, ConditionFields
@@ -56,7 +56,7 @@ class NewKeyForm(ConditionFields, KeptForm):
         self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
         self.kind.choices = choices(KINDS)
         self.offers_kinds = role.level >= ADMINISTER
-        self.longest = caps.longest_life(role)
+        self.longest = quotas.longest_life(role)
         self.presets = _presets(self.longest)
         self.expires.choices = [*((str(days), _days(days)) for days in self.presets)]
         self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))

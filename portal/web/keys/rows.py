@@ -10,9 +10,8 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
-from portal.models import ApiKey, KeyKind, KeyUsage, Reason
+from portal.models import ApiKey, KeyKind, KeyUsage, Reason, key_states
 from portal.permissions import LEVELS
-from portal.services import key_states
 from portal.services.usage import collector
 from portal.web.keys.conditions import in_words
 from portal.words import REASONS

@@ -16,11 +16,13 @@ from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
-from portal.services import caps, excess, issuing, key_lists, keys, lines, rotation
+from portal.services import excess
 from portal.services.calls import rates
-from portal.services.caps import Room
 from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import creation, issuing, quotas, revocation, rotation
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
+from portal.services.keys.quotas import Room
 from portal.services.ratelimits import questions
 from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
@@ -46,8 +48,8 @@ def index() -> ResponseReturnValue:
     """The keys of the account, the living ones first."""
     status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
     query = request.args.get("query", "")[:LONGEST_QUERY]
-    page = key_lists.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
-    counts, room = key_lists.count_keys(me().id), caps.room_of(me().id, me().role)
+    page = key_queries.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
+    counts, room = key_queries.count_keys(me().id), quotas.room_of(me().id, me().role)
     return render_template(
         "keys/index.html",
         page=page,
@@ -86,7 +88,7 @@ def create() -> ResponseReturnValue:
     if not is_whole or life is None or conditions is None or level is None or not is_known_form():
         return _show_new(form), 422
     try:
-        key, secret = keys.create_key(
+        key, secret = creation.create_key(
             actor(),
             name=form.name.data or "",
             level=level,
@@ -108,7 +110,7 @@ def create() -> ResponseReturnValue:
 @blueprint.get("/<uuid:key_id>")
 def detail(key_id: UUID) -> ResponseReturnValue:
     """Show a key."""
-    key = key_lists.get_key(me().id, key_id)
+    key = key_queries.get_key(me().id, key_id)
     series = usage_queries.read_series(charts.asked_span(), Whose(key_id=key_id))
     return render_template(
         "keys/detail.html",
@@ -116,10 +118,10 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         chart=charts.chart(series, ".detail", key_id=key_id),
         addresses=usage_queries.list_addresses(key_id),
         base_url=settings.base_url,
-        successor=key_lists.find_successor(key),
+        successor=key_queries.find_successor(key),
         maker=key.made_by_key_id,
         created_through=_created_through(key),
-        created=len(lines.created_with(me().id, key_id)),
+        created=len(key_queries.created_with(me().id, key_id)),
         reused_at=key.usage.reused_at if key.usage else None,
         standing=standing(key) if key.kind is KeyKind.ACCOUNT else None,
     )
@@ -128,8 +130,8 @@ def detail(key_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/<uuid:key_id>/revoke")
 def revoke(key_id: UUID) -> ResponseReturnValue:
     """Ask before a key is revoked, and whether what it created shall end with it."""
-    key = key_lists.get_key(me().id, key_id)
-    created = lines.created_with(me().id, key_id)
+    key = key_queries.get_key(me().id, key_id)
+    created = key_queries.created_with(me().id, key_id)
     if key.is_revoked(clock.utcnow()) and not created:
         return redirect(url_for(".detail", key_id=key_id))
     return render_template(
@@ -145,14 +147,14 @@ def revoke(key_id: UUID) -> ResponseReturnValue:
 def revoke_now(key_id: UUID) -> ResponseReturnValue:
     """Revoke a key for good, alone or with everything that it created."""
     if RevokeForm().everything.data:
-        ended = keys.revoke_line(actor(), key_id)
+        ended = revocation.revoke_line(actor(), key_id)
         told = ngettext(
             "%(num)d key is revoked. Nothing accepts it any more.",
             "%(num)d keys are revoked. Nothing accepts them any more.",
             ended,
         )
     else:
-        keys.revoke_key(actor(), key_id)
+        revocation.revoke_key(actor(), key_id)
         told = _("The key is revoked. Nothing accepts it any more.")
     flash(told, "success")
     return redirect(url_for(".index"), 303)
@@ -187,7 +189,7 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
 
 def _created_through(key: ApiKey) -> str | None:
     """Through what a key was created, in words."""
-    through = key_lists.find_creation(key)
+    through = key_queries.find_creation(key)
     return _(CREATED_THROUGH[through]) if through in CREATED_THROUGH else None
 
 
@@ -195,14 +197,14 @@ def _show_new(form: NewKeyForm) -> str:
     return render_template(
         "keys/new.html",
         form=form,
-        room=caps.room_of(me().id, me().role),
+        room=quotas.room_of(me().id, me().role),
         rates=rates.rates_by_role(settings)[me().role.value],
     )
 
 
 def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
-    key = key_lists.get_key(me().id, key_id)
-    successor = key_lists.find_successor(key)
+    key = key_queries.get_key(me().id, key_id)
+    successor = key_queries.find_successor(key)
     if successor is not None:
         flash(_("This key was rotated already. Here is its successor."), "info")
         return redirect(url_for(".detail", key_id=successor.id))
@@ -212,7 +214,7 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
 
 
 def _show_once(key: ApiKey, secret: str) -> str:
-    old = key_lists.get_key(me().id, key.replaces_id) if key.replaces_id else None
+    old = key_queries.get_key(me().id, key.replaces_id) if key.replaces_id else None
     return render_template(
         "keys/once.html", key=row(key), old=old and row(old), secret=secret, base_url=settings.base_url
     )
@@ -225,7 +227,7 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
 
 def _figures(room: Room) -> list[tuple[int | str, str]]:
     calls, refused = collector.sums_since(me().id, usage_queries.first_moment(Span.MONTH))
-    soon = key_lists.count_expiring_soon(me().id)
+    soon = key_queries.count_expiring_soon(me().id)
     live = _("%(live)s of %(most)s", live=format_number(room.live), most=format_number(room.most))
     return [
         (live, _told(room)),

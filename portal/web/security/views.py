@@ -11,10 +11,11 @@ from flask_login import current_user
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import key_lists, recovery, removal
+from portal.services import recovery, removal
 from portal.services.auth import sessions
 from portal.services.core.errors import LastAdmin
-from portal.services.key_lists import KeyStatus
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import KeyStatus
 from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require, sign_off
@@ -97,4 +98,4 @@ def remove() -> ResponseReturnValue:
 
 
 def _live_keys() -> int:
-    return key_lists.count_keys(me().id)[KeyStatus.LIVE]
+    return key_queries.count_keys(me().id)[KeyStatus.LIVE]

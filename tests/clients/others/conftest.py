@@ -17,7 +17,7 @@ from flask import Flask
 
 from portal import clock, create_app
 from portal.models import KeyKind
-from portal.services import keys
+from portal.services.keys import revocation
 from tests.conftest import close_app
 from tests.support.cast import Cast, MadeKey, Person, make_cast
 from tests.support.databases import ROOT, Databases
@@ -54,7 +54,7 @@ class Portal:
         """A key that its owner has revoked."""
         made = self.make_key(owner)
         with self.app.app_context():
-            keys.revoke_key(owner.actor, UUID(made.id))
+            revocation.revoke_key(owner.actor, UUID(made.id))
         return made
 
     def make_expired(self, owner: Person) -> MadeKey:

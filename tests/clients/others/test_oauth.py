@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal.services import secrets
+from portal.services.keys import secrets
 from tests.clients.others.conftest import Drive, Portal
 from tests.support.cast import MadeKey
 

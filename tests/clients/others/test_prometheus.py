@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from portal.permissions import Role
-from portal.services import secrets
+from portal.services.keys import secrets
 from tests.clients.others.conftest import Portal
 from tests.support.cast import MadeKey, make_person
 from tests.support.children import ending_with_us

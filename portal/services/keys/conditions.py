@@ -11,10 +11,10 @@ from datetime import datetime
 from portal.models import ApiKey, Environment
 from portal.models.key import LONGEST_LIFE_MS, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import Role
-from portal.services import audiences, networks
 from portal.services.calls import rates
 from portal.services.core import free_text
 from portal.services.core.errors import InvalidInput
+from portal.services.keys import audiences, networks
 
 LONGEST_IDLE = LONGEST_LIFE_MS // 1000
 """Seconds; a longer rest than the longest life would be no condition."""

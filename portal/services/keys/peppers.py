@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, PepperCheck
-from portal.services import key_states
+from portal.models import ApiKey, PepperCheck, key_states
 from portal.services.core.transaction import transaction
 from portal.services.core.upsert import dialect_of
 

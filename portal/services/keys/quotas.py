@@ -12,9 +12,8 @@ from config import Settings
 from portal import by_role, clock
 from portal.by_role import number_of
 from portal.extensions import db, settings
-from portal.models import ApiKey
+from portal.models import ApiKey, key_states
 from portal.permissions import Role
-from portal.services import key_states
 from portal.services.core.errors import TooManyKeys
 
 NEARLY = 0.9

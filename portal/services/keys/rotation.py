@@ -15,15 +15,15 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT, Role
-from portal.services import caps, conditions, keys
 from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotFound
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.core.upsert import insert_into
-from portal.services.issuing import Wanted, issue, refuse_second
-from portal.services.key_lists import find_successor, owned
+from portal.services.keys import conditions, creation, quotas, revocation
+from portal.services.keys.issuing import Wanted, issue, refuse_second
+from portal.services.keys.queries import find_successor, owned
 from portal.services.mail import outbox
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
@@ -39,7 +39,7 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
     The old key works on for ``overlap``, one of :data:`OVERLAPS`, and never past its own
     expiry; without one it is revoked at once. A key that has ended gets a successor too.
     Raises NotFound for a key that is not there or not the actor's, AlreadyRotated for one
-    that has a successor, InvalidInput; else as :func:`portal.services.keys.create_key`.
+    that has a successor, InvalidInput; else as :func:`portal.services.keys.creation.create_key`.
     """
     if overlap not in OVERLAPS:
         raise InvalidInput("overlapInvalid", "overlap")
@@ -55,14 +55,14 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
         now = clock.utcnow()
         was_live = old.is_live(now)
         if was_live and overlap:
-            caps.refuse_one_more_overlap(session, account.id, account.role, now)
+            quotas.refuse_one_more_overlap(session, account.id, account.role, now)
         wanted = _wanted_like(old, account.role, now)
         new, secret = issue(session, actor, account, wanted, replaces=old)
         if was_live:
             old.retires_at = retirement(old, overlap, new.created_at)
         _tell_rotated(session, actor, account, old, new)
         if was_live and overlap == AT_ONCE:
-            keys.revoke_quietly(session, actor, old, Reason.REPLACED)
+            revocation.revoke_quietly(session, actor, old, Reason.REPLACED)
     return new, secret
 
 
@@ -116,13 +116,13 @@ def retire_due() -> int:
     for account_id in owners:
         with transaction() as session:
             lock_account(session, account_id)
-            marked += keys.stamp_retired(session, account_id)
+            marked += revocation.stamp_retired(session, account_id)
     return marked
 
 
 def _wanted_like(old: ApiKey, role: Role, now: datetime) -> Wanted:
     """The settings of the successor; what may no longer be is left to the rules."""
-    life = min(old.expires_at - old.created_at, caps.longest_life(role))
+    life = min(old.expires_at - old.created_at, quotas.longest_life(role))
     return Wanted(old.name, old.level, life, conditions.like(old, now), old.kind)
 
 
@@ -156,7 +156,7 @@ def _mark_reused(session: Session, key_id: UUID) -> bool:
 
 def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey, new: ApiKey) -> None:
     retires_at = clock.iso(old.retires_at) if old.retires_at else None
-    facts = keys.record_made(session, actor, new)
+    facts = creation.record_made(session, actor, new)
     audit.record(
         session,
         actor,

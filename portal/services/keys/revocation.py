@@ -1,13 +1,9 @@
-"""The keys: making and revoking them. :mod:`portal.services.rotation` makes their successors.
-
-A key is immutable, expires within a year and never exceeds its owner's role as it is at
-the moment of creation; :mod:`portal.services.verification` holds the level at every check.
-"""
+"""Ending keys: one, some, a line of them, or all of an account."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -17,47 +13,20 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
-from portal.models import Account, Action, ApiKey, KeyKind, MailKind, Reason
+from portal.models import Account, Action, ApiKey, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import lines
 from portal.services.auth.admission import admit
-from portal.services.conditions import NONE, Conditions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import NotFound
 from portal.services.core.outcomes import NO_LEVEL
 from portal.services.core.transaction import transaction
-from portal.services.issuing import Wanted, issue, refuse_second
-from portal.services.key_lists import owned
+from portal.services.keys import queries as key_queries
+from portal.services.keys.queries import owned
 from portal.services.mail import outbox
 
 MOST_NAMED = 20
 """Keys that one mail names; of the others it tells how many."""
-
-
-def create_key(
-    actor: Actor,
-    *,
-    name: str,
-    level: int,
-    life: timedelta,
-    conditions: Conditions = NONE,
-    kind: KeyKind = KeyKind.ACCOUNT,
-) -> tuple[ApiKey, str]:
-    """Make a key for the actor's account; return it with its secret, which exists only here.
-
-    A key made with a key ends no later than that key, and is bound to what that key is bound
-    to, or to more. A service key has level 0. A form makes one key: a second use raises
-    AlreadyMade. Raises InvalidInput, TooManyKeys, Forbidden for a service key that no admin
-    asks for, and what :func:`portal.services.auth.admission.admit` raises.
-    """
-    with transaction() as session:
-        account = admit(session, actor, level=WRITE_ACCOUNT)
-        refuse_second(session, actor, account)
-        wanted = Wanted(name.strip(), level, life, conditions, kind)
-        key, secret = issue(session, actor, account, wanted)
-        _tell_made(session, actor, account, key)
-    return key, secret
 
 
 def revoke_key(
@@ -106,7 +75,7 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
         if session.scalars(owned(account.id, key_id)).one_or_none() is None:
             raise NotFound
         told: dict[UUID, dict[str, Any]] = {key_id: {}}
-        told |= {each: {"line": str(key_id)} for each in lines.made_with(session, account.id, key_id)}
+        told |= {each: {"line": str(key_id)} for each in key_queries.made_with(session, account.id, key_id)}
         ended = revoke_these(session, actor, account.id, Reason.OWNER, told)
         if ended:
             outbox.enqueue_to(
@@ -186,7 +155,7 @@ def revoke_these(
 ) -> dict[UUID, str]:
     """Revoke these keys as :func:`revoke_each` does, however many; ``told`` has the details of each."""
     ended: dict[UUID, str] = {}
-    for some in lines.portions(sorted(told)):
+    for some in key_queries.portions(sorted(told)):
         ended |= revoke_each(session, actor, account_id, ApiKey.id.in_(some), reason, told=told)
     return ended
 
@@ -205,28 +174,6 @@ def stamp_retired(session: Session, account_id: int) -> int:
         revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
     session.flush()
     return len(found)
-
-
-def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
-    """Record that a key was made, in the caller's transaction; return what a mail tells of it."""
-    facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
-    told = facts | ({"kind": key.kind.value} if key.kind is KeyKind.SERVICE else {})
-    audit.record(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
-    return facts
-
-
-def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
-    facts = record_made(session, actor, key)
-    outbox.enqueue_to(
-        session,
-        account,
-        MailKind.KEY_MADE,
-        **facts,
-        service=key.kind is KeyKind.SERVICE,
-        key=str(key.id),
-        made_by_key=str(actor.key_id) if actor.key_id else None,
-        source=actor.address,
-    )
 
 
 def revoke_quietly(

@@ -18,15 +18,15 @@ from portal.extensions import settings
 from portal.models import Account, ApiKey, Environment, KeyKind, SentForm
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
-from portal.services import caps, conditions, peppers, secrets
 from portal.services.auth.admission import admit
-from portal.services.conditions import Conditions
 from portal.services.core import free_text, ids, sent_forms
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyMade, Forbidden, InvalidInput, NotFound
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import transaction
-from portal.services.key_lists import owned
+from portal.services.keys import conditions, peppers, quotas, secrets
+from portal.services.keys.conditions import Conditions
+from portal.services.keys.queries import owned
 
 NO_ACCESS = 0
 """The level that a service key is kept with; at the doors it has none."""
@@ -105,7 +105,7 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     What a key makes never outlives it, and so not its retirement either.
     """
     if actor.key_id is None:
-        return Bounds(account.role.level, now + caps.longest_life(account.role))
+        return Bounds(account.role.level, now + quotas.longest_life(account.role))
     maker = session.scalars(owned(account.id, actor.key_id)).one()
     if not maker.is_live(now):
         raise Forbidden
@@ -157,7 +157,7 @@ def issue(
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
-    check_wanted(wanted, bounds.level, caps.longest_life(account.role), is_successor=replaces is not None)
+    check_wanted(wanted, bounds.level, quotas.longest_life(account.role), is_successor=replaces is not None)
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
@@ -167,7 +167,7 @@ def issue(
     if bound_to.not_before is not None and bound_to.not_before >= expires_at:
         raise InvalidInput("notBeforeInvalid", "not_before")
     if replaces is None or not replaces.is_live(now):
-        caps.refuse_one_more(session, account.id, account.role, now)
+        quotas.refuse_one_more(session, account.id, account.role, now)
     peppers.require_current(session, settings.peppers)
     form = actor.form
     sent = sent_forms.spend(session, form, actor.request_id or "") if form else None

@@ -1,0 +1,70 @@
+"""Creating a key for the account of whoever asks.
+
+A key is immutable, expires within a year and never exceeds its owner's role as it is at
+the moment of creation; :mod:`portal.services.verification` holds the level at every check.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.models import Account, Action, ApiKey, KeyKind, MailKind
+from portal.permissions import WRITE_ACCOUNT
+from portal.services.auth.admission import admit
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
+from portal.services.keys.conditions import NONE, Conditions
+from portal.services.keys.issuing import Wanted, issue, refuse_second
+from portal.services.mail import outbox
+
+
+def create_key(
+    actor: Actor,
+    *,
+    name: str,
+    level: int,
+    life: timedelta,
+    conditions: Conditions = NONE,
+    kind: KeyKind = KeyKind.ACCOUNT,
+) -> tuple[ApiKey, str]:
+    """Make a key for the actor's account; return it with its secret, which exists only here.
+
+    A key made with a key ends no later than that key, and is bound to what that key is bound
+    to, or to more. A service key has level 0. A form makes one key: a second use raises
+    AlreadyMade. Raises InvalidInput, TooManyKeys, Forbidden for a service key that no admin
+    asks for, and what :func:`portal.services.auth.admission.admit` raises.
+    """
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        refuse_second(session, actor, account)
+        wanted = Wanted(name.strip(), level, life, conditions, kind)
+        key, secret = issue(session, actor, account, wanted)
+        _tell_made(session, actor, account, key)
+    return key, secret
+
+
+def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
+    """Record that a key was made, in the caller's transaction; return what a mail tells of it."""
+    facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
+    told = facts | ({"kind": key.kind.value} if key.kind is KeyKind.SERVICE else {})
+    audit.record(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
+    return facts
+
+
+def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
+    facts = record_made(session, actor, key)
+    outbox.enqueue_to(
+        session,
+        account,
+        MailKind.KEY_MADE,
+        **facts,
+        service=key.kind is KeyKind.SERVICE,
+        key=str(key.id),
+        made_by_key=str(actor.key_id) if actor.key_id else None,
+        source=actor.address,
+    )
