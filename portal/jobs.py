@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, excess, profile, recovery, retention, signup, waiting
+from portal.services import cleaning, excess, retention
+from portal.services.accounts import email_change, recovery, removal, signup
 from portal.services.core import sent_forms, trouble
 from portal.services.keys import rotation
 from portal.services.mail import outbox
@@ -49,8 +50,8 @@ PREPARE: dict[MailKind, Prepare] = {
     MailKind.SIGN_UP: signup.prepare_sign_up_mail,
     MailKind.RESET: recovery.prepare_reset_mail,
     MailKind.LOCKED: recovery.prepare_unlock_mail,
-    MailKind.EMAIL_ASKED: waiting.prepare_asked_mail,
-    MailKind.EMAIL_CONFIRM: profile.prepare_email_mail,
+    MailKind.EMAIL_ASKED: email_change.prepare_asked_mail,
+    MailKind.EMAIL_CONFIRM: email_change.prepare_email_mail,
 }
 """Mails with a link: their token is made when they are sent. Others say what their row says."""
 
@@ -211,7 +212,7 @@ def clean_if_due() -> None:
     if not cleaning.take_lease(CLEANING, CLEANING_EVERY):
         return
     gone = cleaning.clean()
-    gone["accounts"] = signup.forget_unconfirmed()
+    gone["accounts"] = removal.forget_unconfirmed()
     gone["acts"] = retention.end_old_acts(settings.audit_days)
     gone |= rollup.fold()
     log.info("jobs.cleaned", **gone)

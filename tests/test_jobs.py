@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from portal import jobs
 from portal.models import MailKind
-from portal.services import cleaning, recovery, signup
+from portal.services import cleaning
+from portal.services.accounts import recovery, signup
 from portal.services.core.actor import Actor
 from portal.services.mail import outbox
 from portal.transports import DeliveryFailed, FileTransport, SmtpTransport

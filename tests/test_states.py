@@ -13,7 +13,9 @@ import pytest
 from flask import Flask
 
 from portal.models import Consent, Status
-from portal.services import operators, profile, recovery, removal, signup
+from portal.services import operators
+from portal.services.accounts import consent as account_consent
+from portal.services.accounts import recovery, removal
 from tests.support.cast import Cast, sit_down
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
@@ -107,7 +109,7 @@ class Scene:
         """Carol withdraws consent."""
         self.begin()
         with self.app.app_context():
-            profile.set_consent(sit_down(self.account_id), Consent.NONE)
+            account_consent.set_consent(sit_down(self.account_id), Consent.NONE)
 
     def ask_for_reset(self) -> str:
         """Ask for a link and wait for it."""
@@ -150,7 +152,7 @@ def unconfirmed_week(scene: Scene) -> None:
     scene.sign_up()
     scene.clock.forward(days=8)
     with scene.app.app_context():
-        assert signup.forget_unconfirmed() == 1
+        assert removal.forget_unconfirmed() == 1
 
 
 def active(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.http.proving import proving
 from portal.models import Consent
-from portal.services import changes, profile
+from portal.services.accounts import profile, update
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput
 from portal.services.ratelimits import questions
 
@@ -38,7 +38,7 @@ def change() -> ResponseReturnValue:
         raise ConsentLacking
     refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
     with _proof(me.account_id, wanted):
-        account = changes.change_account(actor(), wanted)
+        account = update.change_account(actor(), wanted)
     return answer(AccountAnswer(account=account_facts(account)))
 
 
@@ -57,7 +57,7 @@ def _shown_by(me: Caller) -> object:
     return me.signed.id if me.signed else me.key and me.key.id
 
 
-def _proof(account_id: int, wanted: changes.Changes) -> AbstractContextManager[None]:
+def _proof(account_id: int, wanted: update.Changes) -> AbstractContextManager[None]:
     """Count a try of the current password, where it is asked for."""
     if wanted.password is None and wanted.email is None:
         return nullcontext()
@@ -65,9 +65,9 @@ def _proof(account_id: int, wanted: changes.Changes) -> AbstractContextManager[N
     return proving(account_id)
 
 
-def read_changes(found: dict[str, Any]) -> changes.Changes:
+def read_changes(found: dict[str, Any]) -> update.Changes:
     """Read the fields that an owner may change; nothing else of the body is looked at."""
-    return changes.Changes(
+    return update.Changes(
         username=body.text(found, "username"),
         bio=body.text(found, "bio"),
         language=body.text(found, "language"),

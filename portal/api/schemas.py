@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from portal import clock
 from portal.models import LANGUAGES, Account
 from portal.permissions import HIGHEST_LEVEL, Role
-from portal.services.fields import BIO_LENGTH
+from portal.services.accounts.fields import BIO_LENGTH
 
 Time = Annotated[
     datetime,

@@ -14,8 +14,9 @@ from portal.api.schemas import SignedInAnswer, SignUpAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, SignedSession
-from portal.services import recovery, signup
-from portal.services.auth import jwt, sessions
+from portal.services.accounts import recovery, signup
+from portal.services.accounts import sign_in as signing_in
+from portal.services.auth import jwt
 from portal.services.core.errors import AccountBlocked, AccountLocked, InvalidInput
 from portal.services.ratelimits import questions
 
@@ -45,7 +46,7 @@ def sign_in() -> ResponseReturnValue:
     address = client_address()
     refuse_when_limited(questions.may_sign_in(address, username))
     try:
-        signed, _token = sessions.sign_in(actor(), username, password, SessionKind.JWT)
+        signed, _token = signing_in.sign_in(actor(), username, password, SessionKind.JWT)
     except AccountLocked as error:
         questions.signed_in(address, username)
         recovery.request_unlock(actor(), int(str(error.details["account_id"])))

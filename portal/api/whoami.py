@@ -13,7 +13,7 @@ from portal.api.answers import KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.http.headers import JSON_TYPE
-from portal.services import profile
+from portal.services.accounts import profile
 from portal.services.key_facts import KeyFacts
 
 

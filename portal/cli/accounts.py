@@ -10,8 +10,9 @@ from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Account, Status
 from portal.permissions import Role
-from portal.services import listings, operators, signup
-from portal.services.lookalikes import shown_address
+from portal.services import listings, operators
+from portal.services.accounts import signup
+from portal.services.accounts.lookalikes import shown_address
 
 UNSAID = "No reason was given, on the command line."
 """What the record keeps when nobody says why."""

@@ -14,8 +14,8 @@ from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, Reason
 from portal.services import listings, lost_pepper, operators
+from portal.services.accounts.lookalikes import shown_address
 from portal.services.keys import peppers
-from portal.services.lookalikes import shown_address
 
 group = PlainGroup("key", help="List and revoke keys.")
 

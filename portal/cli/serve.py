@@ -31,7 +31,7 @@ from portal.cli.parents import load_worker
 from portal.cli.speech import PlainCommand, database_says, with_database
 from portal.cli.starting import require_peppers, require_writable
 from portal.extensions import db
-from portal.services import signup
+from portal.services.accounts import signup
 from portal.transports import make_transport
 
 BACKLOG = 1024

@@ -15,7 +15,8 @@ from portal.selfcheck.forms import browser
 from portal.selfcheck.late import send_late
 from portal.selfcheck.secret import hold_in_no_table
 from portal.selfcheck.stage import GOOD, NOBODY, OPERATOR, Person, Stage, code, hold
-from portal.services import operators, profile, recovery, removal
+from portal.services import operators
+from portal.services.accounts import email_change, profile, recovery, removal
 
 Deed = Callable[[Person], object]
 INVALID = "tokenInvalid"
@@ -93,7 +94,7 @@ def links(stage: Stage) -> None:
         *[("what is kept of it", each) for each in kept],
     ]:
         hold(_reset(stage, spoilt) == INVALID, f"a link opens with {name}")
-    told = stage.refusal(lambda: profile.confirm_email(NOBODY, token))
+    told = stage.refusal(lambda: email_change.confirm_email(NOBODY, token))
     hold(told == INVALID, f"a link for a password that changes an address was answered with {told!r}")
     done = stage.together(*[lambda: recovery.reset_password(NOBODY, token, token_urlsafe(18))] * 4)
     worked = done.count(None)
@@ -119,8 +120,8 @@ def _hold_address(stage: Stage) -> None:
     who = stage.person()
     token = _ask(stage, who)
     elsewhere = f"new-{who.email}"
-    stage.act(lambda: profile.request_email_change(who.actor, elsewhere, current=who.password))
-    stage.act(lambda: profile.confirm_email(NOBODY, stage.link(elsewhere, "/confirm-email/")))
+    stage.act(lambda: email_change.request_email_change(who.actor, elsewhere, current=who.password))
+    stage.act(lambda: email_change.confirm_email(NOBODY, stage.link(elsewhere, "/confirm-email/")))
     hold(_reset(stage, token) == INVALID, "a link works although the account has another address")
 
 

@@ -10,7 +10,8 @@ from portal.permissions import Role
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import operators, profile
+from portal.services import operators
+from portal.services.accounts import profile
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
 

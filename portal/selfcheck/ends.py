@@ -12,7 +12,8 @@ from portal import clock
 from portal.models import ApiKey, Consent, Reason
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import operators, profile, recovery, removal
+from portal.services import operators
+from portal.services.accounts import consent, recovery, removal
 from portal.services.keys import creation, revocation
 
 ROUNDS = 3
@@ -90,8 +91,8 @@ def consent_withdrawn(stage: Stage) -> None:
     """Withdraw consent, and give it again."""
     _hold_ends(
         stage,
-        lambda who: profile.set_consent(who.actor, Consent.NONE),
-        lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+        lambda who: consent.set_consent(who.actor, Consent.NONE),
+        lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
         past="consent = 0",
         shuts=True,
     )

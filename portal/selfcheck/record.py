@@ -17,7 +17,8 @@ from portal.extensions import Base
 from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Status
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
-from portal.services import looks, operators, profile, recovery, removal
+from portal.services import looks, operators
+from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation, rotation
 
@@ -42,8 +43,8 @@ def recorded(stage: Stage) -> None:
         Action.ACCOUNT_ROLE_CHANGED: lambda: operators.set_role(SHELL, who, Role.USER),
         Action.ACCOUNT_BLOCKED: lambda: operators.block(SHELL, who, why="why it was"),
         Action.ACCOUNT_UNBLOCKED: lambda: operators.unblock(SHELL, who, why="why it was"),
-        Action.CONSENT_WITHDRAWN: lambda: profile.set_consent(owner.actor, Consent.NONE),
-        Action.CONSENT_GIVEN: lambda: profile.set_consent(owner.actor, Consent.PROCESSING),
+        Action.CONSENT_WITHDRAWN: lambda: consent.set_consent(owner.actor, Consent.NONE),
+        Action.CONSENT_GIVEN: lambda: consent.set_consent(owner.actor, Consent.PROCESSING),
         Action.ACCOUNT_LOCKED: lambda: recovery.lock(owner.actor, owner.password),
     }
     hold(stage.check(third) == "good", "a new key was refused")

@@ -24,7 +24,7 @@ from portal.clock import Hands
 from portal.models import ActorKind, ApiKey, SessionKind, SignedSession
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
-from portal.services import signup
+from portal.services.accounts import signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.keys import creation

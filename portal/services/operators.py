@@ -6,29 +6,26 @@ on someone above them, nor on themselves, and the last admin is safe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
+from portal.services.accounts.admins import hold_admins, may_act_on, refuse_last_admin
 from portal.services.auth import sessions
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
-from portal.services.core.errors import Forbidden, InvalidInput, LastAdmin, NotFound
+from portal.services.core.errors import Forbidden, InvalidInput, NotFound
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox
 from portal.services.ratelimits import questions
 
 REASON_LENGTH = 500
-
-_ADMINS = 0x61646D696E
-"""The number of the lock on PostgreSQL; on SQLite whoever writes is alone."""
 
 
 def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Account:
@@ -160,19 +157,6 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
     return key
 
 
-def refuse_last_admin(session: Session, account_id: int) -> None:
-    """Raise LastAdmin when no other admin would be left; hold all admins meanwhile."""
-    rows = hold_admins(session, account_id)
-    admins = [row.id for row in rows if row.role is Role.ADMIN and row.status == Status.ACTIVE]
-    if admins == [account_id]:
-        raise LastAdmin
-
-
-def may_act_on(actor_role: Role, target: Account, *, actor_id: int, level: int) -> bool:
-    """Whether somebody of this role may do to the target what asks for ``level``."""
-    return actor_role.level >= level and target.role.level <= actor_role.level and target.id != actor_id
-
-
 def _lock_target(session: Session, actor: Actor, account_id: int, level: int) -> Account:
     found = {row.id: row for row in hold_admins(session, account_id, actor.account_id)}
     target = found.get(account_id)
@@ -202,22 +186,6 @@ def _before_block(session: Session, account: Account) -> Status:
     if block is None or block.details.get("before") == Status.LOCKED.name.lower():
         return Status.LOCKED
     return Status.ACTIVE
-
-
-def hold_admins(session: Session, *ids: int | None) -> Sequence[Account]:
-    """Lock these accounts and all admins, in the order of their numbers, one process at a time.
-
-    The order alone is not enough: who is an admin changes, and may do so between two calls.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_ADMINS)))
-    return session.scalars(
-        select(Account)
-        .where(or_(Account.id.in_(ids), Account.role == Role.ADMIN))
-        .order_by(Account.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
 
 
 def clean_reason(why: str, *, required: bool = True) -> str | None:

@@ -9,8 +9,8 @@ from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 
 from portal import clock
+from portal.services.accounts.lookalikes import shown_address
 from portal.services.core import free_text
-from portal.services.lookalikes import shown_address
 
 MINUTE = 60
 HOUR = 60 * MINUTE

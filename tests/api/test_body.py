@@ -238,7 +238,7 @@ def test_an_error_tells_nothing_of_the_inside(client: PageChecker, monkeypatch: 
     def fail(*_arguments: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("portal.services.signup.request_sign_up", fail)
+    monkeypatch.setattr("portal.services.accounts.signup.request_sign_up", fail)
     response = client.post("/api/signup", json=NEW)
 
     assert outcome(response) == (500, "internalError")

@@ -16,7 +16,7 @@ from portal.api.authorize import is_open, read_terms
 from portal.extensions import db
 from portal.http.proxy import VISITORS_METHOD
 from portal.models import ApiKey, KeyKind, Reason
-from portal.services import removal
+from portal.services.accounts import removal
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation, rotation, secrets
 from tests.conftest import MakeApp, MakeKey

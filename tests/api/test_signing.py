@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.services import operators, recovery
+from portal.services import operators
+from portal.services.accounts import recovery
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox

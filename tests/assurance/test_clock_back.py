@@ -15,6 +15,7 @@ from portal import clock as times
 from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
 from portal.services import keys
+from portal.services.accounts import sign_in
 from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -98,9 +99,9 @@ def test_sessions_and_mailed_links_that_ended_stay_ended(
 ) -> None:
     who = cast.alice
     with app.app_context():
-        signed, _ = sessions.sign_in(NOBODY, who.email, who.password, SessionKind.JWT)
+        signed, _ = sign_in.sign_in(NOBODY, who.email, who.password, SessionKind.JWT)
         token = jwt.issue(signed)
-        _, cookie = sessions.sign_in(NOBODY, who.email, who.password, SessionKind.BROWSER)
+        _, cookie = sign_in.sign_in(NOBODY, who.email, who.password, SessionKind.BROWSER)
         with transaction() as session:
             link = tokens.mint(session, Purpose.UNLOCK, account_id=who.account_id, address=who.email)
     clock.forward(days=31)

@@ -26,7 +26,8 @@ from portal.api.route import Door, Route
 from portal.api.routes import ROUTES
 from portal.models import Consent
 from portal.permissions import Role
-from portal.services import keys, operators, profile
+from portal.services import keys, operators
+from portal.services.accounts import consent
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
@@ -54,7 +55,7 @@ ENDS: dict[str, Callable[[Person, MadeKey], object]] = {
     "session": lambda who, _made: sessions.end_other_sessions(who.actor),
     "key": lambda who, made: revocation.revoke_key(who.actor, UUID(made.id)),
     "block": lambda who, _made: operators.block(SHELL, who.account_id, why="a test"),
-    "consent": lambda who, _made: profile.set_consent(who.actor, Consent.NONE),
+    "consent": lambda who, _made: consent.set_consent(who.actor, Consent.NONE),
     "role": lambda who, _made: operators.set_role(SHELL, who.account_id, Role.USER),
 }
 

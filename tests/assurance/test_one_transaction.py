@@ -20,22 +20,20 @@ from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
-from portal.services import (
-    changes,
-    excess,
-    keys,
-    leaks,
-    operators,
+from portal.services import excess, keys, leaks, operators, retention
+from portal.services.accounts import (
+    consent,
+    email_change,
     profile,
     recovery,
     removal,
-    retention,
+    sign_in,
     signup,
-    waiting,
+    update,
 )
+from portal.services.accounts.update import Changes
 from portal.services.auth import passwords, sessions
 from portal.services.calls.rates import Rates
-from portal.services.changes import Changes
 from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
@@ -170,12 +168,12 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
     ),
     "unlock": (lambda it: recovery.unlock(STRANGER, it.unlock), Action.ACCOUNT_UNLOCKED, False),
     "give consent": (
-        lambda it: profile.set_consent(it.cast.alice.actor, Consent.OPEN_DATA),
+        lambda it: consent.set_consent(it.cast.alice.actor, Consent.OPEN_DATA),
         Action.CONSENT_GIVEN,
         False,
     ),
     "withdraw consent": (
-        lambda it: profile.set_consent(it.cast.alice.actor, Consent.NONE),
+        lambda it: consent.set_consent(it.cast.alice.actor, Consent.NONE),
         Action.CONSENT_WITHDRAWN,
         True,
     ),
@@ -185,7 +183,7 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         False,
     ),
     "change everything at once": (
-        lambda it: changes.change_account(
+        lambda it: update.change_account(
             it.cast.alice.actor,
             Changes(
                 username="alicia",
@@ -200,19 +198,19 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "ask for another address": (
-        lambda it: profile.request_email_change(
+        lambda it: email_change.request_email_change(
             it.cast.alice.actor, "alice@new.example.org", current=it.cast.alice.password
         ),
         Action.ACCOUNT_EMAIL_CHANGE_REQUESTED,
         True,
     ),
     "cancel another address": (
-        lambda it: waiting.cancel_email(it.cast.alice.actor),
+        lambda it: email_change.cancel_email(it.cast.alice.actor),
         Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
         False,
     ),
     "stop another address": (
-        lambda it: waiting.stop_email(STRANGER, it.stop),
+        lambda it: email_change.stop_email(STRANGER, it.stop),
         Action.ACCOUNT_EMAIL_CHANGE_CANCELLED,
         False,
     ),
@@ -227,7 +225,7 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "prove another address": (
-        lambda it: profile.confirm_email(STRANGER, it.email),
+        lambda it: email_change.confirm_email(STRANGER, it.email),
         Action.ACCOUNT_EMAIL_CHANGED,
         True,
     ),
@@ -281,7 +279,7 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         False,
     ),
     "sign in": (
-        lambda it: sessions.sign_in(
+        lambda it: sign_in.sign_in(
             STRANGER, it.cast.alice.email, it.cast.alice.password, SessionKind.BROWSER
         ),
         Action.SESSION_STARTED,
@@ -391,7 +389,7 @@ def test_whatever_fails_nothing_is_half_done(app: Flask, scene: Scene, name: str
 def test_a_refused_sign_in_is_recorded_in_one_transaction_too(app: Flask, scene: Scene) -> None:
     with app.app_context():
         with pytest.raises(SignInFailed):
-            sessions.sign_in(STRANGER, scene.cast.alice.email, "wrong", SessionKind.BROWSER)
+            sign_in.sign_in(STRANGER, scene.cast.alice.email, "wrong", SessionKind.BROWSER)
         [event] = db.session.scalars(sa.select(AuditEvent).where(AuditEvent.action == Action.SESSION_REFUSED))
 
     assert event.account_id == scene.cast.alice.account_id

@@ -11,7 +11,8 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.services import operators, profile
+from portal.services import operators
+from portal.services.accounts import profile
 from portal.services.core import free_text
 from portal.services.keys import creation, rotation
 from tests.support.cast import Cast

@@ -15,7 +15,8 @@ from flask import Flask
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import operators, recovery
+from portal.services import operators
+from portal.services.accounts import recovery
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from portal import create_app
 from portal.models import Purpose
 from portal.permissions import Role
-from portal.services import recovery
+from portal.services.accounts import recovery
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
 from portal.services.mail import tokens

@@ -18,7 +18,7 @@ from flask import Flask
 from portal import clock, create_app
 from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
-from portal.services import profile, signup
+from portal.services.accounts import email_change, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.transaction import transaction
@@ -88,7 +88,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         rotation.rotate_key(owner.actor, bound.id, overlap=timedelta(hours=24))
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
-        profile.request_email_change(owner.actor, NEW_ADDRESS, current=owner.password)
+        email_change.request_email_change(owner.actor, NEW_ADDRESS, current=owner.password)
     return made
 
 

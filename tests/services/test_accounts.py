@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 
 from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal, signup
+from portal.services import operators
+from portal.services.accounts import email_change, profile, recovery, removal, sign_in, signup
 from portal.services.auth import reauthentication, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (
@@ -72,12 +73,12 @@ def test_two_accounts_do_not_get_one_address(app, cast, mailbox, database):
     tokens = []
     for person in (cast.alice, cast.bob):
         with app.app_context():
-            profile.request_email_change(person.actor, wanted, current=person.password)
+            email_change.request_email_change(person.actor, wanted, current=person.password)
         tokens.append(token_of(mailbox.last(to=wanted), "/confirm-email/"))
     results = together(
         app,
-        lambda: profile.confirm_email(STRANGER, tokens[0]),
-        lambda: profile.confirm_email(STRANGER, tokens[1]),
+        lambda: email_change.confirm_email(STRANGER, tokens[0]),
+        lambda: email_change.confirm_email(STRANGER, tokens[1]),
     )
     assert [type(error) for error in refused(results)] == [TokenInvalid]
     assert database.execute(f"SELECT count(*) FROM accounts WHERE email = '{wanted}'") == [(1,)]
@@ -106,7 +107,7 @@ def test_an_address_asked_for_before_an_account_was_shut_is_not_proven_after(
     app, cast, mailbox, database, shut
 ):
     with app.app_context():
-        profile.request_email_change(cast.alice.actor, "thief@example.org", current=cast.alice.password)
+        email_change.request_email_change(cast.alice.actor, "thief@example.org", current=cast.alice.password)
         if shut == "lock":
             recovery.lock(cast.alice.actor, cast.alice.password)
         else:
@@ -125,7 +126,7 @@ def test_a_password_that_was_changed_meanwhile_is_not_overwritten(app, cast):
             account = lock_account(session, cast.alice.account_id)
             with pytest.raises(InvalidInput, match="passwordWrong"):
                 recovery.change_password_in(session, cast.alice.actor, account, late)
-        assert sessions.sign_in(STRANGER, "alice", ELSE, SessionKind.BROWSER)
+        assert sign_in.sign_in(STRANGER, "alice", ELSE, SessionKind.BROWSER)
 
 
 def test_the_current_password_is_asked_for(app, cast):
@@ -140,11 +141,11 @@ def test_a_hash_of_weaker_parameters_is_made_anew_at_sign_in(app, cast, database
         "UPDATE accounts SET password_hash = :hash WHERE id = :id", hash=weak, id=cast.alice.account_id
     )
     with app.app_context():
-        sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+        sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
     [(after,)] = database.execute(kept, id=cast.alice.account_id)
     assert after.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     with app.app_context():
-        sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+        sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
     assert database.execute(kept, id=cast.alice.account_id) == [(after,)]
 
 
@@ -154,11 +155,11 @@ def test_an_account_that_nobody_confirms_is_forgotten_after_a_week(app, cast, ma
     mailbox.all()
     clock.forward(days=6)
     with app.app_context():
-        assert signup.forget_unconfirmed() == 0
+        assert removal.forget_unconfirmed() == 0
     clock.forward(days=1, minutes=1)
     with app.app_context():
-        assert signup.forget_unconfirmed() == 1
-        assert signup.forget_unconfirmed() == 0
+        assert removal.forget_unconfirmed() == 1
+        assert removal.forget_unconfirmed() == 0
     assert database.execute("SELECT email, status FROM accounts WHERE removed_at IS NOT NULL") == [(None, 0)]
 
 
@@ -210,7 +211,7 @@ def test_nobody_acts_without_an_account(app):
             lambda: recovery.change_password(STRANGER, NEW, current=NEW),
             lambda: profile.get_account(STRANGER),
             lambda: profile.update_profile(STRANGER, bio="x"),
-            lambda: profile.request_email_change(STRANGER, "x@example.org", current=NEW),
+            lambda: email_change.request_email_change(STRANGER, "x@example.org", current=NEW),
             lambda: removal.remove_account(STRANGER, NEW),
         ):
             with pytest.raises(Forbidden):
@@ -238,7 +239,7 @@ def test_nobody_stands_in_the_way_of_a_removal_with_a_name(app, cast, database):
 
 def test_a_session_is_somebodys(app, cast):
     with app.app_context():
-        signed, token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+        signed, token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
         with pytest.raises(NotFound):
             sessions.end_session(cast.bob.actor, signed.id)
         assert sessions.resume(token)
@@ -249,7 +250,7 @@ def test_a_session_is_somebodys(app, cast):
 
 def test_a_session_tells_when_it_was_seen_not_more_often_than_each_minute(app, cast, database, clock):
     with app.app_context():
-        _signed, token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+        _signed, token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
     seen = "SELECT last_seen_at FROM sessions"
     [(first,)] = database.execute(seen)
     for seconds, moved in ((30, False), (31, True)):

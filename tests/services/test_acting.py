@@ -15,9 +15,10 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services import looks, operators, profile, recovery, removal
+from portal.services import looks, operators
+from portal.services.accounts import consent, email_change, profile, recovery, removal, sign_in
+from portal.services.accounts.update import Changes, change_account
 from portal.services.auth import sessions
-from portal.services.changes import Changes, change_account
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotAdmitted, RuleError
@@ -44,11 +45,11 @@ OWNERS: dict[str, Act] = {
     "revoke the line": lambda me, key, _cast: revocation.revoke_line(me, key),
     "profile": lambda me, _key, _cast: profile.update_profile(me, bio="x"),
     "several": lambda me, _key, _cast: change_account(me, Changes(bio="x")),
-    "consent": lambda me, _key, _cast: profile.set_consent(me, Consent.OPEN_DATA),
+    "consent": lambda me, _key, _cast: consent.set_consent(me, Consent.OPEN_DATA),
 }
 """What a key may do as well."""
 PROVEN: dict[str, Act] = {
-    "email": lambda me, _key, cast: profile.request_email_change(
+    "email": lambda me, _key, cast: email_change.request_email_change(
         me, "new@example.org", current=cast.alice.password
     ),
     "password": lambda me, _key, cast: new_password(me, cast),
@@ -154,7 +155,7 @@ def test_an_operator_without_the_right_does_nothing(
             "session": (lambda: sessions.end_session(me, me.session_id or UUID(int=0)), NotAdmitted),
             "block": (lambda: operators.block(SHELL, cast.ada.account_id, why="x"), NotAdmitted),
             "fall": (lambda: operators.set_role(SHELL, cast.ada.account_id, Role.USER), Forbidden),
-            "consent": (lambda: profile.set_consent(me, Consent.NONE), RuleError),
+            "consent": (lambda: consent.set_consent(me, Consent.NONE), RuleError),
         }
         told[end][0]()
         hold_nothing_is_done(database, lambda: OPERATE[name](me, key, cast), told[end][1])
@@ -229,7 +230,7 @@ def test_no_key_is_created_after_its_session_was_ended(
 def fresh_seat(app: Flask, person: Person) -> Actor:
     """One more session of somebody."""
     with app.app_context():
-        signed, _token = sessions.sign_in(
+        signed, _token = sign_in.sign_in(
             Actor(ActorKind.ANONYMOUS), person.email, person.password, sessions.SessionKind.BROWSER
         )
         return Actor(ActorKind.BROWSER, person.account_id, session_id=signed.id)

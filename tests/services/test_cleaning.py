@@ -6,7 +6,8 @@ from datetime import timedelta
 from flask import Flask
 
 from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
-from portal.services import cleaning, recovery, removal, signup
+from portal.services import cleaning
+from portal.services.accounts import recovery, removal, sign_in, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -119,8 +120,8 @@ def test_nothing_tells_where_the_owner_of_a_removed_account_was(
 ) -> None:
     browser = Actor(ActorKind.ANONYMOUS, user_agent="Netscape/4.08", address="198.51.100.77")
     with app.app_context():
-        sessions.sign_in(browser, cast.alice.email, cast.alice.password, SessionKind.BROWSER)
-        sessions.sign_in(browser, cast.bob.email, cast.bob.password, SessionKind.BROWSER)
+        sign_in.sign_in(browser, cast.alice.email, cast.alice.password, SessionKind.BROWSER)
+        sign_in.sign_in(browser, cast.bob.email, cast.bob.password, SessionKind.BROWSER)
         removal.remove_account(cast.alice.actor, cast.alice.password)
 
     assert clean(app)["sessions"] == 2
@@ -186,10 +187,10 @@ def test_accounts_that_nobody_confirmed_are_emptied_after_a_week(
         outbox.mark_sent(mine)
     clock.forward(days=6)
     with app.app_context():
-        assert signup.forget_unconfirmed() == 0
+        assert removal.forget_unconfirmed() == 0
     clock.forward(days=2)
     with app.app_context():
-        assert signup.forget_unconfirmed() == 1
+        assert removal.forget_unconfirmed() == 1
         cleaning.clean()
 
     assert "late@example.org" not in database.dump()

@@ -9,12 +9,13 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import lookalikes, looks, lost_pepper, operators, profile
+from portal.services import looks, lost_pepper, operators
+from portal.services.accounts import lookalikes, profile
+from portal.services.accounts.fields import clean_bio, clean_username
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
-from portal.services.fields import clean_bio, clean_username
 from portal.services.keys import creation, rotation
 from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, SessionKind
+from portal.services.accounts import sign_in as signing_in
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -37,7 +38,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def sign_in(app: Flask, who: Person, address: str, kind: SessionKind = SessionKind.JWT) -> None:
     with app.app_context():
         actor = Actor(ActorKind.ANONYMOUS, address=address)
-        sessions.sign_in(actor, who.email, who.password, kind)
+        signing_in.sign_in(actor, who.email, who.password, kind)
 
 
 def refusals(act: Callable[[], object], times: int) -> list[int]:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import leaks, removal
+from portal.services import leaks
+from portal.services.accounts import removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.keys import queries as key_queries

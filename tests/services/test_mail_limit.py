@@ -15,8 +15,8 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, MailKind
-from portal.services import profile, recovery, signup
-from portal.services.changes import Changes, change_account
+from portal.services.accounts import email_change, recovery, signup
+from portal.services.accounts.update import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
 from portal.services.keys import creation, revocation
@@ -51,7 +51,7 @@ def by_api(actor: Actor, person: Person, address: str) -> None:
 
 
 def by_page(actor: Actor, person: Person, address: str) -> None:
-    profile.request_email_change(actor, address, current=person.password)
+    email_change.request_email_change(actor, address, current=person.password)
 
 
 @dataclass
@@ -139,7 +139,7 @@ def test_what_others_caused_leaves_the_owner_every_kind_of_mail(
     news = mails_to(database, wanted, MailKind.EMAIL_CONFIRM)
     with app.app_context():
         recovery.request_reset(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.email)
-        profile.request_email_change(at(alice, 99), wanted, current=alice.password)
+        email_change.request_email_change(at(alice, 99), wanted, current=alice.password)
         key, _secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
         revocation.revoke_key(alice.actor, key.id)
         recovery.change_password(alice.actor, "lantern gravel otter sixty", current=alice.password)
@@ -192,8 +192,10 @@ def test_a_wrong_password_uses_none_of_it_up(app: Flask, cast: Cast) -> None:
     with app.app_context():
         for number in range(20):
             with pytest.raises(Exception, match="passwordWrong"):
-                profile.request_email_change(thief, f"thief{number}@example.org", current="not the password")
-        profile.request_email_change(cast.alice.actor, VICTIM, current=cast.alice.password)
+                email_change.request_email_change(
+                    thief, f"thief{number}@example.org", current="not the password"
+                )
+        email_change.request_email_change(cast.alice.actor, VICTIM, current=cast.alice.password)
 
 
 def test_the_hour_passes(app: Flask, database: Database, cast: Cast, clock: Clock) -> None:

@@ -14,7 +14,8 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import listings, looks, operators, recovery, removal
+from portal.services import listings, looks, operators
+from portal.services.accounts import recovery, removal, sign_in
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -129,7 +130,7 @@ class TestBlocking:
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
         made = make_key(cast.alice)
-        _signed, token = sessions.sign_in(
+        _signed, token = sign_in.sign_in(
             Actor(ActorKind.ANONYMOUS), "alice", cast.alice.password, SessionKind.BROWSER
         )
 
@@ -208,7 +209,7 @@ class TestRoles:
     def test_a_rise_of_rights_ends_the_sessions_that_were_begun_without_them(
         self, context: Flask, cast: Cast
     ) -> None:
-        _signed, token = sessions.sign_in(
+        _signed, token = sign_in.sign_in(
             Actor(ActorKind.ANONYMOUS), "alice", cast.alice.password, SessionKind.BROWSER
         )
         operators.set_role(cast.ada.actor, cast.alice.account_id, Role.TESTER)

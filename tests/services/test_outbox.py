@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from portal.models import MailKind, OutboxMail, Status
-from portal.services import profile, recovery, signup
+from portal.services.accounts import profile, recovery, signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import outbox

@@ -18,7 +18,8 @@ from flask import Flask
 
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import leaks, operators, profile, signup
+from portal.services import leaks, operators
+from portal.services.accounts import consent, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import Form
@@ -37,12 +38,12 @@ MAKERS = 4
 FALLS: dict[str, Callable[[Person], object]] = {
     "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
     "block": lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
-    "withdrawal": lambda who: profile.set_consent(who.actor, Consent.NONE),
+    "withdrawal": lambda who: consent.set_consent(who.actor, Consent.NONE),
 }
 RISES: dict[str, Callable[[Person], object]] = {
     "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
     "block": lambda who: operators.unblock(OPERATOR, who.account_id, why="again"),
-    "withdrawal": lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+    "withdrawal": lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
 }
 ABOVE = """
     SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account_id

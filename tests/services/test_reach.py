@@ -10,8 +10,8 @@ from flask import Flask
 
 from portal import jobs
 from portal.permissions import Role
-from portal.services import profile, reach, recovery, signup
-from portal.services.changes import Changes, change_account
+from portal.services.accounts import email_change, fields, recovery, signup
+from portal.services.accounts.update import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key, clean_email
 from portal.services.core.errors import InvalidInput
@@ -50,9 +50,9 @@ NOWHERE = [
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> Iterator[None]:
-    reach.forget()
+    fields.forget()
     yield
-    reach.forget()
+    fields.forget()
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_what_no_mail_can_reach_is_no_address(app: Flask, cast: Cast, address: s
 
 DOORS: dict[str, Callable[[Cast, str], object]] = {
     "sign-up": lambda _, address: signup.request_sign_up(Actor.system(), address, "en"),
-    "email page": lambda cast, address: profile.request_email_change(
+    "email page": lambda cast, address: email_change.request_email_change(
         cast.alice.actor, address, current=cast.alice.password
     ),
     "email by API": lambda cast, address: change_account(
@@ -164,7 +164,7 @@ def test_the_server_is_asked_once_in_a_while_and_for_such_letters_only(
 ) -> None:
     app, receiver = served(utf8=True)
     now = [1000.0]
-    monkeypatch.setattr(reach, "monotonic", lambda: now[0])
+    monkeypatch.setattr(fields, "monotonic", lambda: now[0])
 
     for number in range(5):
         ask(app, f"plain{number}@bücher.example")
@@ -172,7 +172,7 @@ def test_the_server_is_asked_once_in_a_while_and_for_such_letters_only(
     for number in range(5):
         ask(app, f"josé{number}@example.org")
     assert receiver.greetings == 1
-    now[0] += reach.KNOWN_FOR + 1
+    now[0] += fields.KNOWN_FOR + 1
     ask(app, "josé@example.org")
     assert receiver.greetings == 2
 

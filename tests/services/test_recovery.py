@@ -8,9 +8,9 @@ import pytest
 
 from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal, signup
+from portal.services.accounts import admins, email_change, recovery, removal, sign_in, signup
+from portal.services.accounts.update import Changes, change_account
 from portal.services.auth import sessions
-from portal.services.changes import Changes, change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
@@ -35,7 +35,7 @@ def set_status(person, status):
 
 
 def give_new_address(person):
-    profile.confirm_email(STRANGER, mint(person, Purpose.EMAIL, ELSEWHERE))
+    email_change.confirm_email(STRANGER, mint(person, Purpose.EMAIL, ELSEWHERE))
 
 
 def test_a_reset_link_does_not_outlive_a_new_address(app, cast):
@@ -45,7 +45,7 @@ def test_a_reset_link_does_not_outlive_a_new_address(app, cast):
         give_new_address(cast.alice)
         with pytest.raises(TokenInvalid):
             recovery.reset_password(STRANGER, link, NEW)
-        assert sessions.sign_in(STRANGER, ELSEWHERE, cast.alice.password, SessionKind.BROWSER)
+        assert sign_in.sign_in(STRANGER, ELSEWHERE, cast.alice.password, SessionKind.BROWSER)
 
 
 def test_a_new_address_ends_the_links_that_went_to_the_old_one(app, cast):
@@ -61,7 +61,7 @@ def test_a_link_that_went_to_another_address_resets_nothing(app, cast):
         with pytest.raises(TokenInvalid):
             recovery.reset_password(STRANGER, link, NEW)
         assert tokens.find(link, Purpose.RESET), "what fails uses nothing up"
-        assert sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
+        assert sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
 
 
 @pytest.mark.parametrize("end_others", [True, False])
@@ -85,7 +85,7 @@ def unlock(token):
 
 
 def confirm_email(token):
-    profile.confirm_email(STRANGER, token)
+    email_change.confirm_email(STRANGER, token)
 
 
 ACTS = {
@@ -147,7 +147,7 @@ def test_of_two_admins_who_leave_at_once_one_stays(app, cast, database, way):
 
     with app.app_context(), ThreadPoolExecutor(1) as pool:
         with transaction() as session:
-            operators.refuse_last_admin(session, cast.ada.account_id)
+            admins.refuse_last_admin(session, cast.ada.account_id)
             second = pool.submit(leave)
             if database.kind == "postgresql":
                 wait_until(lambda: database.execute(WAITING) == [(1,)])
@@ -176,7 +176,7 @@ def test_a_blocked_account_gets_no_link_for_a_password(app, cast, mailbox):
 def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
     make_key(cast.alice)
     with app.app_context():
-        signed, _token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
+        signed, _token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
         link = mint(cast.alice, Purpose.RESET)
         recovery.lock(cast.alice.actor, cast.alice.password)
         assert tokens.find(link, Purpose.RESET) is None

@@ -11,10 +11,11 @@ from flask import Flask
 
 from portal import jobs
 from portal.models import Action, MailKind, OutboxMail
-from portal.services import profile, recovery, signup, waiting
+from portal.services.accounts import email_change, recovery, removal, signup
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.mail import outbox
+from portal.services.mail import pending as pending_mail
 from portal.services.mail.refused import find_refused
 from portal.transports import FileTransport, SmtpTransport
 from tests.support.cast import Cast
@@ -217,19 +218,21 @@ class TestWhoIsTold:
         run(app, Refusing(recipient="550 5.1.1 no such user"))
         clock.forward(minutes=1)
         with app.app_context():
-            profile.request_email_change(alice.actor, "new@example.org", current=alice.password)
-            waiting.cancel_email(alice.actor)
+            email_change.request_email_change(alice.actor, "new@example.org", current=alice.password)
+            email_change.cancel_email(alice.actor)
 
         assert refused(app, alice.account_id)
 
     def test_a_new_address_that_refuses_is_told_where_it_waits(self, app: Flask, cast: Cast) -> None:
         with app.app_context():
-            profile.request_email_change(cast.alice.actor, "new@example.org", current=cast.alice.password)
+            email_change.request_email_change(
+                cast.alice.actor, "new@example.org", current=cast.alice.password
+            )
 
         run(app, Refusing(recipient="550 5.1.1 no such user"))
 
         with app.app_context():
-            pending = waiting.find_email(cast.alice.account_id)
+            pending = pending_mail.find_email(cast.alice.account_id)
             assert pending
             assert pending.refused
 
@@ -283,7 +286,7 @@ class TestForgottenSignUps:
         with app.app_context():
             claim = outbox.claim_next()
             assert claim
-            signup.forget_unconfirmed()
+            removal.forget_unconfirmed()
             assert outbox.prepare(claim, signup.prepare_sign_up_mail) is None
         clock.forward(hours=2)
         run_into_nothing(app)
@@ -307,7 +310,7 @@ class TestForgottenSignUps:
 
         def forget() -> None:
             with app.app_context():
-                signup.forget_unconfirmed()
+                removal.forget_unconfirmed()
 
         with app.app_context():
             claim = outbox.claim_next()
@@ -333,7 +336,7 @@ class TestForgottenSignUps:
     def test_a_farewell_that_never_goes_out(
         self, app: Flask, cast: Cast, database: Database, clock: Clock
     ) -> None:
-        from portal.services.removal import remove_account
+        from portal.services.accounts.removal import remove_account
 
         with app.app_context():
             recovery.request_reset(Actor.system(), cast.bob.email)

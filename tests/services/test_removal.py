@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import removal
-from portal.services.auth import sessions
+from portal.services.accounts import removal, sign_in
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
@@ -33,7 +32,7 @@ def test_a_removal_ends_keys_and_sessions(app, cast, make_key, database):
     make_key(cast.alice)
     with app.app_context():
         for kind in SessionKind:
-            sessions.sign_in(STRANGER, "alice", cast.alice.password, kind)
+            sign_in.sign_in(STRANGER, "alice", cast.alice.password, kind)
         removal.remove_account(cast.alice.actor, cast.alice.password)
     assert database.execute("SELECT revoked_reason FROM api_keys") == [("account-removed",)]
     assert database.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]

@@ -15,7 +15,8 @@ from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent, Status
-from portal.services import cleaning, operators, recovery, retention
+from portal.services import cleaning, operators, retention
+from portal.services.accounts import recovery
 from portal.services.broken_rules import broken_rules
 from portal.services.core import audit
 from portal.services.core.actor import Actor

@@ -10,7 +10,8 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import operators, profile, recovery, removal
+from portal.services import operators
+from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -28,7 +29,7 @@ CAUSES: dict[Reason, Cause] = {
     Reason.ROLE_LOWERED: lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
     Reason.BLOCKED: lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
     Reason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
-    Reason.CONSENT_WITHDRAWN: lambda who: profile.set_consent(who.actor, Consent.NONE),
+    Reason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.NONE),
     Reason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
     Reason.EXCESSIVE: lambda who: operators.revoke_excessive(OPERATOR, who.account_id, why="9000 calls"),
 }
@@ -85,7 +86,7 @@ def test_undoing_the_cause_brings_no_key_back(
         Reason.LOCKED: lambda _who: recovery.unlock(
             OPERATOR, mailbox.last().link("/unlock/").rpartition("/")[2]
         ),
-        Reason.CONSENT_WITHDRAWN: lambda who: profile.set_consent(who.actor, Consent.PROCESSING),
+        Reason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
     }
     dead = []
     for reason, act in undo.items():
@@ -120,8 +121,8 @@ def test_less_consent_that_is_still_consent_revokes_nothing(
     made = make_key(cast.alice)
 
     with app.app_context():
-        profile.set_consent(cast.alice.actor, Consent.OPEN_DATA)
-        profile.set_consent(cast.alice.actor, Consent.PROCESSING)
+        consent.set_consent(cast.alice.actor, Consent.OPEN_DATA)
+        consent.set_consent(cast.alice.actor, Consent.PROCESSING)
 
     assert outcomes(app, [made]) == {"good"}
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from portal import clock
 from portal.models import ActorKind, SentForm, SessionKind
-from portal.services.auth import sessions
+from portal.services.accounts import sign_in
 from portal.services.core import sent_forms
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyMade
@@ -65,7 +65,7 @@ def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask, make_app: Ma
 def test_another_session_of_the_account_does_not_get_the_secret(app: Flask, cast: Cast) -> None:
     with app.app_context():
         first, other = (
-            sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)[0].id for _ in "ab"
+            sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)[0].id for _ in "ab"
         )
         form = Form.of("alice", "/account/keys/new", "bits", CONTENT)
         actor = replace(cast.alice.actor, session_id=first, request_id="one", form=form)

@@ -9,7 +9,8 @@ import pytest
 from portal.extensions import db
 from portal.models import ActorKind, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import operators, recovery
+from portal.services import operators
+from portal.services.accounts import recovery, sign_in
 from portal.services.auth import jwt, logins, passwords, session_life, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError, SignInFailed
@@ -22,7 +23,7 @@ NEW = "lantern gravel otter sixty"
 
 def enter(person, kind=SessionKind.BROWSER):
     """Sign in; the id of the session and its token."""
-    signed, token = sessions.sign_in(STRANGER, person.email, person.password, kind)
+    signed, token = sign_in.sign_in(STRANGER, person.email, person.password, kind)
     return signed.id, token
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
 from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
-from portal.services import signup
+from portal.services.accounts import signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.usage import rollup

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import profile, recovery, waiting
-from portal.services.auth import reauthentication, sessions
+from portal.services.accounts import email_change, recovery, sign_in
+from portal.services.auth import reauthentication
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import lock_account, transaction
-from portal.services.mail import tokens
+from portal.services.mail import pending, tokens
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
@@ -21,13 +21,13 @@ UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND kind IN ('reset'
 def end_everything(person):
     with transaction() as session:
         lock_account(session, person.account_id)
-        waiting.end_everything(session, STRANGER, person.account_id)
+        pending.end_everything(session, STRANGER, person.account_id)
 
 
 def test_unsent_mails_with_links_end_with_everything(app, cast, database, mailbox):
     """Those too that a stranger asked for, which know the address alone, in any case."""
     with app.app_context():
-        profile.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        email_change.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
         recovery.request_reset(STRANGER, "ALICE@example.org")
         recovery.request_reset(STRANGER, cast.bob.email)
         assert database.execute(UNSENT) == [(3,)]
@@ -40,13 +40,13 @@ def test_unsent_mails_with_links_end_with_everything(app, cast, database, mailbo
 @pytest.mark.parametrize("sent", [False, True])
 def test_a_change_of_address_that_is_cancelled_is_over(app, cast, mailbox, sent):
     with app.app_context():
-        profile.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
-        assert waiting.find_email(cast.alice.account_id)
+        email_change.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        assert pending.find_email(cast.alice.account_id)
     link = mailbox.last(to=ELSEWHERE).path("/confirm-email/").rpartition("/")[2] if sent else ""
     with app.app_context():
-        assert waiting.cancel_email(cast.alice.actor)
-        assert not waiting.cancel_email(cast.alice.actor)
-        assert waiting.find_email(cast.alice.account_id) is None
+        assert email_change.cancel_email(cast.alice.actor)
+        assert not email_change.cancel_email(cast.alice.actor)
+        assert pending.find_email(cast.alice.account_id) is None
         assert tokens.find(link, Purpose.EMAIL) is None
     if not sent:
         assert mailbox.all(to=ELSEWHERE) == []
@@ -55,7 +55,7 @@ def test_a_change_of_address_that_is_cancelled_is_over(app, cast, mailbox, sent)
 def test_without_a_password_a_fresh_session_proves_and_an_old_one_does_not(app, cast, clock):
     clock.stop()
     with app.app_context():
-        signed, _token = sessions.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
+        signed, _token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
         actor = Actor(ActorKind.JWT, cast.alice.account_id, session_id=signed.id)
         with transaction() as session:
             lock_account(session, cast.alice.account_id).password_hash = None

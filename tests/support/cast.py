@@ -23,7 +23,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, ActorKind, AuditEvent, SessionKind, SignedSession
 from portal.permissions import Role
-from portal.services import profile, signup
+from portal.services.accounts import profile, signup
 from portal.services.auth import passwords
 from portal.services.auth.session_life import may_go_on
 from portal.services.core.actor import Actor

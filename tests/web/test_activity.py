@@ -10,7 +10,8 @@ import pytest
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import operators, recovery
+from portal.services import operators
+from portal.services.accounts import recovery
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction

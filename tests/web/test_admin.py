@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import looks, operators, removal
+from portal.services import looks, operators
+from portal.services.accounts import removal
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor

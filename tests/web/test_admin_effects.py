@@ -9,7 +9,8 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Purpose
 from portal.permissions import Role
-from portal.services import operators, recovery, removal
+from portal.services import operators
+from portal.services.accounts import recovery, removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portal.services import operators, recovery
+from portal.services import operators
+from portal.services.accounts import recovery
 from tests.support.pages import parse
 
 NEW = "lantern gravel otter sixty"

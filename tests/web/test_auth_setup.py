@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portal.permissions import Role
-from portal.services import signup
+from portal.services.accounts import signup
 from tests.support.cast import make_person
 from tests.support.pages import parse
 

@@ -6,7 +6,8 @@ import pytest
 from werkzeug.http import parse_cookie
 
 from portal.permissions import Role
-from portal.services import listings, looks, signup
+from portal.services import listings, looks
+from portal.services.accounts import signup
 from portal.services.core import free_text
 from portal.services.core.actor import Actor
 from portal.services.ratelimits import questions
@@ -100,7 +101,7 @@ def test_a_blocked_account_is_told_to_whoever_has_the_password(client, cast, app
 
 
 def test_a_locked_account_gets_another_mail_for_whoever_has_the_password(client, cast, app, mailbox):
-    from portal.services import recovery
+    from portal.services.accounts import recovery
 
     with app.app_context():
         recovery.lock(cast.alice.actor, cast.alice.password)

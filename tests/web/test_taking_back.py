@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from portal.services import operators, recovery, signup
+from portal.services import operators
+from portal.services.accounts import recovery, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from tests.support.cast import make_person

@@ -27,7 +27,7 @@ def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = Tru
 
     The session may not have ended, nor the key; ``level`` is what the act asks for, and
     ``consent`` whether it needs one (a key always does). To be called first in the
-    transaction, after :func:`portal.services.operators.hold_admins` where admins are held.
+    transaction, after :func:`portal.services.accounts.admins.hold_admins` where admins are held.
     Raises what the door would say: NotAdmitted, AccountBlocked, AccountLocked,
     ConsentLacking, and Forbidden, also for nobody.
     """

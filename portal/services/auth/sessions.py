@@ -18,64 +18,21 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, SentForm, SessionKind, SignedSession, Status
-from portal.services import waiting
-from portal.services.auth import passwords
+from portal.models import Account, Action, SentForm, SessionKind, SignedSession
 from portal.services.auth.admission import admit
-from portal.services.auth.logins import find_by_login
 from portal.services.auth.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.core import audit, sent_forms
 from portal.services.core.actor import Actor
-from portal.services.core.errors import AccountBlocked, AccountLocked, NotFound, SignInFailed
+from portal.services.core.errors import NotFound
 from portal.services.core.ids import uuid7
 from portal.services.core.sent_forms import Form
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import transaction
+from portal.services.mail import pending
 from portal.services.mail.tokens import hash_token
-from portal.services.ratelimits import questions
 
 TOUCH_EVERY = timedelta(minutes=1)
 MOST_LIVING = 50
 """Sessions of a kind that an account may have at a time."""
-
-
-def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[SignedSession, str]:
-    """Check name (or address, or id) and password; start a session; return it with its token.
-
-    Raises SignInFailed, the same and after the same time for an unknown name and a wrong
-    password; AccountBlocked, AccountLocked and Slowed only to somebody with the right password.
-    """
-    account = find_by_login(username)
-    known_hash = account.password_hash if account else None
-    if not passwords.verify_password(known_hash, password) or account is None:
-        with transaction() as session:
-            audit.record(
-                session,
-                actor,
-                Action.SESSION_REFUSED,
-                account_id=account.id if account else None,
-            )
-        raise SignInFailed
-    account_id = account.id
-    questions.require(questions.may_start_session(actor.address or "", account_id))
-    fresh_hash = _fresh_hash(known_hash, password)
-    with transaction() as session:
-        account = lock_account(session, account_id)
-        if account is None or account.password_hash != known_hash:
-            raise SignInFailed
-        refuse_shut(account)
-        if fresh_hash:
-            account.password_hash = fresh_hash
-        return start(session, actor, account, kind)
-
-
-def refuse_shut(account: Account) -> None:
-    """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
-    if account.status == Status.BLOCKED:
-        raise AccountBlocked
-    if account.status == Status.LOCKED:
-        raise AccountLocked(account_id=account.id)
-    if account.status != Status.ACTIVE:
-        raise SignInFailed
 
 
 def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
@@ -212,7 +169,7 @@ def end_all(
         query = query.where(SignedSession.id != but)
     session.execute(query.values(ended_at=clock.utcnow()))
     audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
-    waiting.end_everything(session, actor, account_id)
+    pending.end_everything(session, actor, account_id)
 
 
 def _resumed(signed: SignedSession | None) -> SignedSession | None:
@@ -232,9 +189,3 @@ def _touch(session_id: UUID, account_id: int, now: datetime) -> None:
             update(SignedSession).where(SignedSession.id == session_id).values(last_seen_at=now),
         ):
             session.execute(query)
-
-
-def _fresh_hash(known_hash: str | None, password: str) -> str | None:
-    if known_hash and passwords.needs_rehash(known_hash):
-        return passwords.hash_password(password)
-    return None

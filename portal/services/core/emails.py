@@ -17,7 +17,7 @@ def clean_email(text: str) -> str:
     """A mail address as it is kept; InvalidInput when it is none, or no header can hold it.
 
     Names of machines and of private networks are fine: the portal runs there too. Whether the
-    mail server takes its letters is another question (:mod:`portal.services.reach`).
+    mail server takes its letters is another question (:mod:`portal.services.accounts.fields`).
     """
     if not text.strip():
         raise InvalidInput("emailMissing", "email")

@@ -15,6 +15,7 @@ from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
 from portal.services import excess, listings, looks, operators
+from portal.services.accounts import admins
 from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.keys import queries as key_queries
@@ -225,7 +226,7 @@ def usage() -> ResponseReturnValue:
 def _may(account: Account, level: int) -> bool:
     """Whether who is signed in may do to the account what asks for ``level``."""
     known = me()
-    return account.removed_at is None and operators.may_act_on(
+    return account.removed_at is None and admins.may_act_on(
         known.role, account, actor_id=known.id, level=level
     )
 

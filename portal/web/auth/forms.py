@@ -10,9 +10,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import ValidationError
 
+from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.passwords import check_password
 from portal.services.core.errors import InvalidInput
-from portal.services.reach import clean_reachable
 from portal.web.auth.target import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice
 from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text

@@ -16,9 +16,10 @@ from flask_login import current_user
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import Account, MailToken, Purpose, SessionKind, SignedSession, Status
-from portal.services import profile, recovery, signup, waiting
+from portal.services.accounts import email_change, recovery, signup
+from portal.services.accounts.lookalikes import shown_address
 from portal.services.core.errors import TokenInvalid
-from portal.services.lookalikes import shown_address
+from portal.services.mail import pending as pending_mail
 from portal.services.mail import tokens
 from portal.services.ratelimits import questions
 from portal.web.auth.forms import ConfirmForm, PressForm, ResetForm, SetupForm
@@ -120,7 +121,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
     link = _linked(token, Purpose.EMAIL)
     form = PressForm()
     if form.validate_on_submit():
-        profile.confirm_email(visitor(), token)
+        email_change.confirm_email(visitor(), token)
         flash(
             _(
                 "The email of the account %(name)s is now %(address)s.",
@@ -138,12 +139,12 @@ def confirm_email(token: str) -> ResponseReturnValue:
 def stop_email(token: str) -> ResponseReturnValue:
     """Stop a change of address that somebody asked for; the old address has the link."""
     link = _linked(token, Purpose.EMAIL_STOP)
-    pending = waiting.find_email(link.account.id)
+    pending = pending_mail.find_email(link.account.id)
     if pending is None:
         raise TokenInvalid
     form = PressForm()
     if form.validate_on_submit():
-        waiting.stop_email(visitor(), token)
+        email_change.stop_email(visitor(), token)
         flash(
             _(
                 "The change is stopped: the email of the account stays %(address)s. If you did not ask "

@@ -13,10 +13,11 @@ from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, SessionKind, SignedSession
-from portal.services import recovery, signup
+from portal.services.accounts import recovery, signup
+from portal.services.accounts import sign_in as signing_in
+from portal.services.accounts.lookalikes import shown_address
 from portal.services.auth import sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
-from portal.services.lookalikes import shown_address
 from portal.services.ratelimits import questions
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
 from portal.web.forms import shown, text
@@ -124,7 +125,7 @@ def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
     """Check name and password; only a wrong pair goes on counting as a try."""
     username = text(form.username)
     try:
-        entered = sessions.sign_in(visitor(), username, text(form.password), SessionKind.BROWSER)
+        entered = signing_in.sign_in(visitor(), username, text(form.password), SessionKind.BROWSER)
     except AccountLocked as error:
         questions.signed_in(client_address(), username)
         recovery.request_unlock(visitor(), int(str(error.details["account_id"])))

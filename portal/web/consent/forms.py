@@ -7,8 +7,8 @@ from wtforms import RadioField
 from wtforms.validators import ValidationError
 
 from portal.models import Consent
+from portal.services.accounts.consent import clean_consent
 from portal.services.core.errors import InvalidInput
-from portal.services.fields import clean_consent
 from portal.web.forms import Form, choices, on_page
 
 CHOICES = (

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.models import Consent
-from portal.services import profile
+from portal.services.accounts import consent
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.web.consent.forms import ConsentForm
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
     form = ConsentForm(consent=str(before) if before else None)
     if form.validate_on_submit():
         with form.refusals():
-            profile.set_consent(actor(), form.given)
+            consent.set_consent(actor(), form.given)
             flash(_("Your consent is kept, with the time."), "success")
             return redirect(url_for(".index" if before else "keys.index"), 303)
     return shown("consent/index.html", form, account=me())
@@ -38,7 +38,7 @@ def withdraw() -> ResponseReturnValue:
         return redirect(url_for(".index"))
     form = ConsentForm()
     if form.is_submitted():
-        profile.set_consent(actor(), Consent.NONE)
+        consent.set_consent(actor(), Consent.NONE)
         flash(_("Your consent is withdrawn, and every key is revoked for good."), "success")
         return redirect(url_for(".index"), 303)
     return render_template("consent/withdraw.html", live=key_queries.count_keys(me().id)[KeyStatus.LIVE])

@@ -8,8 +8,9 @@ from flask_babel import gettext as _
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import profile, waiting
-from portal.services.lookalikes import shown_address
+from portal.services.accounts import email_change, profile
+from portal.services.accounts.lookalikes import shown_address
+from portal.services.mail import pending
 from portal.services.mail.refused import find_refused
 from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
@@ -43,7 +44,7 @@ def index() -> ResponseReturnValue:
         form,
         account=me(),
         roles=ROLES,
-        pending=waiting.find_email(me().id),
+        pending=pending.find_email(me().id),
         refused=find_refused(me().id),
     )
 
@@ -55,7 +56,7 @@ def email() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():
         with form.refusals(), proof():
-            address = profile.request_email_change(
+            address = email_change.request_email_change(
                 actor(), text(form.email), current=text(form.current_password)
             )
             flash(
@@ -72,7 +73,7 @@ def email() -> ResponseReturnValue:
 @blueprint.post("/email/cancel")
 def cancel_email() -> ResponseReturnValue:
     """Drop the change of address that waits."""
-    if waiting.cancel_email(actor()):
+    if email_change.cancel_email(actor()):
         flash(_("The change is cancelled. Your email stays as it is."), "success")
     return redirect(url_for(".index"), 303)
 

@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import recovery, removal
+from portal.services.accounts import recovery, removal
 from portal.services.auth import sessions
 from portal.services.core.errors import LastAdmin
 from portal.services.keys import queries as key_queries

@@ -6,8 +6,6 @@ by the jobs that send the mail. So the answer, and the time it takes, tell nothi
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,7 +15,6 @@ from portal.extensions import db, settings
 from portal.models import (
     Account,
     Action,
-    ActorKind,
     Consent,
     MailKind,
     OutboxMail,
@@ -27,20 +24,17 @@ from portal.models import (
     Status,
 )
 from portal.permissions import Role
+from portal.services.accounts.consent import clean_consent, give_consent
+from portal.services.accounts.fields import clean_language, clean_reachable, first_username
 from portal.services.auth import passwords, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import address_key
 from portal.services.core.errors import BeingSetUp, InvalidInput, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
-from portal.services.fields import CONSENT_VERSION, clean_consent, clean_language, first_username
 from portal.services.mail import outbox, tokens
 from portal.services.mail.outbox import Letter
 from portal.services.ratelimits import questions
-from portal.services.reach import clean_reachable
-from portal.services.removal import empty
-
-UNCONFIRMED_LIFE = timedelta(days=7)
 
 
 def request_sign_up(actor: Actor, email: str, language: str) -> str:
@@ -175,46 +169,6 @@ def create_first_admin(
             return sessions.start(session, actor, account, kind) if kind else None
     except IntegrityError as error:
         raise InvalidInput("emailTaken", "email") from error
-
-
-def forget_unconfirmed() -> int:
-    """Empty the accounts that nobody confirmed for a week; returns how many."""
-    oldest = clock.utcnow() - UNCONFIRMED_LIFE
-    with transaction() as session:
-        accounts = session.scalars(
-            select(Account)
-            .where(
-                Account.status == Status.INACTIVE,
-                Account.removed_at.is_(None),
-                Account.created_at < oldest,
-            )
-            .order_by(Account.id)
-            .with_for_update()
-        ).all()
-        for account in accounts:
-            empty(session, Actor.system(), account)
-    return len(accounts)
-
-
-def give_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
-    """Keep a consent with its version and time, in the caller's transaction.
-
-    Of one that an operator enters on the command line there is no version: nobody was shown
-    the sentences, and nobody agreed to them.
-    """
-    by_operator = actor.kind is ActorKind.COMMAND_LINE
-    version = None if by_operator else CONSENT_VERSION
-    account.consent = consent
-    account.consent_version = version
-    account.consent_at = clock.utcnow()
-    audit.record(
-        session,
-        actor,
-        Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN,
-        account_id=account.id,
-        consent=int(consent),
-        version=version,
-    )
 
 
 def _make(session: Session, email: str, language: str, role: Role) -> Account:

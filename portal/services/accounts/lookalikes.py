@@ -30,7 +30,7 @@ _TOGETHER = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "IDEOGRAPHIC", "
 def is_reserved(name: str) -> bool:
     """Whether a user's name reads like an office of the portal: ``Admin``, ``supp0rt``, ``the.root``.
 
-    Names are letters and digits of ASCII (:func:`portal.services.fields.clean_username`), so no
+    Names are letters and digits of ASCII (:func:`portal.services.accounts.fields.clean_username`), so no
     other script has to be folded here.
     """
     parts = re.split(r"[._-]+", name.lower())

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, Consent, MailKind, Reason, Status
+from portal.models import (
+    Account,
+    Action,
+    Consent,
+    MailKind,
+    Reason,
+    Status,
+)
 from portal.permissions import WRITE_ACCOUNT
+from portal.services.accounts.admins import hold_admins, refuse_last_admin
 from portal.services.auth import sessions
 from portal.services.auth.admission import admit
 from portal.services.auth.reauthentication import prove_password
@@ -15,7 +26,8 @@ from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox
-from portal.services.operators import hold_admins, refuse_last_admin
+
+UNCONFIRMED_LIFE = timedelta(days=7)
 
 
 def remove_account(actor: Actor, password: str) -> None:
@@ -35,7 +47,7 @@ def remove_account(actor: Actor, password: str) -> None:
 def empty(session: Session, actor: Actor, account: Account) -> None:
     """Revoke, end and empty everything of an account, in the caller's transaction.
 
-    The name that is left can't be chosen (:func:`portal.services.fields.clean_username`), so
+    The name that is left can't be chosen (:func:`portal.services.accounts.fields.clean_username`), so
     that nobody has taken it before.
     """
     revocation.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
@@ -48,3 +60,22 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     account.bio = ""
     account.updated_at = account.removed_at = now
     audit.record(session, actor, Action.ACCOUNT_REMOVED, account_id=account.id)
+
+
+def forget_unconfirmed() -> int:
+    """Empty the accounts that nobody confirmed for a week; returns how many."""
+    oldest = clock.utcnow() - UNCONFIRMED_LIFE
+    with transaction() as session:
+        accounts = session.scalars(
+            select(Account)
+            .where(
+                Account.status == Status.INACTIVE,
+                Account.removed_at.is_(None),
+                Account.created_at < oldest,
+            )
+            .order_by(Account.id)
+            .with_for_update()
+        ).all()
+        for account in accounts:
+            empty(session, Actor.system(), account)
+    return len(accounts)

@@ -1,25 +1,63 @@
-"""Whether mail from here can go to an address: letters before the @ that are not ASCII need SMTPUTF8.
-
-Only the mail server knows whether it takes them (RFC 6531). It is asked when such an address is
-given, and what it says counts for a while.
-"""
+"""What an account may be called and where it may be reached."""
 
 from __future__ import annotations
 
+import re
+import secrets
 from threading import Lock
 from time import monotonic
 
 from portal.extensions import settings
+from portal.models import LANGUAGES
+from portal.services.core import free_text
 from portal.services.core.emails import clean_email
 from portal.services.core.errors import InvalidInput
+
+_USERNAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]{1,39}")
+BIO_LENGTH = 2000
 
 KNOWN_FOR = 600.0
 """Seconds that the server's word counts."""
 UNKNOWN_FOR = 30.0
 """Seconds until a server that could not be asked is asked again."""
-
 _lock = Lock()
 _known: dict[str, tuple[bool, float]] = {}
+
+
+def clean_username(text: str) -> str:
+    """A name of 2 to 40 letters, digits, dots, underscores and hyphens; not digits alone.
+
+    It can't look like a mail address or an account's number, since both sign in too.
+    """
+    if not text.strip():
+        raise InvalidInput("usernameMissing", "username")
+    if not _USERNAME.fullmatch(text.strip()):
+        raise InvalidInput("usernameInvalid", "username")
+    return text.strip()
+
+
+def clean_language(text: str) -> str:
+    """One of the known languages; InvalidInput otherwise."""
+    if not text:
+        raise InvalidInput("languageMissing", "language")
+    if text not in LANGUAGES:
+        raise InvalidInput("unsupportedLanguage", "language")
+    return text
+
+
+def clean_bio(text: str) -> str:
+    """Free text of up to 2000 characters that can be shown; InvalidInput otherwise."""
+    if len(text) > BIO_LENGTH:
+        raise InvalidInput("bioTooLong", "bio", maximum=BIO_LENGTH)
+    if not text.strip():
+        return ""
+    free_text.check(text, "bioNotPrintable", "bio", lines=True)
+    return text
+
+
+def first_username() -> str:
+    """The name of an account whose owner has not chosen one."""
+    return f"user-{secrets.token_hex(4)}"
 
 
 def clean_reachable(text: str) -> str:

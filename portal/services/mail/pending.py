@@ -14,15 +14,10 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose, Status
-from portal.permissions import WRITE_ACCOUNT
-from portal.services.auth.admission import admit
+from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.errors import TokenInvalid
-from portal.services.core.transaction import transaction
-from portal.services.mail import outbox, tokens
-from portal.services.mail.outbox import Letter
+from portal.services.mail import tokens
 
 ENDED = "What it was for was ended before it was sent."
 
@@ -53,24 +48,6 @@ def find_email(account_id: int) -> PendingEmail | None:
     return _find_email(db.session(), account_id)
 
 
-def cancel_email(actor: Actor) -> bool:
-    """Drop the actor's own pending change of address; False when there is none."""
-    with transaction() as session:
-        account = admit(session, actor, level=WRITE_ACCOUNT)
-        return drop_email(session, actor, account.id)
-
-
-def stop_email(actor: Actor, token: str) -> None:
-    """Drop a pending change of address with the link that its old address got.
-
-    It does nothing else. Raises TokenInvalid, also when no change is pending any more.
-    """
-    with transaction() as session:
-        redeemed = tokens.redeem(session, token, Purpose.EMAIL_STOP)
-        if not drop_email(session, actor, redeemed.account_id or 0):
-            raise TokenInvalid
-
-
 def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
     """Drop the pending change of address of a locked account; False when there is none."""
     was_pending = _find_email(session, account_id) is not None
@@ -90,15 +67,6 @@ def end_everything(session: Session, actor: Actor, account_id: int) -> None:
     if account.lemail is not None:  # what strangers asked for does not know its account yet
         its += [OutboxMail.address == account.email, func.lower(OutboxMail.address) == account.lemail]
     _end_mails(session, or_(*its), *WITH_LINK)
-
-
-def prepare_asked_mail(session: Session, mail: OutboxMail) -> Letter | None:
-    """Tell the old address that another one was asked for, with the link that stops it."""
-    account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status != Status.ACTIVE or account.email != mail.address:
-        return None
-    token = tokens.mint(session, Purpose.EMAIL_STOP, account_id=account.id, address=account.email)
-    return Letter("email-asked", {"token": token, "name": account.username, **mail.params})
 
 
 def _find_email(session: Session, account_id: int) -> PendingEmail | None:

@@ -20,7 +20,8 @@ from portal.models import (
     Status,
 )
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import waiting
+from portal.services.accounts.admins import hold_admins, refuse_last_admin
+from portal.services.accounts.fields import clean_reachable
 from portal.services.auth import passwords, sessions
 from portal.services.auth.admission import admit
 from portal.services.auth.reauthentication import prove_owner, prove_password, refuse_other_password
@@ -30,11 +31,9 @@ from portal.services.core.emails import address_key
 from portal.services.core.errors import AlreadySent, TokenInvalid
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.keys import revocation
-from portal.services.mail import outbox, tokens
+from portal.services.mail import outbox, pending, tokens
 from portal.services.mail.outbox import Letter
-from portal.services.operators import hold_admins, refuse_last_admin
 from portal.services.ratelimits import questions
-from portal.services.reach import clean_reachable
 
 CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
 
@@ -80,7 +79,7 @@ def change_password_in(
     if end_others:
         sessions.end_all(session, actor, account.id, but=actor.session_id)
     else:
-        waiting.end_everything(session, actor, account.id)
+        pending.end_everything(session, actor, account.id)
 
 
 def request_reset(actor: Actor, email: str) -> None:
@@ -176,7 +175,7 @@ def unlock(actor: Actor, token: str) -> Account:
         account = lock_account(session, redeemed.account_id or 0)
         if account is None or account.status != Status.LOCKED:
             raise TokenInvalid
-        waiting.end_everything(session, actor, account.id)
+        pending.end_everything(session, actor, account.id)
         _open(session, actor, account)
     return account
 

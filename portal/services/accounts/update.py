@@ -8,12 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.models import Account, Consent
 from portal.permissions import WRITE_ACCOUNT
-from portal.services import profile, recovery
+from portal.services.accounts import consent as account_consent
+from portal.services.accounts import email_change, profile, recovery
+from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.admission import admit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
-from portal.services.reach import clean_reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def change_account(actor: Actor, changes: Changes) -> Account:
     if changes.password is not None or email is not None:
         prepared = recovery.prepare_change(actor, changes.password, current=changes.current_password)
     if email is not None:
-        profile.refuse_too_many_addresses(actor, email)
+        email_change.refuse_too_many_addresses(actor, email)
     try:
         with transaction() as session:
             account = admit(session, actor, level=WRITE_ACCOUNT, consent=changes.consent is None)
@@ -53,9 +54,9 @@ def change_account(actor: Actor, changes: Changes) -> Account:
             if prepared is not None:
                 recovery.change_password_in(session, actor, account, prepared)
             if email is not None:
-                profile.request_email_in(session, actor, account, email)
+                email_change.request_email_in(session, actor, account, email)
             if changes.consent is not None:
-                profile.set_consent_in(session, actor, account, Consent(changes.consent))
+                account_consent.set_consent_in(session, actor, account, Consent(changes.consent))
     except IntegrityError as error:
         raise InvalidInput("usernameTaken", "username") from error
     return account

@@ -1,0 +1,77 @@
+"""Consent: given, changed and withdrawn."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.models import (
+    Account,
+    Action,
+    ActorKind,
+    Consent,
+    Reason,
+)
+from portal.permissions import WRITE_ACCOUNT
+from portal.services.auth.admission import admit
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
+from portal.services.core.transaction import transaction
+from portal.services.keys import revocation
+
+CONSENT_VERSION = "2026-11"
+"""The version of the sentences that an owner agrees to; kept with each consent."""
+
+
+def set_consent(actor: Actor, consent: int) -> Account:
+    """Give, change or withdraw consent. Withdrawn, all keys are revoked, for good.
+
+    Raises InvalidInput for a number that means nothing.
+    """
+    if consent not in tuple(Consent):
+        raise InvalidInput("consentRequired", "consent")
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
+        set_consent_in(session, actor, account, Consent(consent))
+    return account
+
+
+def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
+    """Give, change or withdraw the consent of a locked account in the caller's transaction."""
+    if consent != Consent.NONE:
+        if consent != account.consent or account.consent_version is None:
+            give_consent(session, actor, account, consent)
+    elif account.consent != Consent.NONE:
+        revocation.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
+        account.consent = Consent.NONE
+        audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
+    account.updated_at = clock.utcnow()
+
+
+def clean_consent(value: int) -> Consent:
+    """A consent that lets an account live; InvalidInput for none."""
+    if value not in (Consent.PROCESSING, Consent.OPEN_DATA):
+        raise InvalidInput("consentRequired", "consent")
+    return Consent(value)
+
+
+def give_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
+    """Keep a consent with its version and time, in the caller's transaction.
+
+    Of one that an operator enters on the command line there is no version: nobody was shown
+    the sentences, and nobody agreed to them.
+    """
+    by_operator = actor.kind is ActorKind.COMMAND_LINE
+    version = None if by_operator else CONSENT_VERSION
+    account.consent = consent
+    account.consent_version = version
+    account.consent_at = clock.utcnow()
+    audit.record(
+        session,
+        actor,
+        Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN,
+        account_id=account.id,
+        consent=int(consent),
+        version=version,
+    )

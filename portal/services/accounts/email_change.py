@@ -1,0 +1,129 @@
+"""A new email of an account: asked for, stopped, and proven."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.models import Account, Action, MailKind, OutboxMail, Purpose, Status
+from portal.permissions import WRITE_ACCOUNT
+from portal.services.accounts.fields import clean_reachable
+from portal.services.auth import reauthentication
+from portal.services.auth.admission import admit
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.emails import address_key
+from portal.services.core.errors import TokenInvalid
+from portal.services.core.transaction import lock_account, transaction
+from portal.services.mail import outbox, pending, tokens
+from portal.services.mail.outbox import Letter
+from portal.services.mail.pending import drop_email
+from portal.services.ratelimits import questions
+
+
+def cancel_email(actor: Actor) -> bool:
+    """Drop the actor's own pending change of address; False when there is none."""
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        return drop_email(session, actor, account.id)
+
+
+def stop_email(actor: Actor, token: str) -> None:
+    """Drop a pending change of address with the link that its old address got.
+
+    It does nothing else. Raises TokenInvalid, also when no change is pending any more.
+    """
+    with transaction() as session:
+        redeemed = tokens.redeem(session, token, Purpose.EMAIL_STOP)
+        if not drop_email(session, actor, redeemed.account_id or 0):
+            raise TokenInvalid
+
+
+def prepare_asked_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Tell the old address that another one was asked for, with the link that stops it."""
+    account = outbox.hold(session, mail, mail.account_id)
+    if account is None or account.status != Status.ACTIVE or account.email != mail.address:
+        return None
+    token = tokens.mint(session, Purpose.EMAIL_STOP, account_id=account.id, address=account.email)
+    return Letter("email-asked", {"token": token, "name": account.username, **mail.params})
+
+
+def request_email_change(actor: Actor, email: str, *, current: str | None) -> str:
+    """Write down a new address; it counts once the mail that goes there is answered.
+
+    The old address is told, and can stop it. Raises InvalidInput, also without the current
+    password where there is one, and Slowed.
+    """
+    email = clean_reachable(email)
+    known_hash = reauthentication.prove_owner(actor, current)
+    refuse_too_many_addresses(actor, email)
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        reauthentication.refuse_other_password(account, known_hash)
+        request_email_in(session, actor, account, email)
+    return email
+
+
+def refuse_too_many_addresses(actor: Actor, email: str) -> None:
+    """Raise Slowed when an account asks for too many changes of address.
+
+    To be asked when the owner has proven to be it, so that nobody else uses the tries up.
+    """
+    questions.require(questions.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
+
+
+def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:
+    """Write down a new, clean address for a locked account in the caller's transaction.
+
+    It takes the place of one that waits. The old address is written to first.
+    """
+    pending.drop_email(session, actor, account.id)
+    outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.address)
+    outbox.enqueue(
+        session,
+        MailKind.EMAIL_CONFIRM,
+        account_id=account.id,
+        address=email,
+        language=account.language,
+    )
+    audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
+
+
+def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
+    """Make the link that proves a new address.
+
+    None when somebody else has it already, or when the account was shut meanwhile. The change
+    waits on all the same where it is taken, so that the profile tells nobody who has an account.
+    """
+    account = outbox.hold(session, mail, mail.account_id)
+    if account is None or account.status != Status.ACTIVE:
+        return None
+    tokens.void(session, account.id, Purpose.EMAIL)
+    token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
+    taken = session.scalars(
+        select(Account.id).where(Account.lemail == address_key(mail.address))
+    ).one_or_none()
+    if taken not in (None, account.id):
+        return None
+    return Letter("email-confirm", {"token": token, "name": account.username})
+
+
+def confirm_email(actor: Actor, token: str) -> Account:
+    """Make the proven address the account's; the old one is told. Raises TokenInvalid."""
+    try:
+        with transaction() as session:
+            redeemed = tokens.redeem(session, token, Purpose.EMAIL)
+            account = lock_account(session, redeemed.account_id or 0)
+            if account is None or account.status != Status.ACTIVE or not redeemed.address:
+                raise TokenInvalid
+            outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
+            account.email = redeemed.address
+            account.lemail = address_key(redeemed.address)
+            account.updated_at = clock.utcnow()
+            pending.end_everything(session, actor, account.id)
+            audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
+    except IntegrityError as error:
+        raise TokenInvalid from error
+    return account
