@@ -20,12 +20,12 @@ from portal.http.credentials import KeyHeaders
 from portal.models import ActorKind
 from portal.private_files import keep_private
 from portal.redaction import redactor_of
+from portal.services.abuse.github_signatures import SigningKeys
 from portal.services.auth.session_life import OWNER_LIFE
 from portal.services.calls.limits import CallLimits
 from portal.services.core import trouble
 from portal.services.core.actor import Actor
 from portal.services.doorkeeper import Doorkeeper
-from portal.services.github_signatures import SigningKeys
 from portal.services.keys import quotas, rotation
 from portal.services.usage import moments
 from portal.services.usage.collector import UsageCollector

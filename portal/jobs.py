@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, excess, retention
+from portal.services import cleaning, retention
+from portal.services.abuse import excess
 from portal.services.accounts import email_change, recovery, removal, signup
 from portal.services.core import sent_forms, trouble
 from portal.services.keys import rotation

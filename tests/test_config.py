@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 from config import RawSettings, Settings, load_settings, unknown_names
 from config_addresses import in_url
 from config_values import ConfigurationError, keep_secret, random_text
+from portal.services.abuse.github_signatures import SigningKeys
 from portal.services.calls.library_store import LibraryStore
-from portal.services.github_signatures import SigningKeys
 from portal.transports import make_transport
 from tests.conftest import MakeApp
 from tests.support.settings import PEPPERS, SECRET_KEY, settings_for

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, RootModel
 
 from portal.api.schemas import Request
-from portal.services.leaks import MOST_SECRETS
+from portal.services.abuse.leaks import MOST_SECRETS
 
 
 class LeakReport(Request):

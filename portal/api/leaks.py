@@ -21,10 +21,10 @@ from portal.api.leak_schemas import GithubReport, GithubVerdict, GithubVerdicts
 from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
-from portal.services import leaks
+from portal.services.abuse import leaks
+from portal.services.abuse.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
+from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
 from portal.services.core.errors import InvalidInput, NotFound
-from portal.services.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
-from portal.services.leaks import MOST_SECRETS, Leak, Reporter
 from portal.services.ratelimits import questions
 
 IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"

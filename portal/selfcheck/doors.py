@@ -24,7 +24,7 @@ from portal.selfcheck.stage import (
     code,
     hold,
 )
-from portal.services.excess import climb, ladder
+from portal.services.abuse.excess import climb, ladder
 from portal.services.keys import revocation, secrets
 from portal.services.keys.conditions import Conditions
 

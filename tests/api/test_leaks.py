@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.keys.secrets import make_secret
-from portal.services.leaks import MOST_SECRETS
 from portal.services.ratelimits import questions
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey

@@ -20,7 +20,10 @@ from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
-from portal.services import excess, keys, leaks, operators, retention
+from portal.services import keys, operators, retention
+from portal.services.abuse import excess, leaks
+from portal.services.abuse.excess import Ladder
+from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import (
     consent,
     email_change,
@@ -37,9 +40,7 @@ from portal.services.calls.rates import Rates
 from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
-from portal.services.excess import Ladder
 from portal.services.keys import creation, revocation, rotation
-from portal.services.leaks import Leak, Reporter
 from portal.services.mail import outbox, tokens
 from portal.services.usage import moments
 from tests.conftest import MakeApp, MakeKey

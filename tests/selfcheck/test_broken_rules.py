@@ -15,7 +15,8 @@ from portal.http import gate
 from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
-from portal.services import doorkeeper, excess, keys, leaks, operators, verification
+from portal.services import doorkeeper, keys, operators, verification
+from portal.services.abuse import excess, leaks
 from portal.services.auth import admission, sessions
 from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits

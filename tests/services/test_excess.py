@@ -14,12 +14,12 @@ from portal import clock as time
 from portal import jobs
 from portal.models import Action, ApiKey, Reason, Step
 from portal.permissions import Role
-from portal.services import excess
+from portal.services.abuse import excess
+from portal.services.abuse.excess import Ladder
 from portal.services.calls.rates import Rates
 from portal.services.core import audit
 from portal.services.core.ids import uuid7
 from portal.services.core.transaction import transaction
-from portal.services.excess import Ladder
 from portal.services.keys import queries as key_queries
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from portal.services import github_signatures
-from portal.services.github_signatures import LARGEST, KeysUnavailable, SigningKeys, is_signed
+from portal.services.abuse import github_signatures
+from portal.services.abuse.github_signatures import LARGEST, KeysUnavailable, SigningKeys, is_signed
 from tests.support.clock import Clock
 from tests.support.github import KeyServer, Signer, key_server, listing
 

@@ -9,14 +9,14 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import leaks
+from portal.services.abuse import leaks
+from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.keys import queries as key_queries
 from portal.services.keys import secrets
 from portal.services.keys.revocation import MOST_NAMED
-from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, Person
 from tests.support.clock import Clock

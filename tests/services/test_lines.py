@@ -10,13 +10,13 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
-from portal.services import leaks
+from portal.services.abuse import leaks
+from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import NotAdmitted, NotFound
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
 from tests.support.clock import Clock

@@ -18,13 +18,14 @@ from flask import Flask
 
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import leaks, operators
+from portal.services import operators
+from portal.services.abuse import leaks
+from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import consent, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import Form
 from portal.services.keys import creation, rotation
-from portal.services.leaks import Leak, Reporter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
 from tests.support.databases import ROOT, Database

@@ -11,7 +11,8 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, Reason
-from portal.services import leaks, operators
+from portal.services import operators
+from portal.services.abuse import leaks
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitted

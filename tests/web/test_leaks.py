@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 
 from portal.models import Action
+from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.core import audit
 from portal.services.keys.secrets import make_secret
-from portal.services.leaks import MOST_SECRETS
 from tests.conftest import MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey

@@ -6,9 +6,9 @@ import pytest
 
 from portal import clock as time
 from portal.permissions import Role
-from portal.services import excess
+from portal.services.abuse import excess
+from portal.services.abuse.excess import Ladder
 from portal.services.calls.rates import Rates
-from portal.services.excess import Ladder
 
 PAGE = "/account/usage-limits"
 

@@ -1,7 +1,7 @@
 """PyJWT without ``cryptography``, which it would load with itself.
 
 Our tokens are HMACs, which need none of it. It would cost each worker 12 MB, and only the
-receiver of GitHub's reports has a use for it: :mod:`portal.services.github_signatures`.
+receiver of GitHub's reports has a use for it: :mod:`portal.services.abuse.github_signatures`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import excess, listings, looks, operators
+from portal.services import listings, looks, operators
+from portal.services.abuse import excess
 from portal.services.accounts import admins
 from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound

@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, render_template
 
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
-from portal.services import leaks
+from portal.services.abuse import leaks
 from portal.services.calls.rates import rates_by_role
 from portal.services.keys import secrets
 from portal.services.ratelimits import questions

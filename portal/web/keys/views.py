@@ -16,7 +16,7 @@ from portal.extensions import settings
 from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
-from portal.services import excess
+from portal.services.abuse import excess
 from portal.services.calls import rates
 from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, revocation, rotation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from wtforms import StringField, TextAreaField
 
-from portal.services.leaks import LONGEST_PLACE
+from portal.services.abuse.leaks import LONGEST_PLACE
 from portal.web.forms import Form, Given
 
 PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}

@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.services import leaks
+from portal.services.abuse import leaks
+from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
 from portal.services.core.errors import InvalidInput
-from portal.services.leaks import MOST_SECRETS, Leak, Reporter
 from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import visitor

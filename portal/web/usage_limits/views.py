@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal import clock
 from portal.extensions import settings
-from portal.services import excess
+from portal.services.abuse import excess
 from portal.web.identity import me, require
 
 LOOKING_BACK = timedelta(days=30)
