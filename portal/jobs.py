@@ -19,13 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services import cleaning, retention
 from portal.services.abuse import excess
 from portal.services.accounts import email_change, recovery, removal, signup
 from portal.services.core import sent_forms, trouble
 from portal.services.keys import rotation
 from portal.services.mail import outbox
 from portal.services.mail.outbox import Claim, Prepare
+from portal.services.system import job_leases, retention
 from portal.services.usage import moments, rollup
 from portal.transports import DeliveryFailed, DeliveryRefused, Transport
 
@@ -210,9 +210,9 @@ class Courier:
 
 def clean_if_due() -> None:
     """Clean once an hour, in whichever process comes first."""
-    if not cleaning.take_lease(CLEANING, CLEANING_EVERY):
+    if not job_leases.take_lease(CLEANING, CLEANING_EVERY):
         return
-    gone = cleaning.clean()
+    gone = retention.clean()
     gone["accounts"] = removal.forget_unconfirmed()
     gone["acts"] = retention.end_old_acts(settings.audit_days)
     gone |= rollup.fold()
@@ -221,19 +221,19 @@ def clean_if_due() -> None:
 
 def retire_if_due() -> None:
     """Mark the keys whose overlap is over, every few minutes, in whichever process comes first."""
-    if cleaning.take_lease(RETIRING, RETIRING_EVERY):
+    if job_leases.take_lease(RETIRING, RETIRING_EVERY):
         log.info("jobs.retired", keys=rotation.retire_due())
 
 
 def forget_forms_if_due() -> None:
     """Forget the forms that were sent, once a minute, in whichever process comes first."""
-    if cleaning.take_lease(FORMS, FORMS_EVERY):
+    if job_leases.take_lease(FORMS, FORMS_EVERY):
         sent_forms.forget()
 
 
 def watch_excess_if_due() -> None:
     """Look for excessive use once a minute, in whichever process comes first."""
-    if not cleaning.take_lease(EXCESS, EXCESS_EVERY):
+    if not job_leases.take_lease(EXCESS, EXCESS_EVERY):
         return
     taken = {step.value: number for step, number in excess.look(excess.ladder(settings)).items() if number}
     if taken:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from portal.models.guards import write_guards
-from portal.services.guards import read_guards
+from portal.services.system.guard_check import read_guards
 from tests.support.databases import KINDS, Databases
 
 

@@ -18,10 +18,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from portal import jobs
 from portal.models import MailKind
-from portal.services import cleaning
 from portal.services.accounts import recovery, signup
 from portal.services.core.actor import Actor
 from portal.services.mail import outbox
+from portal.services.system import retention
 from portal.transports import DeliveryFailed, FileTransport, SmtpTransport
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -332,7 +332,7 @@ def test_a_database_that_is_not_there_is_told_and_waited_for(database: Database,
 
 def test_cleaning_is_done_once_an_hour(app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
-    monkeypatch.setattr(cleaning, "clean", lambda: done.append(1) or {})
+    monkeypatch.setattr(retention, "clean", lambda: done.append(1) or {})
 
     def look(_worker: int) -> None:
         with app.app_context():

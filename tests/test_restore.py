@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from portal.models.guards import plain
-from portal.services import guards
+from portal.services.system import guard_check
 from tests.support.databases import KINDS, ROOT, Database, Databases, upgrade
 from tests.support.postgres import programs
 from tests.test_migrations import REVISIONS, fill
@@ -74,7 +74,7 @@ def state(database: Database) -> dict[str, Any]:
     """All that is not a row: columns, constraints, triggers with what they do, indexes and defaults."""
     with database.connect() as connection:
         look = sa.inspect(connection)
-        return {name: plain(told) for name, told in guards.read_guards(connection).items()} | {
+        return {name: plain(told) for name, told in guard_check.read_guards(connection).items()} | {
             f"more of {table}": (
                 sorted(str(each) for each in look.get_indexes(table)),
                 {each["name"]: str(each["default"]) for each in look.get_columns(table)},
@@ -102,7 +102,7 @@ def test_a_restore_brings_back_the_older_state_and_the_way_up_is_open(
 
     upgrade(empty.url, tmp_path)
     with empty.connect() as connection:
-        assert guards.differences(connection) == []
+        assert guard_check.differences(connection) == []
 
 
 @pytest.mark.parametrize("older", REVISIONS[:-1])

@@ -20,7 +20,7 @@ from portal.cli.speech import PlainCommand, database_says, plain_errors
 from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch
-from portal.services import proofs
+from portal.services.system import selfcheck_results
 from portal.version import running_version
 
 WIDTH = max(map(len, PROMISES))
@@ -77,7 +77,7 @@ def _sum_up(results: list[Result], seconds: float, as_json: bool) -> None:
 
 def _keep(results: list[Result]) -> None:
     try:
-        proofs.note_run({result.promise.id: result.held for result in results}, running_version())
+        selfcheck_results.note_run({result.promise.id: result.held for result in results}, running_version())
     except DBAPIError as error:
         raise click.ClickException(
             f"How it went could not be kept. {database_says(error)} Is 'flask db upgrade' done?"

@@ -10,7 +10,7 @@ from config_values import ConfigurationError
 from portal.extensions import db
 from portal.services.core.trouble import Readiness, readiness_of
 from portal.services.keys import peppers
-from portal.services.readiness import unsafe_settings
+from portal.services.system.readiness import unsafe_settings
 
 TAKES_NO_WRITES = (
     "The database takes no writes: it is a standby, or read-only. Let PORTAL_DATABASE_URL name the primary."

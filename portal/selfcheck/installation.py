@@ -8,10 +8,10 @@ from flask import Flask
 
 from portal.extensions import db
 from portal.selfcheck.stage import hold
-from portal.services.broken_rules import broken_rules
-from portal.services.guards import differences
 from portal.services.keys.peppers import WrongPepper, require_ring
-from portal.services.readiness import heads, revisions, unsafe_settings
+from portal.services.system.broken_rules import broken_rules
+from portal.services.system.guard_check import differences
+from portal.services.system.readiness import heads, revisions, unsafe_settings
 
 MOST_NAMED = 5
 

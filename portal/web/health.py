@@ -19,9 +19,9 @@ from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services.core.outcomes import Outcome
 from portal.services.core.trouble import Readiness
 from portal.services.doorkeeper import Doorkeeper
-from portal.services.figures import read_figures
 from portal.services.ratelimits import questions
-from portal.services.readiness import readiness
+from portal.services.system.readiness import readiness
+from portal.services.system.statistics import read_figures
 
 SECURITY_TXT = "/.well-known/security.txt"
 SECURITY_TXT_LIFE = timedelta(days=180)

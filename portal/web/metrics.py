@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from portal.services.figures import Figures
+from portal.services.system.statistics import Figures
 from portal.version import running_version
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

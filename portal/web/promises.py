@@ -6,9 +6,9 @@ from flask import Blueprint, render_template
 
 from portal.extensions import settings
 from portal.promises import CHAPTERS, PROMISES
-from portal.services import proofs
 from portal.services.core.trouble import Readiness
-from portal.services.readiness import readiness
+from portal.services.system import selfcheck_results
+from portal.services.system.readiness import readiness
 from portal.version import running_version
 
 blueprint = Blueprint("promises", __name__)
@@ -17,10 +17,12 @@ blueprint = Blueprint("promises", __name__)
 @blueprint.get("/promises")
 def index() -> str:
     """Show the promises; anybody may read them."""
-    found = {name: proof for name, proof in proofs.list_proofs().items() if name in PROMISES}
+    found = {name: proof for name, proof in selfcheck_results.list_proofs().items() if name in PROMISES}
     is_ready = readiness(settings.peppers) is Readiness.READY
     current = {
-        name for name, proof in found.items() if is_ready and proofs.is_of_now(proof, running_version())
+        name
+        for name, proof in found.items()
+        if is_ready and selfcheck_results.is_of_now(proof, running_version())
     }
     broken = sum(not proof.held for proof in found.values())
     held = sum(found[name].held for name in current)

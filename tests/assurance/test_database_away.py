@@ -16,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from portal.extensions import db
-from portal.services import readiness
 from portal.services.auth import logins
 from portal.services.core import ids, trouble
 from portal.services.keys import secrets
+from portal.services.system import readiness
 from tests.conftest import MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey

@@ -20,7 +20,7 @@ from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
-from portal.services import keys, operators, retention
+from portal.services import keys, operators
 from portal.services.abuse import excess, leaks
 from portal.services.abuse.excess import Ladder
 from portal.services.abuse.leaks import Leak, Reporter
@@ -42,6 +42,7 @@ from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, revocation, rotation
 from portal.services.mail import outbox, tokens
+from portal.services.system import retention
 from portal.services.usage import moments
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, make_person

@@ -16,8 +16,9 @@ from portal.selfcheck import installation
 from portal.selfcheck import scratch as scratches
 from portal.selfcheck.run import CHECKS
 from portal.selfcheck.scratch import NAME
-from portal.services import keys, proofs
+from portal.services import keys
 from portal.services.keys import revocation
+from portal.services.system import selfcheck_results
 from portal.version import running_version
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -35,7 +36,10 @@ def run(app: Flask, *words: str) -> Result:
 def state(app: Flask) -> dict[str, tuple[bool, bool]]:
     """Of each promise that was run here: whether it held, and whether it ever did."""
     with app.app_context():
-        return {name: (each.held, each.proved_at is not None) for name, each in proofs.list_proofs().items()}
+        return {
+            name: (each.held, each.proved_at is not None)
+            for name, each in selfcheck_results.list_proofs().items()
+        }
 
 
 @pytest.mark.parametrize("promise", PROMISES.values(), ids=list(PROMISES))
@@ -82,8 +86,8 @@ def schemas(database: Database) -> list[str]:
 
 def test_what_no_longer_holds_keeps_the_time_when_it_did(app: Flask, client: PageChecker) -> None:
     with app.app_context():
-        proofs.note_run({"expiry": True, "race": True}, running_version())
-        proofs.note_run({"expiry": False}, running_version())
+        selfcheck_results.note_run({"expiry": True, "race": True}, running_version())
+        selfcheck_results.note_run({"expiry": False}, running_version())
 
     assert state(app) == {"expiry": (False, True), "race": (True, True)}
     page = client.get("/promises").text
@@ -97,7 +101,7 @@ def test_a_proof_of_another_version_or_other_tables_is_out_of_date(
     app: Flask, client: PageChecker, database: Database, change: str
 ) -> None:
     with app.app_context():
-        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+        selfcheck_results.note_run(dict.fromkeys(PROMISES, True), running_version())
     assert "Every promise held" in client.get("/promises").text
 
     database.execute(f"UPDATE promise_proofs SET {change} WHERE promise = 'expiry'")
@@ -109,7 +113,7 @@ def test_a_proof_of_another_version_or_other_tables_is_out_of_date(
 
 def test_a_proof_of_last_week_is_out_of_date(app: Flask, client: PageChecker, clock: Clock) -> None:
     with app.app_context():
-        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+        selfcheck_results.note_run(dict.fromkeys(PROMISES, True), running_version())
     clock.forward(days=6, hours=23)
     assert "Every promise held" in client.get("/promises").text
 
@@ -121,7 +125,7 @@ def test_a_proof_of_last_week_is_out_of_date(app: Flask, client: PageChecker, cl
 def test_no_proof_counts_where_a_guard_is_gone(make_app: MakeApp, database: Database) -> None:
     app = make_app()
     with app.app_context():
-        proofs.note_run(dict.fromkeys(PROMISES, True), running_version())
+        selfcheck_results.note_run(dict.fromkeys(PROMISES, True), running_version())
     database.execute(
         f"DROP TRIGGER api_keys_revoked{' ON api_keys' if database.kind == 'postgresql' else ''}"
     )

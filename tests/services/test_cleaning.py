@@ -6,12 +6,12 @@ from datetime import timedelta
 from flask import Flask
 
 from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
-from portal.services import cleaning
 from portal.services.accounts import recovery, removal, sign_in, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import outbox, tokens
+from portal.services.system import job_leases, retention
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -21,7 +21,7 @@ from tests.support.outbox import enqueue
 
 def clean(app: Flask) -> dict[str, int]:
     with app.app_context():
-        return cleaning.clean()
+        return retention.clean()
 
 
 def count(database: Database, table: str) -> int:
@@ -31,7 +31,7 @@ def count(database: Database, table: str) -> int:
 def test_a_lease_is_given_to_one_only(app: Flask) -> None:
     def take(_worker: int) -> bool:
         with app.app_context():
-            return cleaning.take_lease("trial", timedelta(hours=1))
+            return job_leases.take_lease("trial", timedelta(hours=1))
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(take, range(12))) == [False] * 11 + [True]
@@ -40,7 +40,7 @@ def test_a_lease_is_given_to_one_only(app: Flask) -> None:
 def test_a_lease_that_is_over_is_given_to_one_only(app: Flask, clock: Clock) -> None:
     def take(_worker: int) -> bool:
         with app.app_context():
-            return cleaning.take_lease("trial", timedelta(hours=1))
+            return job_leases.take_lease("trial", timedelta(hours=1))
 
     assert take(0)
     clock.forward(minutes=61)
@@ -191,6 +191,6 @@ def test_accounts_that_nobody_confirmed_are_emptied_after_a_week(
     clock.forward(days=2)
     with app.app_context():
         assert removal.forget_unconfirmed() == 1
-        cleaning.clean()
+        retention.clean()
 
     assert "late@example.org" not in database.dump()

@@ -10,11 +10,12 @@ from sqlalchemy import event
 
 from portal.extensions import db
 from portal.models.guards import expected_guards
-from portal.services import keys, operators, readiness
-from portal.services.broken_rules import broken_rules
+from portal.services import keys, operators
 from portal.services.core.actor import Actor
-from portal.services.guards import differences
 from portal.services.keys import revocation, rotation
+from portal.services.system import readiness
+from portal.services.system.broken_rules import broken_rules
+from portal.services.system.guard_check import differences
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -284,7 +285,7 @@ def test_too_many_rows_are_left_to_the_self_check(
     furnished: None, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A probe is answered in its time."""
-    from portal.services import broken_rules as rules
+    from portal.services.system import broken_rules as rules
 
     many = ", ".join(f"api_keys k{number}" for number in range(8))
     forever = f"FROM api_keys k, {many} WHERE k.level + k1.level + k7.level < 0"

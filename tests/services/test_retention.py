@@ -14,13 +14,14 @@ from config import load_settings
 from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
-from portal.models import Action, ActorKind, AuditEvent, Status
-from portal.services import cleaning, operators, retention
+from portal.models import Action, ActorKind, AuditEvent, JobLease, Status
+from portal.services import operators
 from portal.services.accounts import recovery
-from portal.services.broken_rules import broken_rules
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.system import retention
+from portal.services.system.broken_rules import broken_rules
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -95,7 +96,7 @@ def test_the_jobs_do_it_in_portions(make_app: MakeApp, old: Flask, monkeypatch: 
 
     for left in (10, 0):
         with app.app_context(), transaction() as session:
-            session.execute(db.delete(cleaning.JobLease))
+            session.execute(db.delete(JobLease))
         with app.app_context():
             jobs.clean_if_due()
         remaining = [act for act in kept(app) if act.at < clock.utcnow() - timedelta(days=400)]

@@ -14,7 +14,7 @@ from portal.permissions import Role
 from portal.services import looks, operators
 from portal.services.core.actor import Actor
 from portal.services.ratelimits import questions
-from portal.services.readiness import heads
+from portal.services.system.readiness import heads
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_person
 from tests.support.client import PageChecker

@@ -22,13 +22,13 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import clock
 from portal.extensions import db
-from portal.services.broken_rules import broken_rules, is_too_slow, within
 from portal.services.core.trouble import Readiness, lately, note
-from portal.services.guards import differences
 from portal.services.keys.peppers import Ring, WrongPepper, require_ring
+from portal.services.system.broken_rules import broken_rules, is_too_slow, within
+from portal.services.system.guard_check import differences
 from portal.services.usage import moments
 
-VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
+VERSIONS = Path(__file__).parents[3] / "migrations" / "versions"
 WRITTEN_EVERY = 10.0
 GUARDS_EVERY = 60.0
 ROWS_EVERY = 600.0

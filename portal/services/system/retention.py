@@ -1,23 +1,36 @@
-"""What is no longer needed goes away; and who does a job that must not be done twice."""
+"""What is no longer needed goes away: ended sessions, used links, sent mails, and, where set, old acts.
+
+The audit log is append-only: the database lets go only of its oldest acts, of those over 400
+days old, and only where a line of it says that they end. An operator sets for how long they
+stay (``PORTAL_AUDIT_DAYS``); see docs/decisions/0018-retention.md.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import takewhile
 
 from sqlalchemy import CursorResult, Delete, Update, delete, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from portal import clock
 from portal.models import (
     Account,
+    Action,
+    AuditEvent,
     ExcessStep,
-    JobLease,
     MailToken,
     OutboxMail,
     SignedSession,
 )
+from portal.services.core import audit
+from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.ratelimits import counters
+
+AT_ONCE = 5_000
+"""Acts that end in one transaction, so that nobody waits long for it."""
+IN_A_ROUND = 20
+"""Transactions in one round of the jobs."""
 
 KEPT = timedelta(days=30)
 """How long an ended session and a sent mail's row can still be looked at."""
@@ -25,25 +38,43 @@ STEPS_KEPT = timedelta(days=400)
 """How long the steps of excess are kept; the record keeps them for ever."""
 
 
-def take_lease(name: str, length: timedelta) -> bool:
-    """Take a job for so long; False when somebody has it, in this process or another."""
-    try:
-        with transaction() as session:
-            now = clock.utcnow()
-            taken = session.execute(
-                update(JobLease)
-                .where(JobLease.name == name, JobLease.leased_until <= now)
-                .values(leased_until=now + length)
-            )
-            assert isinstance(taken, CursorResult)
-            if taken.rowcount == 1:
-                return True
-            if session.get(JobLease, name) is not None:
-                return False
-            session.add(JobLease(name=name, leased_until=now + length))
-    except IntegrityError:
-        return False
-    return True
+def end_old_acts(days: int) -> int:
+    """End the acts that are older than so many days, a bounded number; return how many.
+
+    0 keeps them all. What is left comes in the next round.
+    """
+    ended = 0
+    for _round in range(IN_A_ROUND if days else 0):
+        now_ended = _end_some(days)
+        ended += now_ended
+        if now_ended < AT_ONCE:
+            break
+    return ended
+
+
+def _end_some(days: int) -> int:
+    """End the oldest acts, up to the first that stays: no gap is left in what is kept."""
+    limit = clock.utcnow() - timedelta(days=days)
+    with transaction() as session:
+        oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(AT_ONCE)
+        over = list(takewhile(lambda act: act.at < limit, session.execute(oldest)))
+        if not over:
+            return 0
+        before = over[-1].id + 1
+        audit.record(
+            session,
+            Actor.system(),
+            Action.RECORD_ENDED,
+            ended=len(over),
+            before=before,
+            until=clock.iso(over[-1].at),
+            days=days,
+        )
+        session.flush()
+        session.execute(
+            delete(AuditEvent).where(AuditEvent.id < before).execution_options(synchronize_session=False)
+        )
+    return len(over)
 
 
 def clean() -> dict[str, int]:

@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import PromiseProof
 from portal.services.core.transaction import transaction
-from portal.services.readiness import heads
+from portal.services.system.readiness import heads
 
 LASTS = timedelta(days=7)
 

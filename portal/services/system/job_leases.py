@@ -1,0 +1,35 @@
+"""Who does a job that must not be done twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import CursorResult, update
+from sqlalchemy.exc import IntegrityError
+
+from portal import clock
+from portal.models import (
+    JobLease,
+)
+from portal.services.core.transaction import transaction
+
+
+def take_lease(name: str, length: timedelta) -> bool:
+    """Take a job for so long; False when somebody has it, in this process or another."""
+    try:
+        with transaction() as session:
+            now = clock.utcnow()
+            taken = session.execute(
+                update(JobLease)
+                .where(JobLease.name == name, JobLease.leased_until <= now)
+                .values(leased_until=now + length)
+            )
+            assert isinstance(taken, CursorResult)
+            if taken.rowcount == 1:
+                return True
+            if session.get(JobLease, name) is not None:
+                return False
+            session.add(JobLease(name=name, leased_until=now + length))
+    except IntegrityError:
+        return False
+    return True
