@@ -25,11 +25,11 @@ from portal.services.auth.session_life import OWNER_LIFE
 from portal.services.calls.limits import CallLimits
 from portal.services.core import trouble
 from portal.services.core.actor import Actor
-from portal.services.doorkeeper import Doorkeeper
 from portal.services.keys import quotas, rotation
 from portal.services.usage import moments
 from portal.services.usage.collector import UsageCollector
-from portal.services.verification import Verifier
+from portal.services.verify.doorkeeper import Doorkeeper
+from portal.services.verify.verifier import Verifier
 from portal.web import once
 
 ROOT = Path(__file__).parent.parent

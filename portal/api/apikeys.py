@@ -32,7 +32,7 @@ from portal.services.keys import queries as key_queries
 from portal.services.keys.issuing import Wanted, check_wanted
 from portal.services.keys.queries import KeyStatus
 from portal.services.ratelimits import questions
-from portal.services.verification import CANONICAL_UUID
+from portal.services.verify.verifier import CANONICAL_UUID
 
 PAGE_SIZE, LARGEST_PAGE = 50, 100
 OVERLAP_SECONDS = {overlap.total_seconds() for overlap in rotation.OVERLAPS}

@@ -28,9 +28,9 @@ from portal.services.auth import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.core.outcomes import Outcome
-from portal.services.doorkeeper import STRANGER, Admission, Doorkeeper
-from portal.services.key_facts import KeyFacts
 from portal.services.ratelimits import questions
+from portal.services.verify.doorkeeper import STRANGER, Admission, Doorkeeper
+from portal.services.verify.key_record import KeyFacts
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""

@@ -22,8 +22,8 @@ from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.core.errors import InvalidInput
-from portal.services.key_facts import KeyFacts
 from portal.services.keys.audiences import check_audience
+from portal.services.verify.key_record import KeyFacts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

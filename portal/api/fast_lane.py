@@ -25,7 +25,7 @@ from portal.permissions import READ_OTHERS
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from portal.services.doorkeeper import Admission, Doorkeeper
+    from portal.services.verify.doorkeeper import Admission, Doorkeeper
 
 AUTHORIZE = "/api/authorize"
 HOPS_ONLY = frozenset({"CONNECT", "TRACE"})

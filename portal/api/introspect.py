@@ -23,8 +23,8 @@ from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
 from portal.services import operators
 from portal.services.core.errors import InvalidInput, NotFound
-from portal.services.doorkeeper import Admission, Credentials, Doorkeeper
 from portal.services.keys import revocation
+from portal.services.verify.doorkeeper import Admission, Credentials, Doorkeeper
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

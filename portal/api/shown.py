@@ -7,7 +7,7 @@ from flask import current_app, request
 from portal.api.answers import FORM
 from portal.api.errors import is_of_oauth
 from portal.http.credentials import KeyHeaders, are_same
-from portal.services.doorkeeper import Credentials
+from portal.services.verify.doorkeeper import Credentials
 
 LONGEST_CLIENT_FORM = 4096
 """Bytes of a form that is read before anybody is let in; a client, its secret and a token need fewer."""

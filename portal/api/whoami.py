@@ -14,7 +14,7 @@ from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.http.headers import JSON_TYPE
 from portal.services.accounts import profile
-from portal.services.key_facts import KeyFacts
+from portal.services.verify.key_record import KeyFacts
 
 
 def show_account() -> ResponseReturnValue:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from portal.http.basic import CHALLENGE, read_basic
-from portal.services.doorkeeper import Credentials
 from portal.services.keys.secrets import is_well_formed
+from portal.services.verify.doorkeeper import Credentials
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

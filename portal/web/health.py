@@ -18,10 +18,10 @@ from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.services.core.outcomes import Outcome
 from portal.services.core.trouble import Readiness
-from portal.services.doorkeeper import Doorkeeper
 from portal.services.ratelimits import questions
 from portal.services.system.readiness import readiness
 from portal.services.system.statistics import read_figures
+from portal.services.verify.doorkeeper import Doorkeeper
 
 SECURITY_TXT = "/.well-known/security.txt"
 SECURITY_TXT_LIFE = timedelta(days=180)

@@ -22,7 +22,7 @@ from portal.services.core.transaction import transaction
 from portal.services.keys import rotation
 from portal.services.mail import tokens
 from portal.services.usage import moments
-from portal.services.verification import reader_for
+from portal.services.verify.verifier import reader_for
 from tests.conftest import MakeApp, MakeKey, close_app
 from tests.support.cast import Cast, MadeKey
 from tests.support.clock import Clock

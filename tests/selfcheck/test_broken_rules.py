@@ -15,7 +15,7 @@ from portal.http import gate
 from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
-from portal.services import doorkeeper, keys, operators, verification
+from portal.services import keys, operators
 from portal.services.abuse import excess, leaks
 from portal.services.auth import admission, sessions
 from portal.services.calls.leases import UNLIMITED
@@ -24,12 +24,14 @@ from portal.services.core import audit
 from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome
 from portal.services.core.sent_forms import Form
-from portal.services.key_facts import KeyFacts
 from portal.services.keys import issuing, networks, quotas, rotation, secrets
 from portal.services.keys import queries as key_queries
 from portal.services.mail import outbox, tokens
 from portal.services.ratelimits import questions
-from portal.services.sqlite_reader import SqliteReader
+from portal.services.verify import doorkeeper
+from portal.services.verify import verifier as verify_verifier
+from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.sqlite_reader import SqliteReader
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
 
@@ -58,13 +60,13 @@ def lenient(*outcomes: Outcome) -> Break:
     """Let keys in that are refused for one of these reasons."""
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
-        strict = verification.outcome_of
+        strict = verify_verifier.outcome_of
 
         def let_in(*args: object) -> Outcome:
             told = strict(*args)  # type: ignore[arg-type]
             return Outcome.GOOD if told in outcomes else told
 
-        patch.setattr(verification, "outcome_of", let_in)
+        patch.setattr(verify_verifier, "outcome_of", let_in)
 
     return break_it
 
@@ -100,8 +102,8 @@ def never_reading_again(reader: SqliteReader, digest: bytes) -> KeyFacts | None:
 
 
 def particular(
-    verifier: verification.Verifier, _key_id: str, secret: str, address: str | None = None
-) -> verification.Decision:
+    verifier: verify_verifier.Verifier, _key_id: str, secret: str, address: str | None = None
+) -> verify_verifier.Decision:
     """Tell what is wrong with a secret that is not well formed."""
     if not secrets.is_well_formed(secret, "chk"):
         raise InvalidInput("fieldInvalid", "secret")
@@ -186,7 +188,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     ),
     "sessions": (instead((sessions, "end_all", nothing)), "after a block was undone a session went on"),
     "links": (instead((tokens, "hash_token", raw)), "a secret stands in the table mail_tokens"),
-    "look-alike": (instead((verification.Verifier, "decide", particular)), "answered in another way"),
+    "look-alike": (instead((verify_verifier.Verifier, "decide", particular)), "answered in another way"),
     "harmless": (
         instead((questions, "failed_key_check", lambda _: questions.YES)),
         "failed checks was not slowed",

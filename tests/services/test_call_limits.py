@@ -31,9 +31,9 @@ from portal.services.calls.library_store import LibraryStore
 from portal.services.calls.limits import Allowance, CallLimits
 from portal.services.calls.rates import Rates
 from portal.services.core.errors import InvalidInput
-from portal.services.key_facts import KeyFacts
 from portal.services.keys import creation, rotation
 from portal.services.keys.conditions import Conditions
+from portal.services.verify.key_record import KeyFacts
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.extensions import db
 from portal.services.calls import database_store
 from portal.services.keys import creation
-from portal.services.postgres_reader import PostgresReader
+from portal.services.verify.postgres_reader import PostgresReader
 from tests.conftest import MakeApp, MakeKey
 from tests.services.test_races import ABOVE, FALLS, MAKERS, RISES, ROUNDS, together
 from tests.support.cast import Cast

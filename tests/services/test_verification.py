@@ -13,13 +13,15 @@ from flask import Flask
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
-from portal.services import operators, sqlite_reader, verification
+from portal.services import operators
 from portal.services.core import ids
 from portal.services.core.actor import Actor
 from portal.services.core.outcomes import Outcome
-from portal.services.key_facts import KeyFacts
 from portal.services.keys import secrets
-from portal.services.verification import UNKNOWN, Verifier
+from portal.services.verify import sqlite_reader
+from portal.services.verify import verifier as verify_verifier
+from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.verifier import UNKNOWN, Verifier
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -81,13 +83,13 @@ def test_what_no_code_path_leaves_is_refused_all_the_same() -> None:
     """The triggers forbid these rows; the decision doesn't rest on them."""
     facts = KeyFacts("", "", 4, b"", "", 1, 0, 10, None, "user", 1, 1)
 
-    assert verification.outcome_of(facts, 9) is Outcome.GOOD
-    assert verification.outcome_of(facts, 10) is Outcome.EXPIRED
-    assert verification.outcome_of(facts._replace(consent=0), 9) is Outcome.CONSENT_LACKING
-    assert verification.outcome_of(facts._replace(status=-1), 9) is Outcome.LOCKED
-    assert verification.outcome_of(facts._replace(status=-2), 9) is Outcome.BLOCKED
-    assert verification.outcome_of(facts._replace(status=0), 9) is Outcome.BLOCKED
-    assert verification.outcome_of(facts._replace(revoked_at=1), 99) is Outcome.REVOKED
+    assert verify_verifier.outcome_of(facts, 9) is Outcome.GOOD
+    assert verify_verifier.outcome_of(facts, 10) is Outcome.EXPIRED
+    assert verify_verifier.outcome_of(facts._replace(consent=0), 9) is Outcome.CONSENT_LACKING
+    assert verify_verifier.outcome_of(facts._replace(status=-1), 9) is Outcome.LOCKED
+    assert verify_verifier.outcome_of(facts._replace(status=-2), 9) is Outcome.BLOCKED
+    assert verify_verifier.outcome_of(facts._replace(status=0), 9) is Outcome.BLOCKED
+    assert verify_verifier.outcome_of(facts._replace(revoked_at=1), 99) is Outcome.REVOKED
 
 
 def test_a_stranger_learns_nothing(

@@ -1,6 +1,6 @@
 """The conditions of a key: what may be asked for, and what a key hands on to those that it makes.
 
-They are fixed at creation; :mod:`portal.services.verification` holds them at every door.
+They are fixed at creation; :mod:`portal.services.verify.verifier` holds them at every door.
 """
 
 from __future__ import annotations

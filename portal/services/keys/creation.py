@@ -1,7 +1,7 @@
 """Creating a key for the account of whoever asks.
 
 A key is immutable, expires within a year and never exceeds its owner's role as it is at
-the moment of creation; :mod:`portal.services.verification` holds the level at every check.
+the moment of creation; :mod:`portal.services.verify.verifier` holds the level at every check.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock
 from portal.extensions import pinned
-from portal.services.key_facts import QUERY, KeyFacts
 from portal.services.usage.moments import LAST_MOMENT
+from portal.services.verify.key_record import QUERY, KeyFacts
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -18,10 +18,10 @@ from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits
 from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.core.trouble import words_of
-from portal.services.key_facts import KeyFacts
 from portal.services.keys import audiences
 from portal.services.usage.collector import UsageCollector
-from portal.services.verification import Decision, Verifier
+from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.verifier import Decision, Verifier
 
 
 class Credentials(NamedTuple):

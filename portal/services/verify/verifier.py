@@ -20,12 +20,12 @@ from portal import clock
 from portal.models import Consent, Status
 from portal.permissions import ROLE_LEVELS
 from portal.services.core.outcomes import NO_LEVEL, Outcome
-from portal.services.key_facts import KeyFacts
 from portal.services.keys import networks, secrets
-from portal.services.sqlite_reader import SqliteReader
+from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
-    from portal.services.postgres_reader import PostgresReader
+    from portal.services.verify.postgres_reader import PostgresReader
 
 Reader: TypeAlias = "SqliteReader | PostgresReader"
 
@@ -114,6 +114,6 @@ def reader_for(settings: Settings) -> Reader:
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         return SqliteReader(url.database or "")
-    from portal.services.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
+    from portal.services.verify.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB
 
     return PostgresReader(url.get_dialect()().create_connect_args(url)[1], is_pooled=settings.is_pooled)
