@@ -13,9 +13,9 @@ import pytest
 from flask import Flask
 
 from portal.models import Consent, Status
-from portal.services import operators
 from portal.services.accounts import consent as account_consent
 from portal.services.accounts import recovery, removal
+from portal.services.operators import actions
 from tests.support.cast import Cast, sit_down
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
@@ -90,13 +90,13 @@ class Scene:
     def block(self) -> None:
         """An operator blocks it; how does not matter here."""
         with self.app.app_context():
-            operators.block(self.cast.sue.actor, self.account_id, why="made trouble")
+            actions.block(self.cast.sue.actor, self.account_id, why="made trouble")
 
     def block_and_unblock(self) -> None:
         """A block comes and goes."""
         self.block()
         with self.app.app_context():
-            operators.unblock(self.cast.sue.actor, self.account_id, why="a mistake")
+            actions.unblock(self.cast.sue.actor, self.account_id, why="a mistake")
 
     def lock(self) -> None:
         """Carol locks her account."""

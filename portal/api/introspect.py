@@ -21,9 +21,9 @@ from portal.extensions import settings
 from portal.http.headers import JSON_TYPE
 from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
-from portal.services import operators
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.keys import revocation
+from portal.services.operators import actions
 from portal.services.verify.doorkeeper import Admission, Credentials, Doorkeeper
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def revoke() -> ResponseReturnValue:
             revocation.revoke_key(actor(), UUID(key.id), holds_secret=True)
         else:
             with suppress(NotFound):  # the account was removed, and its keys with it
-                operators.revoke_one(actor(), UUID(key.id), why="RFC 7009")
+                actions.revoke_one(actor(), UUID(key.id), why="RFC 7009")
     return answer(Success())
 
 

@@ -10,9 +10,9 @@ from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Account, Status
 from portal.permissions import Role
-from portal.services import listings, operators
 from portal.services.accounts import signup
 from portal.services.accounts.lookalikes import shown_address
+from portal.services.operators import actions, exports
 
 UNSAID = "No reason was given, on the command line."
 """What the record keeps when nobody says why."""
@@ -60,8 +60,8 @@ def set_role(email: str, role: str, reason: str) -> None:
 
     EMAIL may also be the name or the number of the account.
     """
-    account = listings.get_account(email)
-    _tell(operators.set_role(operator(), account.id, Role(role), why=reason))
+    account = exports.get_account(email)
+    _tell(actions.set_role(operator(), account.id, Role(role), why=reason))
 
 
 @group.command("block")
@@ -73,8 +73,8 @@ def block(email: str, reason: str) -> None:
 
     EMAIL may also be the name or the number of the account.
     """
-    account = listings.get_account(email)
-    _tell(operators.block(operator(), account.id, why=reason))
+    account = exports.get_account(email)
+    _tell(actions.block(operator(), account.id, why=reason))
 
 
 @group.command("unblock")
@@ -86,8 +86,8 @@ def unblock(email: str, reason: str) -> None:
 
     EMAIL may also be the name or the number of the account.
     """
-    account = listings.get_account(email)
-    _tell(operators.unblock(operator(), account.id, why=reason))
+    account = exports.get_account(email)
+    _tell(actions.unblock(operator(), account.id, why=reason))
 
 
 @group.command("end-sessions")
@@ -99,8 +99,8 @@ def end_sessions(email: str, reason: str) -> None:
 
     EMAIL may also be the name or the number of the account.
     """
-    account = listings.get_account(email)
-    _tell(operators.end_sessions(operator(), account.id, why=reason))
+    account = exports.get_account(email)
+    _tell(actions.end_sessions(operator(), account.id, why=reason))
 
 
 @group.command("mail-link")
@@ -113,8 +113,8 @@ def mail_link(email: str, reason: str) -> None:
     A new password also opens an account that its owner has locked. EMAIL may also be the name
     or the number of the account.
     """
-    account = listings.get_account(email)
-    _tell(operators.mail_way_back(operator(), account.id, why=reason))
+    account = exports.get_account(email)
+    _tell(actions.mail_way_back(operator(), account.id, why=reason))
 
 
 @group.command("list")
@@ -126,7 +126,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
 
     Number, address, name, role, status, live keys, made, last seen.
     """
-    found = listings.list_accounts(
+    found = exports.list_accounts(
         operator(),
         role=Role(role) if role else None,
         status=STATUSES[status] if status else None,

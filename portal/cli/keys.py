@@ -13,9 +13,9 @@ from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, Reason
-from portal.services import listings, lost_pepper, operators
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.keys import peppers
+from portal.services.operators import actions, exports, lost_pepper
 
 group = PlainGroup("key", help="List and revoke keys.")
 
@@ -29,9 +29,9 @@ def list_keys(email: str | None) -> None:
     Key, owner's address, name, level, state, made, expires, last used, from where, calls.
     EMAIL may also be the name or the number of the account.
     """
-    account = listings.get_account(email) if email else None
+    account = exports.get_account(email) if email else None
     now = clock.utcnow()
-    for key in listings.list_keys(operator(), account):
+    for key in exports.list_keys(operator(), account):
         use = key.usage
         row(
             key.id,
@@ -53,7 +53,7 @@ def list_keys(email: str | None) -> None:
 @plain_errors
 def revoke(key_id: UUID, reason: str) -> None:
     """Revoke a key for good."""
-    key = operators.revoke_one(operator(), key_id, why=reason)
+    key = actions.revoke_one(operator(), key_id, why=reason)
     row(key.id, key.name, _state(key, clock.utcnow()))
 
 
@@ -66,9 +66,9 @@ def revoke_all(email: str, reason: str) -> None:
 
     Tells the address and how many there were. EMAIL may also be the name or the number.
     """
-    account = listings.get_account(email)
+    account = exports.get_account(email)
     address = shown_address(account.email or "")
-    row(address, operators.revoke_excessive(operator(), account.id, why=reason))
+    row(address, actions.revoke_excessive(operator(), account.id, why=reason))
 
 
 @group.command("peppers")

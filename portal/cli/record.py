@@ -9,8 +9,8 @@ import click
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Action
-from portal.services import listings
 from portal.services.core import free_text
+from portal.services.operators import exports
 
 group = PlainGroup("record", help="List what was done.")
 
@@ -26,8 +26,8 @@ def list_record(email: str | None, action: str | None) -> None:
     to, the key, from where, the reason, the rest as JSON. EMAIL may also be the name or the
     number of the account.
     """
-    account = listings.get_account(email) if email else None
-    for act in listings.list_record(operator(), account, Action(action) if action else None):
+    account = exports.get_account(email) if email else None
+    for act in exports.list_record(operator(), account, Action(action) if action else None):
         row(
             act.id,
             when(act.at),

@@ -15,8 +15,8 @@ from portal.selfcheck.forms import browser
 from portal.selfcheck.late import send_late
 from portal.selfcheck.secret import hold_in_no_table
 from portal.selfcheck.stage import GOOD, NOBODY, OPERATOR, Person, Stage, code, hold
-from portal.services import operators
 from portal.services.accounts import email_change, profile, recovery, removal
+from portal.services.operators import actions
 
 Deed = Callable[[Person], object]
 INVALID = "tokenInvalid"
@@ -27,11 +27,11 @@ PART = 20
 
 
 def _block(who: Person) -> object:
-    return operators.block(OPERATOR, who.account_id, why="a self-check")
+    return actions.block(OPERATOR, who.account_id, why="a self-check")
 
 
 def _unblock(who: Person) -> object:
-    return operators.unblock(OPERATOR, who.account_id, why="a self-check")
+    return actions.unblock(OPERATOR, who.account_id, why="a self-check")
 
 
 def sessions(stage: Stage) -> None:

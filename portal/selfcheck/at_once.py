@@ -10,10 +10,10 @@ from portal.permissions import Role
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import operators
 from portal.services.accounts import profile
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
+from portal.services.operators import actions
 
 Way = Callable[[Made], object]
 
@@ -45,10 +45,10 @@ def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
     }
     by_the_rules: dict[str, tuple[Person, Callable[[Made], object]]] = {
         "a click of its owner": (owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
-        "an operator": (owner, lambda made: operators.revoke_one(OPERATOR, made.uuid, why="-")),
+        "an operator": (owner, lambda made: actions.revoke_one(OPERATOR, made.uuid, why="-")),
         "a rotation": (owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
-        "a role that fell": (one, lambda _: operators.set_role(OPERATOR, one.account_id, Role.USER)),
-        "a block": (other, lambda _: operators.block(OPERATOR, other.account_id, why="-")),
+        "a role that fell": (one, lambda _: actions.set_role(OPERATOR, one.account_id, Role.USER)),
+        "a block": (other, lambda _: actions.block(OPERATOR, other.account_id, why="-")),
     }
     return {name: (owner, way) for name, way in by_the_doors.items()} | {
         name: (whose, lambda made, rule=rule: stage.act(lambda: rule(made)))

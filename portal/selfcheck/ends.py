@@ -12,9 +12,9 @@ from portal import clock
 from portal.models import ApiKey, Consent, Reason
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
-from portal.services import operators
 from portal.services.accounts import consent, recovery, removal
 from portal.services.keys import creation, revocation
+from portal.services.operators import actions
 
 ROUNDS = 3
 MAKERS = 3
@@ -49,8 +49,8 @@ def role_falls(stage: Stage) -> None:
     """Lower a role, and raise it again."""
     _hold_ends(
         stage,
-        lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
-        lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+        lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
+        lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
         past="role = 'user'",
     )
 
@@ -60,7 +60,7 @@ def role_moves(stage: Stage) -> None:
     owner = stage.person()
     made = stage.key(owner)
     for role in (Role.TESTER, Role.USER, Role.SUPPORT):
-        stage.act(lambda role=role: operators.set_role(OPERATOR, owner.account_id, role))  # type: ignore[misc]
+        stage.act(lambda role=role: actions.set_role(OPERATOR, owner.account_id, role))  # type: ignore[misc]
         told = stage.check(made)
         hold(told == GOOD, f"after a move to the role {role} a key was answered with {told}")
 
@@ -69,8 +69,8 @@ def blocked(stage: Stage) -> None:
     """Block an account, and take the block away."""
     _hold_ends(
         stage,
-        lambda who: operators.block(OPERATOR, who.account_id, why="a self-check"),
-        lambda who: operators.unblock(OPERATOR, who.account_id, why="a self-check"),
+        lambda who: actions.block(OPERATOR, who.account_id, why="a self-check"),
+        lambda who: actions.unblock(OPERATOR, who.account_id, why="a self-check"),
         past="status = -2",
         shuts=True,
     )
@@ -110,7 +110,7 @@ def removed(stage: Stage) -> None:
 
 def excessive(stage: Stage) -> None:
     """Revoke the keys of an account for excessive use, as operators do."""
-    _hold_ends(stage, lambda who: operators.revoke_excessive(OPERATOR, who.account_id, why="a self-check"))
+    _hold_ends(stage, lambda who: actions.revoke_excessive(OPERATOR, who.account_id, why="a self-check"))
 
 
 def race(stage: Stage) -> None:
@@ -121,12 +121,12 @@ def race(stage: Stage) -> None:
         make = partial(creation.create_key, owner.actor, name="race", level=8, life=DAY)
         stage.together(
             *[make] * MAKERS,
-            lambda: operators.set_role(OPERATOR, owner.account_id, Role.USER),
+            lambda: actions.set_role(OPERATOR, owner.account_id, Role.USER),
             *[make] * MAKERS,
         )
         left = stage.rows(ABOVE, id=owner.account_id)[0][0]
         hold(left == 0, f"{left} living keys were left above the role")
-        stage.act(lambda: operators.set_role(OPERATOR, owner.account_id, Role.SUPPORT))
+        stage.act(lambda: actions.set_role(OPERATOR, owner.account_id, Role.SUPPORT))
 
 
 def _hold_ends(

@@ -17,10 +17,11 @@ from portal.extensions import Base
 from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Status
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
-from portal.services import looks, operators
 from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation, rotation
+from portal.services.operators import actions
+from portal.services.operators import queries as operator_queries
 
 Acts = tuple[Callable[[], object], Callable[[], object]]
 
@@ -39,10 +40,10 @@ def recorded(stage: Stage) -> None:
         Action.KEY_ROTATED: lambda: rotation.rotate_key(owner.actor, old.uuid),
         Action.KEY_REVOKED: lambda: revocation.revoke_key(owner.actor, made.uuid),
         Action.ACCOUNT_UPDATED: lambda: profile.update_profile(owner.actor, bio="self-check"),
-        Action.KEYS_REVOKED: lambda: operators.revoke_excessive(SHELL, who, why="why it was"),
-        Action.ACCOUNT_ROLE_CHANGED: lambda: operators.set_role(SHELL, who, Role.USER),
-        Action.ACCOUNT_BLOCKED: lambda: operators.block(SHELL, who, why="why it was"),
-        Action.ACCOUNT_UNBLOCKED: lambda: operators.unblock(SHELL, who, why="why it was"),
+        Action.KEYS_REVOKED: lambda: actions.revoke_excessive(SHELL, who, why="why it was"),
+        Action.ACCOUNT_ROLE_CHANGED: lambda: actions.set_role(SHELL, who, Role.USER),
+        Action.ACCOUNT_BLOCKED: lambda: actions.block(SHELL, who, why="why it was"),
+        Action.ACCOUNT_UNBLOCKED: lambda: actions.unblock(SHELL, who, why="why it was"),
         Action.CONSENT_WITHDRAWN: lambda: consent.set_consent(owner.actor, Consent.NONE),
         Action.CONSENT_GIVEN: lambda: consent.set_consent(owner.actor, Consent.PROCESSING),
         Action.ACCOUNT_LOCKED: lambda: recovery.lock(owner.actor, owner.password),
@@ -56,7 +57,7 @@ def recorded(stage: Stage) -> None:
         hold(left == 1, f"{action.value} left {left} lines in the record")
         _hold_told(stage, action, after[-1])
     _hold_keys_named(stage, who)
-    told = stage.refusal(lambda: operators.block(SHELL, who, why=" "))
+    told = stage.refusal(lambda: actions.block(SHELL, who, why=" "))
     hold(told == "reasonMissing", f"an operator who tells no reason was answered with {told!r}")
     _hold_key_acts(stage)
 
@@ -80,7 +81,7 @@ def _hold_key_acts(stage: Stage) -> None:
     )
     line = stage.rows(query.order_by(AuditEvent.id.desc()).limit(1))
     hold(line == [(made.uuid, UUID(told["key"]))], "the record does not tell which key acted, or on which")
-    stage.act(lambda: looks.read_account(support.actor, owner.account_id))
+    stage.act(lambda: operator_queries.read_account(support.actor, owner.account_id))
     looked = _events(stage, owner.account_id, Action.ACCOUNT_READ)
     hold([line[1] for line in looked] == [support.account_id], "the record does not tell who looked")
 
@@ -113,12 +114,12 @@ def together(stage: Stage) -> None:
         "making a key": lambda: creation.create_key(owner.actor, name="half", level=1, life=DAY),
         "rotating a key": lambda: rotation.rotate_key(owner.actor, old.uuid),
         "revoking a key": lambda: revocation.revoke_key(owner.actor, made.uuid),
-        "a block": lambda: operators.block(OPERATOR, owner.account_id, why="a self-check"),
+        "a block": lambda: actions.block(OPERATOR, owner.account_id, why="a self-check"),
         "a removal": lambda: removal.remove_account(owner.actor, owner.password),
     }
     for name, act in list(acts.items()):
         if name == "a removal":
-            stage.act(lambda: operators.unblock(OPERATOR, owner.account_id, why="a self-check"))
+            stage.act(lambda: actions.unblock(OPERATOR, owner.account_id, why="a self-check"))
             stage.act(lambda: owner.actor)  # the block has ended their session
         before = _everything(stage)
         for failing in count(1):
@@ -136,7 +137,7 @@ def last_admin(stage: Stage) -> None:
     """Let two admins end each other at one moment, and be ended at one; then the last one alone."""
     last = [_left_of_two(stage, way) for way in (_end_each_other, _are_ended, _are_ended)][-1]
     shut = stage.person(Role.ADMIN)
-    stage.act(lambda: operators.block(OPERATOR, shut.account_id, why="a self-check"))
+    stage.act(lambda: actions.block(OPERATOR, shut.account_id, why="a self-check"))
     for name, act in _ends_of(last).items():
         told = stage.refusal(act)
         hold(told == "lastAdmin", f"{name} of the last admin was answered with {told!r}")
@@ -157,28 +158,28 @@ def _two_admins(stage: Stage) -> tuple[Person, Person]:
     one, two = stage.person(Role.ADMIN), stage.person(Role.ADMIN)
     for other in stage.rows(select(Account.id).where(Account.role == Role.ADMIN)):
         if other[0] not in {one.account_id, two.account_id}:
-            stage.act(lambda other=other: operators.set_role(OPERATOR, other[0], Role.USER))  # type: ignore[misc]
+            stage.act(lambda other=other: actions.set_role(OPERATOR, other[0], Role.USER))  # type: ignore[misc]
     return one, two
 
 
 def _end_each_other(one: Person, two: Person) -> Acts:
     return (
-        lambda: operators.set_role(one.actor, two.account_id, Role.USER),
-        lambda: operators.block(two.actor, one.account_id, why="a self-check"),
+        lambda: actions.set_role(one.actor, two.account_id, Role.USER),
+        lambda: actions.block(two.actor, one.account_id, why="a self-check"),
     )
 
 
 def _are_ended(one: Person, two: Person) -> Acts:
     return (
-        lambda: operators.set_role(OPERATOR, one.account_id, Role.USER),
-        lambda: operators.block(OPERATOR, two.account_id, why="a self-check"),
+        lambda: actions.set_role(OPERATOR, one.account_id, Role.USER),
+        lambda: actions.block(OPERATOR, two.account_id, why="a self-check"),
     )
 
 
 def _ends_of(admin: Person) -> dict[str, Callable[[], object]]:
     return {
-        "a fall": lambda: operators.set_role(OPERATOR, admin.account_id, Role.SUPPORT),
-        "a block": lambda: operators.block(OPERATOR, admin.account_id, why="a self-check"),
+        "a fall": lambda: actions.set_role(OPERATOR, admin.account_id, Role.SUPPORT),
+        "a block": lambda: actions.block(OPERATOR, admin.account_id, why="a self-check"),
         "a lock": lambda: recovery.lock(admin.actor, admin.password),
         "a removal": lambda: removal.remove_account(admin.actor, admin.password),
     }

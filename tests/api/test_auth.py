@@ -19,10 +19,10 @@ from werkzeug.test import TestResponse
 
 from portal.models import Reason
 from portal.permissions import ROLE_LEVELS, Role
-from portal.services import operators
 from portal.services.auth import jwt, sessions
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import revocation, secrets
+from portal.services.operators import actions
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey
@@ -247,7 +247,7 @@ def test_the_level_that_counts_falls_with_the_role(
 ) -> None:
     key, headers = make_key(cast.sue, level=8), bearer(cast.sue)
     with app.app_context():
-        operators.set_role(cast.ada.actor, cast.sue.account_id, Role.USER)
+        actions.set_role(cast.ada.actor, cast.sue.account_id, Role.USER)
 
     assert client.get("/api/whoami/key", headers=key.headers).status_code == 401
     wanted = {"name": "x", "level": 5, "expiresIn": 60}
@@ -426,7 +426,7 @@ def test_a_token_ends_with_its_session_its_time_and_its_account(
     ended, late, blocked = bearer(cast.alice), bearer(cast.bob), bearer(cast.sue)
     with app.app_context():
         sessions.end_other_sessions(cast.alice.actor)
-        operators.block(cast.ada.actor, cast.sue.account_id, why="spam")
+        actions.block(cast.ada.actor, cast.sue.account_id, why="spam")
 
     assert client.get("/api/whoami/jwt", headers=ended).status_code == 401
     assert client.get("/api/whoami/jwt", headers=blocked).status_code == 401

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.services import operators
 from portal.services.accounts import recovery
+from portal.services.operators import actions
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox
@@ -144,7 +144,7 @@ def test_somebody_blocked_is_told_so_with_the_right_password_only(
     app: Flask, client: PageChecker, cast: Cast
 ) -> None:
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="spam")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="spam")
 
     right = client.post("/api/signin", json={"username": "alice", "password": cast.alice.password})
     wrong = client.post("/api/signin", json={"username": "alice", "password": "wrong-harbour-17-x"})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -14,7 +15,6 @@ from flask.testing import FlaskClient
 from portal import clock as times
 from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
-from portal.services import keys
 from portal.services.accounts import sign_in
 from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
@@ -77,7 +77,7 @@ def test_what_ended_an_hour_ago_stays_ended_at_every_door(
         ended = make_key(cast.alice, days=1 / 24 if end == "expired" else 30)
     if end == "rotated out":
         with app.app_context():
-            rotation.rotate_key(cast.alice.actor, keys.UUID(ended.id), overlap=timedelta(hours=1))
+            rotation.rotate_key(cast.alice.actor, UUID(ended.id), overlap=timedelta(hours=1))
     client = app.test_client()
     assert DOORS["introspection"](client, ended, asking)
     clock.forward(minutes=90)

@@ -10,8 +10,8 @@ from time import monotonic
 from flask import Flask
 
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import consent
+from portal.services.operators import actions
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, MadeKey
 from tests.support.databases import Database
@@ -61,9 +61,9 @@ def test_no_worker_and_no_machine_accepts_a_key_after_its_revocation(
     machines = [start_server(PORTAL_WORKERS="2") for _ in range(2 if database.kind == "postgresql" else 1)]
     causes = [
         lambda key: remove_itself(machines[0], key),
-        lambda _key: operators.block(cast.sue.actor, cast.alice.account_id, why="abuse"),
+        lambda _key: actions.block(cast.sue.actor, cast.alice.account_id, why="abuse"),
         lambda _key: consent.set_consent(cast.bob.actor, 0),
-        lambda _key: operators.set_role(cast.ada.actor, cast.sue.account_id, Role.USER),
+        lambda _key: actions.set_role(cast.ada.actor, cast.sue.account_id, Role.USER),
     ]
     owners = [cast.alice, cast.alice, cast.bob, cast.sue]
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from threading import Thread
 from time import sleep
 from typing import Any
@@ -26,11 +27,11 @@ from portal.api.route import Door, Route
 from portal.api.routes import ROUTES
 from portal.models import Consent
 from portal.permissions import Role
-from portal.services import keys, operators
 from portal.services.accounts import consent
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
+from portal.services.operators import actions
 from tests.assurance.test_record import ACTS, Act, Scene, app, credentials, scene
 from tests.conftest import MakeApp, StartServer
 from tests.support.cast import MadeKey, Person, make_person
@@ -54,9 +55,9 @@ LOWEST = min(role.level for role in Role)
 ENDS: dict[str, Callable[[Person, MadeKey], object]] = {
     "session": lambda who, _made: sessions.end_other_sessions(who.actor),
     "key": lambda who, made: revocation.revoke_key(who.actor, UUID(made.id)),
-    "block": lambda who, _made: operators.block(SHELL, who.account_id, why="a test"),
+    "block": lambda who, _made: actions.block(SHELL, who.account_id, why="a test"),
     "consent": lambda who, _made: consent.set_consent(who.actor, Consent.NONE),
-    "role": lambda who, _made: operators.set_role(SHELL, who.account_id, Role.USER),
+    "role": lambda who, _made: actions.set_role(SHELL, who.account_id, Role.USER),
 }
 
 
@@ -126,7 +127,7 @@ def test_between_the_door_and_the_view(scene: Scene, database: Database, act: Ac
     make_person(scene.app, "deputy", Role.ADMIN)
     if end == "role" and act.who == "key":
         with scene.app.app_context():
-            operators.set_role(SHELL, scene.alice.account_id, Role.SUPPORT)
+            actions.set_role(SHELL, scene.alice.account_id, Role.SUPPORT)
     caller = Caller(scene, act)
     with scene.app.app_context():
         assert caller.who.actor, "there is another session, which ends this one"
@@ -216,7 +217,7 @@ class MadeKeys:
 
     def __init__(self, owner: Person, server: Server) -> None:
         def make() -> MadeKey:
-            key, secret = creation.create_key(owner.actor, name="x", level=6, life=keys.timedelta(days=1))
+            key, secret = creation.create_key(owner.actor, name="x", level=6, life=timedelta(days=1))
             return MadeKey(str(key.id), secret)
 
         self.mine, self.other = make(), make()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,6 @@ from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
-from portal.services import keys, operators
 from portal.services.abuse import excess, leaks
 from portal.services.abuse.excess import Ladder
 from portal.services.abuse.leaks import Leak, Reporter
@@ -42,6 +42,7 @@ from portal.services.core.errors import SignInFailed
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, revocation, rotation
 from portal.services.mail import outbox, tokens
+from portal.services.operators import actions
 from portal.services.system import retention
 from portal.services.usage import moments
 from tests.conftest import MakeApp, MakeKey
@@ -93,7 +94,7 @@ class Scene:
             claim = outbox.claim_next()
             assert claim
             self.claim = claim
-            operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
+            actions.block(cast.sue.actor, cast.bob.account_id, why="abuse")
             self.carol = make_person(app, "carol")
             recovery.lock(self.carol.actor, self.carol.password)
             with transaction() as session:
@@ -110,7 +111,7 @@ class Scene:
 
 
 def keys_id(text: str) -> Any:
-    return keys.UUID(text)
+    return UUID(text)
 
 
 def climb(scene: Scene) -> Any:
@@ -139,32 +140,32 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "revoke another's key": (
-        lambda it: operators.revoke_one(it.cast.sue.actor, it.key, why="leaked"),
+        lambda it: actions.revoke_one(it.cast.sue.actor, it.key, why="leaked"),
         Action.KEY_REVOKED,
         True,
     ),
     "revoke all keys": (
-        lambda it: operators.revoke_excessive(it.cast.sue.actor, it.cast.alice.account_id, why="too much"),
+        lambda it: actions.revoke_excessive(it.cast.sue.actor, it.cast.alice.account_id, why="too much"),
         Action.KEYS_REVOKED,
         True,
     ),
     "lower a role": (
-        lambda it: operators.set_role(it.cast.ada.actor, it.cast.sue.account_id, Role.USER),
+        lambda it: actions.set_role(it.cast.ada.actor, it.cast.sue.account_id, Role.USER),
         Action.ACCOUNT_ROLE_CHANGED,
         True,
     ),
     "raise a role": (
-        lambda it: operators.set_role(it.cast.ada.actor, it.cast.alice.account_id, Role.SUPPORT),
+        lambda it: actions.set_role(it.cast.ada.actor, it.cast.alice.account_id, Role.SUPPORT),
         Action.ACCOUNT_ROLE_CHANGED,
         True,
     ),
     "block": (
-        lambda it: operators.block(it.cast.sue.actor, it.cast.alice.account_id, why="abuse"),
+        lambda it: actions.block(it.cast.sue.actor, it.cast.alice.account_id, why="abuse"),
         Action.ACCOUNT_BLOCKED,
         True,
     ),
     "unblock": (
-        lambda it: operators.unblock(it.cast.sue.actor, it.cast.bob.account_id, why="a mistake"),
+        lambda it: actions.unblock(it.cast.sue.actor, it.cast.bob.account_id, why="a mistake"),
         Action.ACCOUNT_UNBLOCKED,
         False,
     ),
@@ -217,12 +218,12 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         False,
     ),
     "end somebody's sessions": (
-        lambda it: operators.end_sessions(it.cast.sue.actor, it.cast.alice.account_id, why="stolen laptop"),
+        lambda it: actions.end_sessions(it.cast.sue.actor, it.cast.alice.account_id, why="stolen laptop"),
         Action.SESSIONS_ENDED,
         False,
     ),
     "mail a way back": (
-        lambda it: operators.mail_way_back(it.cast.sue.actor, it.cast.alice.account_id, why="asked by phone"),
+        lambda it: actions.mail_way_back(it.cast.sue.actor, it.cast.alice.account_id, why="asked by phone"),
         Action.ACCOUNT_LINK_MAILED,
         True,
     ),

@@ -11,10 +11,10 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.services import operators
 from portal.services.accounts import profile
 from portal.services.core import free_text
 from portal.services.keys import creation, rotation
+from portal.services.operators import actions
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
 from tests.support.crawl import stops
@@ -66,7 +66,7 @@ def fill(app: Flask, cast: Cast) -> str:
                 browser, name=printable(payload), level=1, life=timedelta(days=1)
             )
             gone, _secret = rotation.rotate_key(browser, made.id)
-            operators.revoke_one(cast.sue.actor, gone.id, why=printable(payload))
+            actions.revoke_one(cast.sue.actor, gone.id, why=printable(payload))
         made, _secret = creation.create_key(
             browser, name=printable(agent)[:100], level=1, life=timedelta(days=1)
         )

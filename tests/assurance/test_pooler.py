@@ -20,9 +20,9 @@ from flask import Flask
 from portal import create_app
 from portal.extensions import db
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.core.errors import RuleError
 from portal.services.keys import creation
+from portal.services.operators import actions
 from tests.conftest import close_app
 from tests.support.cast import Cast, MadeKey, Person, make_cast
 from tests.support.databases import ROOT, Database, Databases
@@ -174,8 +174,8 @@ def test_people_and_operators_do_their_work(pooled: Pooled) -> None:
         told = list(pool.map(story, range(4)))
     assert told == [[303, 200, 201, 201, 201, 201]] * 4
     with pooled.app.app_context():
-        operators.set_role(ada.actor, pooled.cast.sue.account_id, Role.USER)
-        operators.set_role(ada.actor, pooled.cast.sue.account_id, Role.SUPPORT)
+        actions.set_role(ada.actor, pooled.cast.sue.account_id, Role.USER)
+        actions.set_role(ada.actor, pooled.cast.sue.account_id, Role.SUPPORT)
     assert pooled.server.mailbox.last(to=alice.email).subject
 
 
@@ -183,7 +183,7 @@ def test_of_two_admins_who_end_each_other_one_is_left(pooled: Pooled) -> None:
     """The lock that holds admins is one of the transaction, and not of the session."""
     ada, bob = pooled.cast.ada, pooled.cast.bob
     with pooled.app.app_context():
-        operators.set_role(ada.actor, bob.account_id, Role.ADMIN)
+        actions.set_role(ada.actor, bob.account_id, Role.ADMIN)
     begin = Barrier(2)
 
     def demote(who: Person, other: Person) -> bool:
@@ -191,7 +191,7 @@ def test_of_two_admins_who_end_each_other_one_is_left(pooled: Pooled) -> None:
             actor = who.actor
             begin.wait()
             try:
-                operators.set_role(actor, other.account_id, Role.USER)
+                actions.set_role(actor, other.account_id, Role.USER)
             except RuleError:
                 return False
             return True

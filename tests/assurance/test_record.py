@@ -15,13 +15,13 @@ from flask import Flask
 
 from portal.models import Action, Purpose
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import recovery
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
+from portal.services.operators import actions as operator_actions
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import MadeKey, Person, make_person
 from tests.support.client import PageChecker
@@ -70,7 +70,7 @@ class Scene:
     def blocked(self) -> str:
         """The path that takes the block from Alice's account."""
         with self.app.app_context():
-            operators.block(Actor.command_line(), self.alice.account_id, why="spam")
+            operator_actions.block(Actor.command_line(), self.alice.account_id, why="spam")
         return f"/admin/accounts/{self.alice.account_id}/unblock"
 
     def session(self) -> str:

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import listings
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.operators import exports
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -53,7 +53,7 @@ def test_it_can_be_narrowed_and_the_look_is_recorded(app: Flask, cast: Cast, mak
 def test_a_long_record_comes_whole(
     app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listings, "AT_ONCE", 2)
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
     for _ in range(5):
         make_key(cast.alice)
 

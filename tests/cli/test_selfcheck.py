@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from click.testing import Result
@@ -16,7 +17,6 @@ from portal.selfcheck import installation
 from portal.selfcheck import scratch as scratches
 from portal.selfcheck.run import CHECKS
 from portal.selfcheck.scratch import NAME
-from portal.services import keys
 from portal.services.keys import revocation
 from portal.services.system import selfcheck_results
 from portal.version import running_version
@@ -145,7 +145,7 @@ def test_it_looks_at_this_installation(
 ) -> None:
     made = make_key(cast.alice)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, keys.UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(made.id))
     make_key(cast.alice)
     assert run(app, "guarded", "unbroken", "peppers").exit_code == 0
 

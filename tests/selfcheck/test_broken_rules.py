@@ -15,7 +15,6 @@ from portal.http import gate
 from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
-from portal.services import keys, operators
 from portal.services.abuse import excess, leaks
 from portal.services.auth import admission, sessions
 from portal.services.calls.leases import UNLIMITED
@@ -24,10 +23,11 @@ from portal.services.core import audit
 from portal.services.core.errors import InvalidInput
 from portal.services.core.outcomes import Outcome
 from portal.services.core.sent_forms import Form
-from portal.services.keys import issuing, networks, quotas, rotation, secrets
+from portal.services.keys import creation, issuing, networks, quotas, revocation, rotation, secrets
 from portal.services.keys import queries as key_queries
 from portal.services.mail import outbox, tokens
-from portal.services.ratelimits import questions
+from portal.services.operators import actions
+from portal.services.ratelimits import counters, questions
 from portal.services.verify import doorkeeper
 from portal.services.verify import verifier as verify_verifier
 from portal.services.verify.key_record import KeyFacts
@@ -73,7 +73,7 @@ def lenient(*outcomes: Outcome) -> Break:
 
 def told_too_much(patch: pytest.MonkeyPatch) -> None:
     """Write the secret into the mail that tells of a new key."""
-    issue = keys.issue
+    issue = creation.issue
 
     def issue_and_tell(session: object, *args: object, **more: object) -> object:
         key, secret = issue(session, *args, **more)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def told_too_much(patch: pytest.MonkeyPatch) -> None:
         )  # type: ignore[arg-type]
         return key, secret
 
-    patch.setattr(keys, "issue", issue_and_tell)
+    patch.setattr(creation, "issue", issue_and_tell)
 
 
 def instead(*changes: tuple[object, str, object]) -> Break:
@@ -160,14 +160,14 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
         "14 at one moment made 14 keys where 10 may be",
     ),
     "one-key": (
-        instead((keys, "refuse_second", nothing), (Form, "number_for", lambda *_: uuid4())),
+        instead((creation, "refuse_second", nothing), (Form, "number_for", lambda *_: uuid4())),
         "a double click lost the secret, or showed another one",
     ),
     "at-once": (
         instead((SqliteReader, "find", never_reading_again)),
         "after a DELETE a key was answered with",
     ),
-    "role-falls": (instead((keys, "revoke_all", nothing)), "its keys must be revoked first"),
+    "role-falls": (instead((revocation, "revoke_all", nothing)), "its keys must be revoked first"),
     "blocked": (lenient(Outcome.REVOKED), "afterwards a key was answered with"),
     "leaked": (instead((leaks, "_revoke", nothing)), "still works"),
     "rotated": (
@@ -183,14 +183,14 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "exact": (instead((CallLimits, "take", lambda *_: UNLIMITED)), "of 80 calls 80 passed, where 40 may"),
     "service-keys": (instead((doorkeeper, "_reaches", yes)), "/api/whoami/key answered a service key"),
     "excess-ladder": (
-        instead((excess.keys, "revoke_all", nothing)),
+        instead((excess.revocation, "revoke_all", nothing)),
         "end at 5: answered with good",
     ),
     "sessions": (instead((sessions, "end_all", nothing)), "after a block was undone a session went on"),
     "links": (instead((tokens, "hash_token", raw)), "a secret stands in the table mail_tokens"),
     "look-alike": (instead((verify_verifier.Verifier, "decide", particular)), "answered in another way"),
     "harmless": (
-        instead((questions, "failed_key_check", lambda _: questions.YES)),
+        instead((questions, "failed_key_check", lambda _: counters.YES)),
         "failed checks was not slowed",
     ),
     "anothers": (instead((key_queries, "owned", anybodys)), "is there"),
@@ -198,7 +198,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "other-hosts": (instead((gate, "is_own_authority", yes)), "was served to another host"),
     "recorded": (instead((audit, "record", nothing)), "left 0 lines in the record"),
     "together": (instead((audit, "record", recorded_early)), "making a key was half done when its write"),
-    "last-admin": (instead((operators, "refuse_last_admin", nothing)), " admin"),
+    "last-admin": (instead((actions, "refuse_last_admin", nothing)), " admin"),
 }
 
 
@@ -244,6 +244,6 @@ def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.Monkey
         for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
             without(trigger, table)(patch)
         patch.setattr(admission, "lock_account", unlocked)
-        patch.setattr(keys, "refuse_second", slow)
+        patch.setattr(creation, "refuse_second", slow)
 
     hold_told(app, monkeypatch, "race", break_it, "were left above the role")

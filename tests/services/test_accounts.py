@@ -11,7 +11,6 @@ from argon2 import PasswordHasher
 
 from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import email_change, profile, recovery, removal, sign_in, signup
 from portal.services.auth import reauthentication, sessions
 from portal.services.core.actor import Actor
@@ -24,6 +23,7 @@ from portal.services.core.errors import (
     TokenInvalid,
 )
 from portal.services.core.transaction import lock_account, transaction
+from portal.services.operators import actions
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
@@ -111,7 +111,7 @@ def test_an_address_asked_for_before_an_account_was_shut_is_not_proven_after(
         if shut == "lock":
             recovery.lock(cast.alice.actor, cast.alice.password)
         else:
-            operators.block(cast.ada.actor, cast.alice.account_id, why="stolen")
+            actions.block(cast.ada.actor, cast.alice.account_id, why="stolen")
     assert mailbox.all(to="thief@example.org") == []
     assert database.execute("SELECT email FROM accounts WHERE id = :id", id=cast.alice.account_id) == [
         (cast.alice.email,)
@@ -199,7 +199,7 @@ def test_a_block_is_not_undone_by_the_link_of_a_lock(app, cast, mailbox):
         recovery.lock(cast.alice.actor, cast.alice.password)
     token = token_of(mailbox.last(to=cast.alice.email), "/unlock/")
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
         with pytest.raises(TokenInvalid):
             recovery.unlock(STRANGER, token)
 

@@ -15,7 +15,6 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services import looks, operators
 from portal.services.accounts import consent, email_change, profile, recovery, removal, sign_in
 from portal.services.accounts.update import Changes, change_account
 from portal.services.auth import sessions
@@ -24,6 +23,8 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotAdmitted, RuleError
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, revocation, rotation
+from portal.services.operators import actions
+from portal.services.operators import queries as operator_queries
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person, sit_down
 from tests.support.clock import Clock
@@ -59,15 +60,15 @@ PROVEN: dict[str, Act] = {
     "end itself": lambda me, _key, _cast: sessions.end_session(me, me.session_id or UUID(int=0)),
 }
 OPERATE: dict[str, Act] = {
-    "block": lambda me, _key, cast: operators.block(me, cast.bob.account_id, why="x"),
-    "unblock": lambda me, _key, cast: operators.unblock(me, cast.bob.account_id, why="x"),
-    "revoke all": lambda me, _key, cast: operators.revoke_excessive(me, cast.bob.account_id, why="x"),
-    "revoke one": lambda me, key, _cast: operators.revoke_one(me, key, why="x"),
-    "role": lambda me, _key, cast: operators.set_role(me, cast.bob.account_id, Role.TESTER),
-    "search": lambda me, _key, _cast: looks.search_accounts(me, query="bob"),
-    "read": lambda me, _key, cast: looks.read_account(me, cast.bob.account_id),
-    "read the record": lambda me, _key, _cast: looks.note_record_read(me),
-    "read the usage": lambda me, _key, _cast: looks.note_usage_read(me, "day"),
+    "block": lambda me, _key, cast: actions.block(me, cast.bob.account_id, why="x"),
+    "unblock": lambda me, _key, cast: actions.unblock(me, cast.bob.account_id, why="x"),
+    "revoke all": lambda me, _key, cast: actions.revoke_excessive(me, cast.bob.account_id, why="x"),
+    "revoke one": lambda me, key, _cast: actions.revoke_one(me, key, why="x"),
+    "role": lambda me, _key, cast: actions.set_role(me, cast.bob.account_id, Role.TESTER),
+    "search": lambda me, _key, _cast: operator_queries.search_accounts(me, query="bob"),
+    "read": lambda me, _key, cast: operator_queries.read_account(me, cast.bob.account_id),
+    "read the record": lambda me, _key, _cast: operator_queries.note_record_read(me),
+    "read the usage": lambda me, _key, _cast: operator_queries.note_usage_read(me, "day"),
 }
 
 
@@ -132,7 +133,7 @@ def test_a_key_without_its_right_does_nothing(
         ),
         "removed": lambda: removal.remove_account(cast.alice.actor, cast.alice.password),
         "too low": lambda: None,
-        "blocked": lambda: operators.block(SHELL, cast.alice.account_id, why="x"),
+        "blocked": lambda: actions.block(SHELL, cast.alice.account_id, why="x"),
     }
     with app.app_context():
         ends[end]()
@@ -150,11 +151,11 @@ def test_an_operator_without_the_right_does_nothing(
     key = UUID(make_key(cast.bob).id)
     with app.app_context():
         me = cast.ada.actor
-        operators.set_role(SHELL, make_person(app, "deputy").account_id, Role.ADMIN)
+        actions.set_role(SHELL, make_person(app, "deputy").account_id, Role.ADMIN)
         told: dict[str, tuple[Callable[[], object], type[RuleError]]] = {
             "session": (lambda: sessions.end_session(me, me.session_id or UUID(int=0)), NotAdmitted),
-            "block": (lambda: operators.block(SHELL, cast.ada.account_id, why="x"), NotAdmitted),
-            "fall": (lambda: operators.set_role(SHELL, cast.ada.account_id, Role.USER), Forbidden),
+            "block": (lambda: actions.block(SHELL, cast.ada.account_id, why="x"), NotAdmitted),
+            "fall": (lambda: actions.set_role(SHELL, cast.ada.account_id, Role.USER), Forbidden),
             "consent": (lambda: consent.set_consent(me, Consent.NONE), RuleError),
         }
         told[end][0]()
@@ -185,7 +186,7 @@ def enders(cast: Cast) -> dict[str, Callable[[Actor, Actor], object]]:
         "end all others": lambda other, _mine: sessions.end_other_sessions(other),
         "end one": lambda other, mine: sessions.end_session(other, mine.session_id or UUID(int=0)),
         "change the password": lambda other, _mine: new_password(other, cast),
-        "block": lambda _other, _mine: operators.block(SHELL, cast.alice.account_id, why="x"),
+        "block": lambda _other, _mine: actions.block(SHELL, cast.alice.account_id, why="x"),
     }
 
 
@@ -248,12 +249,10 @@ def test_those_who_act_and_those_who_end_do_not_wait_in_a_circle(
             yield lambda: creation.create_key(sit_down(cast.alice.account_id), name="x", level=0, life=DAY)
             yield lambda: sessions.end_other_sessions(sit_down(cast.alice.account_id))
             yield lambda: revocation.revoke_key(sit_down(cast.alice.account_id), key)
-            yield lambda: operators.set_role(
-                sit_down(cast.ada.account_id), cast.alice.account_id, Role.TESTER
-            )
-            yield lambda: operators.revoke_one(sit_down(eve.account_id), key, why="x")
-            yield lambda: looks.read_account(sit_down(eve.account_id), cast.ada.account_id)
-            yield lambda turn=turn: operators.set_role(  # type: ignore[misc]
+            yield lambda: actions.set_role(sit_down(cast.ada.account_id), cast.alice.account_id, Role.TESTER)
+            yield lambda: actions.revoke_one(sit_down(eve.account_id), key, why="x")
+            yield lambda: operator_queries.read_account(sit_down(eve.account_id), cast.ada.account_id)
+            yield lambda turn=turn: actions.set_role(  # type: ignore[misc]
                 SHELL, cast.bob.account_id, Role.USER if turn % 2 else Role.ADMIN
             )
             yield lambda: recovery.lock(sit_down(cast.sue.account_id), "not the password")

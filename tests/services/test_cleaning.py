@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from flask import Flask
 
-from portal.models import ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
+from portal.models import Account, ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
 from portal.services.accounts import recovery, removal, sign_in, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
@@ -105,8 +105,8 @@ def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Dat
         while mine := outbox.claim_next():
             outbox.mark_sent(mine)
         with transaction() as session:
-            bob = session.get_one(signup.Account, cast.bob.account_id)
-            signup.empty(session, Actor.system(), bob)
+            bob = session.get_one(Account, cast.bob.account_id)
+            removal.empty(session, Actor.system(), bob)
 
     assert clean(app)["addresses"] >= 1
 
@@ -153,7 +153,7 @@ def test_steps_of_excess_go_with_their_account_and_after_four_hundred_days(
     with app.app_context(), transaction() as session:
         for person in (cast.alice, cast.bob):
             session.add(ExcessStep(account_id=person.account_id, day=now, step=Step.WARNED, at=now))
-        signup.empty(session, Actor.system(), session.get_one(signup.Account, cast.bob.account_id))
+        removal.empty(session, Actor.system(), session.get_one(Account, cast.bob.account_id))
 
     assert clean(app)["excess_steps"] == 1
     assert database.execute("SELECT account_id FROM excess_steps") == [(cast.alice.account_id,)]
@@ -166,7 +166,7 @@ def test_sessions_go_thirty_days_after_their_end(
 ) -> None:
     before = count(database, "sessions")
     with app.app_context(), transaction() as session:
-        account = session.get_one(signup.Account, cast.alice.account_id)
+        account = session.get_one(Account, cast.alice.account_id)
         sessions.start(session, Actor(ActorKind.ANONYMOUS), account, SessionKind.BROWSER)
     assert count(database, "sessions") == before + 1
 

@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services import looks, lost_pepper, operators
 from portal.services.accounts import lookalikes, profile
 from portal.services.accounts.fields import clean_bio, clean_username
 from portal.services.core import audit, free_text
@@ -18,6 +17,8 @@ from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, rotation
 from portal.services.keys.conditions import Conditions
+from portal.services.operators import actions, lost_pepper
+from portal.services.operators import queries as operator_queries
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -148,7 +149,7 @@ class TestWhereItHolds:
             with pytest.raises(InvalidInput, match="bioNotPrintable"):
                 clean_bio(text)
             with pytest.raises(InvalidInput, match="reasonNotPrintable"):
-                operators.block(SHELL, cast.bob.account_id, why=text)
+                actions.block(SHELL, cast.bob.account_id, why=text)
             with pytest.raises(InvalidInput, match="reasonNotPrintable"):
                 lost_pepper.revoke_of_pepper(SHELL, "p1", why=text)
 
@@ -164,7 +165,7 @@ class TestWhereItHolds:
 
     def test_a_search_leaves_out_what_was_pasted_along(self, app: Flask, cast: Cast) -> None:
         with app.app_context():
-            found = looks.search_accounts(SHELL, query="\u202aali\x00ce@example.org\u202c")
+            found = operator_queries.search_accounts(SHELL, query="\u202aali\x00ce@example.org\u202c")
             assert [each.id for each in found.items] == [cast.alice.account_id]
             assert audit.list_events(action=Action.ACCOUNTS_SEARCHED)[0].details["found"] == 1
 

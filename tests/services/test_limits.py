@@ -347,13 +347,13 @@ def test_threads_that_have_read_before_do_not_wait_for_each_other(app: Flask) ->
 WORKER = """
 import json, sys
 from portal import create_app
-from portal.services import limits
+from portal.services.ratelimits import questions
 settings = json.loads(sys.argv[1])
 app = create_app(settings)
 sys.stdin.readline()
 with app.app_context():
-    print(sum(limits.may_sign_in("192.0.2.1", "alice").allowed for _ in range(8)),
-          sum(limits.failed_key_check("192.0.2.1").allowed for _ in range(30)))
+    print(sum(questions.may_sign_in("192.0.2.1", "alice").allowed for _ in range(8)),
+          sum(questions.failed_key_check("192.0.2.1").allowed for _ in range(30)))
 """
 
 

@@ -14,7 +14,6 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
 from portal.permissions import Role
-from portal.services import listings, looks, operators
 from portal.services.accounts import recovery, removal, sign_in
 from portal.services.auth import sessions
 from portal.services.core import audit
@@ -29,6 +28,8 @@ from portal.services.core.errors import (
     Slowed,
 )
 from portal.services.keys import creation
+from portal.services.operators import actions, exports
+from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -62,10 +63,10 @@ def last(action: Action) -> audit.AuditEvent:
 
 
 ACTS: dict[str, Callable[[Actor, int], object]] = {
-    "block": lambda actor, number: operators.block(actor, number, why="spam"),
-    "unblock": lambda actor, number: operators.unblock(actor, number, why="a mistake"),
-    "revoke all": lambda actor, number: operators.revoke_excessive(actor, number, why="a flood"),
-    "set role": lambda actor, number: operators.set_role(actor, number, Role.CURATOR),
+    "block": lambda actor, number: actions.block(actor, number, why="spam"),
+    "unblock": lambda actor, number: actions.unblock(actor, number, why="a mistake"),
+    "revoke all": lambda actor, number: actions.revoke_excessive(actor, number, why="a flood"),
+    "set role": lambda actor, number: actions.set_role(actor, number, Role.CURATOR),
 }
 
 
@@ -93,7 +94,7 @@ class TestWhoMayAct:
 
     def test_support_changes_no_roles(self, context: Flask, cast: Cast) -> None:
         with pytest.raises(Forbidden):
-            operators.set_role(cast.sue.actor, cast.alice.account_id, Role.TESTER)
+            actions.set_role(cast.sue.actor, cast.alice.account_id, Role.TESTER)
 
     def test_a_key_of_an_admin_acts_only_up_to_its_level(self, context: Flask, cast: Cast) -> None:
         made, _ = creation.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
@@ -102,10 +103,10 @@ class TestWhoMayAct:
             with pytest.raises(Forbidden):
                 act(weak, cast.alice.account_id)
         with pytest.raises(Forbidden):
-            looks.read_account(weak, cast.alice.account_id)
+            operator_queries.read_account(weak, cast.alice.account_id)
 
     def test_a_blocked_operator_acts_no_more(self, context: Flask, cast: Cast) -> None:
-        operators.block(SHELL, cast.sue.account_id, why="left us")
+        actions.block(SHELL, cast.sue.account_id, why="left us")
         for act in ACTS.values():
             with pytest.raises(NotAdmitted):
                 act(cast.sue.actor, cast.alice.account_id)
@@ -134,7 +135,7 @@ class TestBlocking:
             Actor(ActorKind.ANONYMOUS), "alice", cast.alice.password, SessionKind.BROWSER
         )
 
-        operators.block(cast.sue.actor, cast.alice.account_id, why="  spam  ")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="  spam  ")
 
         key = key_of(made)
         assert key.revoked_reason is Reason.BLOCKED
@@ -150,25 +151,25 @@ class TestBlocking:
     def test_it_asks_for_a_reason(self, context: Flask, cast: Cast) -> None:
         for why in ("", "   "):
             with pytest.raises(InvalidInput, match="reasonMissing"):
-                operators.block(cast.sue.actor, cast.alice.account_id, why=why)
+                actions.block(cast.sue.actor, cast.alice.account_id, why=why)
         assert account_of(cast.alice).status == Status.ACTIVE
 
     def test_a_reason_has_its_bounds(self, context: Flask, cast: Cast) -> None:
         with pytest.raises(InvalidInput, match="reasonTooLong"):
-            operators.block(cast.sue.actor, cast.alice.account_id, why="x" * 501)
-        operators.block(cast.sue.actor, cast.alice.account_id, why="x" * 500)
+            actions.block(cast.sue.actor, cast.alice.account_id, why="x" * 501)
+        actions.block(cast.sue.actor, cast.alice.account_id, why="x" * 500)
 
     def test_a_second_time_changes_nothing(self, context: Flask, cast: Cast) -> None:
-        operators.block(cast.sue.actor, cast.alice.account_id, why="spam")
-        operators.block(cast.sue.actor, cast.alice.account_id, why="again")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="again")
         assert len(audit.list_events(action=Action.ACCOUNT_BLOCKED)) == 1
 
     def test_unblocking_opens_the_account_and_brings_no_key_back(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
         made = make_key(cast.alice)
-        operators.block(cast.sue.actor, cast.alice.account_id, why="spam")
-        operators.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
+        actions.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
         assert account_of(cast.alice).status == Status.ACTIVE
         key = key_of(made)
         assert key.revoked_at is not None
@@ -178,12 +179,12 @@ class TestBlocking:
         self, context: Flask, cast: Cast
     ) -> None:
         recovery.lock(cast.alice.actor, cast.alice.password)
-        operators.block(cast.sue.actor, cast.alice.account_id, why="spam")
-        operators.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
+        actions.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
         assert account_of(cast.alice).status == Status.LOCKED
 
     def test_unblocking_what_is_not_blocked_changes_nothing(self, context: Flask, cast: Cast) -> None:
-        operators.unblock(cast.sue.actor, cast.alice.account_id, why="to be sure")
+        actions.unblock(cast.sue.actor, cast.alice.account_id, why="to be sure")
         assert account_of(cast.alice).status == Status.ACTIVE
         assert audit.list_events(action=Action.ACCOUNT_UNBLOCKED) == []
 
@@ -191,7 +192,7 @@ class TestBlocking:
 class TestRoles:
     def test_a_lower_level_revokes_every_key(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
         made = make_key(cast.sue, level=1)
-        operators.set_role(cast.ada.actor, cast.sue.account_id, Role.CURATOR, why="moves on")
+        actions.set_role(cast.ada.actor, cast.sue.account_id, Role.CURATOR, why="moves on")
         key = key_of(made)
         assert key.revoked_reason is Reason.ROLE_LOWERED
         event = last(Action.ACCOUNT_ROLE_CHANGED)
@@ -202,7 +203,7 @@ class TestRoles:
         self, context: Flask, cast: Cast, make_key: MakeKey, role: Role
     ) -> None:
         made = make_key(cast.alice)
-        operators.set_role(cast.ada.actor, cast.alice.account_id, role)
+        actions.set_role(cast.ada.actor, cast.alice.account_id, role)
         key = key_of(made)
         assert key.revoked_at is None
 
@@ -212,19 +213,19 @@ class TestRoles:
         _signed, token = sign_in.sign_in(
             Actor(ActorKind.ANONYMOUS), "alice", cast.alice.password, SessionKind.BROWSER
         )
-        operators.set_role(cast.ada.actor, cast.alice.account_id, Role.TESTER)
+        actions.set_role(cast.ada.actor, cast.alice.account_id, Role.TESTER)
         assert sessions.resume(token) is not None
-        operators.set_role(cast.ada.actor, cast.alice.account_id, Role.CURATOR)
+        actions.set_role(cast.ada.actor, cast.alice.account_id, Role.CURATOR)
         assert sessions.resume(token) is None
 
     def test_the_same_role_again_changes_nothing(self, context: Flask, cast: Cast) -> None:
-        operators.set_role(cast.ada.actor, cast.alice.account_id, Role.USER)
+        actions.set_role(cast.ada.actor, cast.alice.account_id, Role.USER)
         assert audit.list_events(action=Action.ACCOUNT_ROLE_CHANGED) == []
 
 
 ENDS: dict[str, Callable[[Person], object]] = {
-    "block": lambda person: operators.block(SHELL, person.account_id, why="gone"),
-    "demote": lambda person: operators.set_role(SHELL, person.account_id, Role.SUPPORT),
+    "block": lambda person: actions.block(SHELL, person.account_id, why="gone"),
+    "demote": lambda person: actions.set_role(SHELL, person.account_id, Role.SUPPORT),
     "lock": lambda person: recovery.lock(person.actor, person.password),
     "remove": lambda person: removal.remove_account(person.actor, person.password),
 }
@@ -240,7 +241,7 @@ class TestLastAdmin:
 
     def test_an_admin_who_is_blocked_does_not_count(self, context: Flask, cast: Cast) -> None:
         anna = make_person(context, "anna", Role.ADMIN)
-        operators.block(SHELL, anna.account_id, why="gone")
+        actions.block(SHELL, anna.account_id, why="gone")
         for end in ENDS.values():
             with pytest.raises(LastAdmin):
                 end(cast.ada)
@@ -281,7 +282,7 @@ class TestLastAdmin:
             with context.app_context():
                 start.wait(10)
                 try:
-                    operators.set_role(by.actor, whom.account_id, Role.USER)
+                    actions.set_role(by.actor, whom.account_id, Role.USER)
                 except RuleError as error:
                     return error.code
                 return "done"
@@ -297,21 +298,21 @@ class TestLooking:
     ) -> None:
         made = make_key(cast.bob)
         for query in ("BOB", "bobby@EXAMPLE", str(cast.bob.account_id), made.id.upper()):
-            found = looks.search_accounts(cast.sue.actor, query=query)
+            found = operator_queries.search_accounts(cast.sue.actor, query=query)
             assert cast.bob.account_id in [account.id for account in found.items], query
-        assert looks.search_accounts(cast.sue.actor, query="%").total == 0
+        assert operator_queries.search_accounts(cast.sue.actor, query="%").total == 0
 
     def test_it_filters_by_role_and_state(self, context: Flask, cast: Cast) -> None:
-        operators.block(SHELL, cast.bob.account_id, why="spam")
-        by_role = looks.search_accounts(cast.sue.actor, role=Role.ADMIN)
-        by_state = looks.search_accounts(cast.sue.actor, status=Status.BLOCKED)
+        actions.block(SHELL, cast.bob.account_id, why="spam")
+        by_role = operator_queries.search_accounts(cast.sue.actor, role=Role.ADMIN)
+        by_state = operator_queries.search_accounts(cast.sue.actor, status=Status.BLOCKED)
         assert [account.id for account in by_role.items] == [cast.ada.account_id]
         assert [account.id for account in by_state.items] == [cast.bob.account_id]
 
     def test_each_look_is_recorded(self, context: Flask, cast: Cast) -> None:
-        looks.search_accounts(cast.sue.actor, query="alice")
-        looks.read_account(cast.sue.actor, cast.alice.account_id)
-        looks.note_record_read(cast.sue.actor)
+        operator_queries.search_accounts(cast.sue.actor, query="alice")
+        operator_queries.read_account(cast.sue.actor, cast.alice.account_id)
+        operator_queries.note_record_read(cast.sue.actor)
         told = [event.action for event in audit.list_events(limit=3)]
         assert told == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
@@ -320,7 +321,7 @@ class TestLooking:
         self, context: Flask, cast: Cast, make_key: MakeKey, query: str
     ) -> None:
         query = query.format(secret=make_key(cast.bob).secret)
-        page = looks.search_accounts(cast.sue.actor, query=query)
+        page = operator_queries.search_accounts(cast.sue.actor, query=query)
 
         event = last(Action.ACCOUNTS_SEARCHED)
 
@@ -330,11 +331,11 @@ class TestLooking:
 
     def test_owners_may_not_look(self, context: Flask, cast: Cast) -> None:
         for look in (
-            lambda: looks.search_accounts(cast.bob.actor),
-            lambda: looks.read_account(cast.bob.actor, cast.alice.account_id),
-            lambda: looks.note_record_read(cast.bob.actor),
-            lambda: next(listings.list_accounts(cast.ada.actor)),
-            lambda: next(listings.list_keys(cast.ada.actor)),
+            lambda: operator_queries.search_accounts(cast.bob.actor),
+            lambda: operator_queries.read_account(cast.bob.actor, cast.alice.account_id),
+            lambda: operator_queries.note_record_read(cast.bob.actor),
+            lambda: next(exports.list_accounts(cast.ada.actor)),
+            lambda: next(exports.list_keys(cast.ada.actor)),
         ):
             with pytest.raises(Forbidden):
                 look()
@@ -342,10 +343,10 @@ class TestLooking:
     @pytest.mark.parametrize(
         "look",
         [
-            lambda actor, _who: looks.search_accounts(actor, query="bob"),
-            lambda actor, who: looks.read_account(actor, who.account_id),
-            lambda actor, who: looks.note_record_read(actor, who.account_id),
-            lambda actor, _who: looks.note_usage_read(actor, "day"),
+            lambda actor, _who: operator_queries.search_accounts(actor, query="bob"),
+            lambda actor, who: operator_queries.read_account(actor, who.account_id),
+            lambda actor, who: operator_queries.note_record_read(actor, who.account_id),
+            lambda actor, _who: operator_queries.note_usage_read(actor, "day"),
         ],
         ids=["search", "account", "record", "usage"],
     )
@@ -389,7 +390,7 @@ class TestRevokingOne:
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
         made, other = make_key(cast.alice), make_key(cast.alice, name="other")
-        operators.revoke_one(cast.sue.actor, UUID(made.id), why="found in a paste")
+        actions.revoke_one(cast.sue.actor, UUID(made.id), why="found in a paste")
         assert last(Action.KEY_REVOKED).reason == "found in a paste"
         key, kept = key_of(made), key_of(other)
         assert key.revoked_reason is Reason.OPERATOR
@@ -397,16 +398,16 @@ class TestRevokingOne:
 
     def test_a_second_time_changes_nothing(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
         made = make_key(cast.alice)
-        operators.revoke_one(cast.sue.actor, UUID(made.id), why="first")
-        operators.revoke_one(cast.sue.actor, UUID(made.id), why="second")
+        actions.revoke_one(cast.sue.actor, UUID(made.id), why="first")
+        actions.revoke_one(cast.sue.actor, UUID(made.id), why="second")
         assert len(audit.list_events(action=Action.KEY_REVOKED)) == 1
 
     def test_support_revokes_no_key_of_an_admin(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
         made = make_key(cast.ada)
         with pytest.raises(Forbidden):
-            operators.revoke_one(cast.sue.actor, UUID(made.id), why="no")
+            actions.revoke_one(cast.sue.actor, UUID(made.id), why="no")
         with pytest.raises(NotFound):
-            operators.revoke_one(cast.sue.actor, UUID(int=7), why="no")
+            actions.revoke_one(cast.sue.actor, UUID(int=7), why="no")
 
 
 class TestExcessiveUse:
@@ -415,7 +416,7 @@ class TestExcessiveUse:
     ) -> None:
         make_key(cast.alice)
         make_key(cast.alice, name="other")
-        assert operators.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="a flood") == 2
+        assert actions.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="a flood") == 2
         event = last(Action.KEYS_REVOKED)
         assert (event.reason, event.details) == ("a flood", {"cause": "excessive", "keys": 2})
         assert account_of(cast.alice).status == Status.ACTIVE

@@ -9,12 +9,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flask import Flask
 
 from portal.cli.starting import require_peppers
-from portal.services import keys
 from portal.services.keys import creation, peppers, revocation
 from portal.services.keys.peppers import WrongPepper, adopt
 from tests.conftest import MakeApp, MakeKey, close_app
@@ -157,7 +157,7 @@ def test_a_pepper_that_no_live_key_needs_may_go(
 ) -> None:
     made = make_key(cast.alice)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, keys.UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(made.id))
 
     assert ready(make_app, NEW) == (200, "ready\n")
 

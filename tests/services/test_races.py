@@ -18,7 +18,6 @@ from flask import Flask
 
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import consent, signup
@@ -26,6 +25,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import Form
 from portal.services.keys import creation, rotation
+from portal.services.operators import actions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person
 from tests.support.databases import ROOT, Database
@@ -37,13 +37,13 @@ ROUNDS = 6
 MAKERS = 4
 
 FALLS: dict[str, Callable[[Person], object]] = {
-    "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
-    "block": lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
+    "downgrade": lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
+    "block": lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
     "withdrawal": lambda who: consent.set_consent(who.actor, Consent.NONE),
 }
 RISES: dict[str, Callable[[Person], object]] = {
-    "downgrade": lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
-    "block": lambda who: operators.unblock(OPERATOR, who.account_id, why="again"),
+    "downgrade": lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+    "block": lambda who: actions.unblock(OPERATOR, who.account_id, why="again"),
     "withdrawal": lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
 }
 ABOVE = """
@@ -140,8 +140,8 @@ def test_the_use_of_a_rotated_out_secret_is_noted_once(
 @pytest.mark.parametrize(
     "act",
     [
-        lambda by, to: operators.set_role(by.actor, to.account_id, Role.USER),
-        lambda by, to: operators.block(by.actor, to.account_id, why="coup"),
+        lambda by, to: actions.set_role(by.actor, to.account_id, Role.USER),
+        lambda by, to: actions.block(by.actor, to.account_id, why="coup"),
     ],
     ids=["demote", "block"],
 )
@@ -179,13 +179,13 @@ from datetime import timedelta
 from uuid import UUID
 from portal import create_app
 from portal.models import ActorKind
-from portal.services import keys
+from portal.services.keys import creation
 from portal.services.core.actor import Actor
 app = create_app()
 with app.app_context():
     for number in range(25):
         me = Actor(ActorKind.BROWSER, int(sys.argv[1]), session_id=UUID(sys.argv[2]))
-        keys.create_key(me, name=f"n{number}", level=1, life=timedelta(days=1))
+        creation.create_key(me, name=f"n{number}", level=1, life=timedelta(days=1))
 """
     with app.app_context():
         alice = cast.alice.actor
@@ -215,7 +215,7 @@ def test_roles_that_change_at_once_do_not_wait_in_a_circle(
         for turn in range(number, number + 20):
             with app.app_context():
                 role = Role.USER if turn % 2 else Role.ADMIN
-                operators.set_role(Actor.command_line(), person.account_id, role)
+                actions.set_role(Actor.command_line(), person.account_id, role)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(change, range(8)))

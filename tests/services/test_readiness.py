@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -10,9 +11,9 @@ from sqlalchemy import event
 
 from portal.extensions import db
 from portal.models.guards import expected_guards
-from portal.services import keys, operators
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
+from portal.services.operators import actions
 from portal.services.system import readiness
 from portal.services.system.broken_rules import broken_rules
 from portal.services.system.guard_check import differences
@@ -245,10 +246,10 @@ def furnished(app: Flask, cast: Cast, make_key: MakeKey) -> None:
     assert client.post("/api/apikeys/key", json=body, headers=two.headers).status_code == 201
     assert one.id
     with app.app_context():
-        revocation.revoke_key(cast.sue.actor, keys.UUID(ended.id))
-        rotation.rotate_key(cast.sue.actor, keys.UUID(rotated.id), overlap=timedelta(hours=1))
-        operators.block(Actor.command_line(), cast.bob.account_id, why="spam")
-        operators.unblock(Actor.command_line(), cast.bob.account_id, why="was a mistake")
+        revocation.revoke_key(cast.sue.actor, UUID(ended.id))
+        rotation.rotate_key(cast.sue.actor, UUID(rotated.id), overlap=timedelta(hours=1))
+        actions.block(Actor.command_line(), cast.bob.account_id, why="spam")
+        actions.unblock(Actor.command_line(), cast.bob.account_id, why="was a mistake")
     make_key(cast.bob, level=1, name="a new one")
 
 

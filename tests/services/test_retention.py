@@ -15,11 +15,11 @@ from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent, JobLease, Status
-from portal.services import operators
 from portal.services.accounts import recovery
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
+from portal.services.operators import actions
 from portal.services.system import retention
 from portal.services.system.broken_rules import broken_rules
 from tests.conftest import MakeApp, MakeKey
@@ -175,7 +175,7 @@ def test_no_rule_looks_broken_when_the_record_begins_later(
 ) -> None:
     make_key(cast.alice)
     with old.app_context():
-        operators.revoke_excessive(SHELL, cast.alice.account_id, why="too many")
+        actions.revoke_excessive(SHELL, cast.alice.account_id, why="too many")
         retention.end_old_acts(400)
 
     with database.connect() as connection:
@@ -188,11 +188,11 @@ def test_a_block_whose_line_ended_is_taken_away_to_a_locked_account(
     """What the account was before can't be told: its owner opens it with a mailed link."""
     with app.app_context():
         recovery.lock(cast.alice.actor, cast.alice.password)
-        operators.block(SHELL, cast.alice.account_id, why="spam")
+        actions.block(SHELL, cast.alice.account_id, why="spam")
     database.execute(
         f"DROP TRIGGER audit_events_kept{'' if database.kind == 'sqlite' else ' ON audit_events'}"
     )
     database.execute("DELETE FROM audit_events")
     with app.app_context():
-        account = operators.unblock(SHELL, cast.alice.account_id, why="a mistake")
+        account = actions.unblock(SHELL, cast.alice.account_id, why="a mistake")
         assert account.status == Status.LOCKED

@@ -10,13 +10,13 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin
 from portal.services.keys import queries as key_queries
+from portal.services.operators import actions
 from portal.services.ratelimits.questions import failed_key_check
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, MadeKey, Person
@@ -26,12 +26,12 @@ OPERATOR = Actor.command_line()
 Cause = Callable[[Person], object]
 
 CAUSES: dict[Reason, Cause] = {
-    Reason.ROLE_LOWERED: lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
-    Reason.BLOCKED: lambda who: operators.block(OPERATOR, who.account_id, why="abuse"),
+    Reason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
+    Reason.BLOCKED: lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
     Reason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
     Reason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.NONE),
     Reason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
-    Reason.EXCESSIVE: lambda who: operators.revoke_excessive(OPERATOR, who.account_id, why="9000 calls"),
+    Reason.EXCESSIVE: lambda who: actions.revoke_excessive(OPERATOR, who.account_id, why="9000 calls"),
 }
 
 
@@ -81,8 +81,8 @@ def test_undoing_the_cause_brings_no_key_back(
     app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
     undo: dict[Reason, Cause] = {
-        Reason.ROLE_LOWERED: lambda who: operators.set_role(OPERATOR, who.account_id, Role.SUPPORT),
-        Reason.BLOCKED: lambda who: operators.unblock(OPERATOR, who.account_id, why="a mistake"),
+        Reason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+        Reason.BLOCKED: lambda who: actions.unblock(OPERATOR, who.account_id, why="a mistake"),
         Reason.LOCKED: lambda _who: recovery.unlock(
             OPERATOR, mailbox.last().link("/unlock/").rpartition("/")[2]
         ),
@@ -110,7 +110,7 @@ def test_a_sideways_or_upward_move_revokes_nothing(
     made = make_key(cast.alice)
 
     with app.app_context():
-        operators.set_role(OPERATOR, cast.alice.account_id, role)
+        actions.set_role(OPERATOR, cast.alice.account_id, role)
 
     assert outcomes(app, [made]) == {"good"}
 
@@ -156,8 +156,8 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
 @pytest.mark.parametrize(
     "act",
     [
-        lambda who: operators.set_role(OPERATOR, who.account_id, Role.USER),
-        lambda who: operators.block(OPERATOR, who.account_id, why="x"),
+        lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
+        lambda who: actions.block(OPERATOR, who.account_id, why="x"),
         lambda who: recovery.lock(who.actor, who.password),
         lambda who: removal.remove_account(who.actor, who.password),
     ],

@@ -11,7 +11,6 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, Reason
-from portal.services import operators
 from portal.services.abuse import leaks
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -19,6 +18,7 @@ from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitte
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
+from portal.services.operators import actions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -108,7 +108,7 @@ def test_a_key_has_one_successor_and_no_other_overlap_than_is_offered(
 def test_what_the_role_no_longer_allows_is_not_rotated(app: Flask, cast: Cast, make_key: MakeKey) -> None:
     high = UUID(make_key(cast.sue, level=8).id)
     with app.app_context():
-        operators.set_role(Actor.command_line(), cast.sue.account_id, cast.alice.role)
+        actions.set_role(Actor.command_line(), cast.sue.account_id, cast.alice.role)
 
         with pytest.raises(InvalidInput) as refused:
             rotation.rotate_key(cast.sue.actor, high)
@@ -175,7 +175,7 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
         revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
         for owner, made in ((cast.alice, rotated), (cast.bob, blocked)):
             rotation.rotate_key(owner.actor, UUID(made.id), overlap=HOUR)
-        operators.block(cast.sue.actor, cast.bob.account_id, why="abuse")
+        actions.block(cast.sue.actor, cast.bob.account_id, why="abuse")
         noted = [rotation.note_reuse(STRANGER, UUID(made.id)) for made in (rotated, revoked)]
         assert noted == [False, False], "it works still; it was never rotated"
         clock.forward(hours=1)
@@ -195,9 +195,9 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
 @pytest.mark.parametrize(
     "end",
     [
-        lambda key, secret, cast: operators.block(cast.ada.actor, cast.alice.account_id, why="abuse"),
+        lambda key, secret, cast: actions.block(cast.ada.actor, cast.alice.account_id, why="abuse"),
         lambda key, secret, cast: revocation.revoke_key(cast.alice.actor, key),
-        lambda key, secret, cast: operators.revoke_one(cast.ada.actor, key, why="abuse"),
+        lambda key, secret, cast: actions.revoke_one(cast.ada.actor, key, why="abuse"),
         lambda key, secret, cast: leaks.report(STRANGER, [leaks.Leak(secret)], leaks.Reporter.PAGE),
     ],
     ids=["a block", "its owner", "an operator", "a report of a leak"],

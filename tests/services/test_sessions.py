@@ -9,13 +9,13 @@ import pytest
 from portal.extensions import db
 from portal.models import ActorKind, SessionKind, SignedSession, Status
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import recovery, sign_in
 from portal.services.auth import jwt, logins, passwords, session_life, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError, SignInFailed
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.mail.tokens import hash_token
+from portal.services.operators import actions
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
@@ -91,7 +91,7 @@ def test_an_operators_session_ends_when_it_was_told_to_whatever_the_role_became(
     clock.stop()
     with app.app_context():
         _id, token = enter(cast.sue)
-        operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
+        actions.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
     clock.forward(hours=12, milliseconds=-1)
     with app.app_context():
         assert sessions.resume(token)

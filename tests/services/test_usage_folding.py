@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
 from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
-from portal.services.accounts import signup
+from portal.services.accounts import removal
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.usage import rollup
@@ -173,7 +173,7 @@ def test_the_hourly_job_folds_and_forgets_where_a_removed_account_was(
         app.extensions["usage"].note_call(str(keys[1]), "192.0.2.2", moment - hour)
     app.extensions["usage"].flush()
     with app.app_context(), transaction() as session:
-        signup.empty(session, Actor.system(), session.get_one(Account, cast.bob.account_id))
+        removal.empty(session, Actor.system(), session.get_one(Account, cast.bob.account_id))
 
     run_jobs()
     assert database.execute("SELECT address FROM key_addresses") == [("192.0.2.1",)]

@@ -13,11 +13,11 @@ from flask import Flask
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.core import ids
 from portal.services.core.actor import Actor
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import secrets
+from portal.services.operators import actions
 from portal.services.verify import sqlite_reader
 from portal.services.verify import verifier as verify_verifier
 from portal.services.verify.key_record import KeyFacts
@@ -68,7 +68,7 @@ def test_the_level_that_counts_is_never_above_the_owners_role(
 ) -> None:
     made = make_key(cast.sue, level=8)
     with app.app_context():
-        operators.set_role(OPERATOR, cast.sue.account_id, Role.ADMIN)
+        actions.set_role(OPERATOR, cast.sue.account_id, Role.ADMIN)
     assert verifier.decide(made.id, made.secret).level == 8
 
     facts = verifier.decide(made.id, made.secret).key
@@ -99,7 +99,7 @@ def test_a_stranger_learns_nothing(
     revoked = make_key(cast.bob)
     clock.forward(days=2)
     with app.app_context():
-        operators.block(OPERATOR, cast.bob.account_id, why="abuse")
+        actions.block(OPERATOR, cast.bob.account_id, why="abuse")
     other = secrets.make_secret("chk")
 
     for key_id in (good.id, expired.id, revoked.id, str(uuid4()), "", "nonsense", good.id.replace("-", "")):

@@ -10,12 +10,12 @@ import pytest
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import recovery
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
+from portal.services.operators import actions
 
 PAGE = "/account/activity"
 
@@ -54,8 +54,8 @@ def test_a_refused_sign_in_shows_where_it_came_from(app, alice, cast):
 def test_an_operator_is_neither_named_nor_located(app, alice, cast):
     with app.app_context():
         sue = replace(cast.sue.actor, address="198.51.100.3")
-        operators.block(sue, cast.alice.account_id, why="made trouble")
-        operators.unblock(sue, cast.alice.account_id, why="was wrong")
+        actions.block(sue, cast.alice.account_id, why="made trouble")
+        actions.unblock(sue, cast.alice.account_id, why="was wrong")
     cast.alice.sign_in(alice)
     page = alice.page(PAGE)
     assert any("Account blocked made trouble An operator" in act for act in acts(page))
@@ -65,8 +65,8 @@ def test_an_operator_is_neither_named_nor_located(app, alice, cast):
 
 def test_a_change_of_role_says_from_what_to_what(app, alice, cast):
     with app.app_context():
-        operators.set_role(cast.ada.actor, cast.alice.account_id, Role.CURATOR)
-        operators.set_role(Actor.command_line(), cast.alice.account_id, Role.USER)
+        actions.set_role(cast.ada.actor, cast.alice.account_id, Role.CURATOR)
+        actions.set_role(Actor.command_line(), cast.alice.account_id, Role.USER)
     cast.alice.sign_in(alice)
     listed = acts(alice.page(PAGE))
     assert any("Role changed from User to Curator" in act for act in listed)
@@ -124,7 +124,7 @@ def test_a_lock_and_its_opening_stand_there(app, alice, cast, mailbox):
 
 def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, client, cast):
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
     cast.ada.sign_in(client)
     [act] = [act for act in acts(client.page(PAGE)) if "Account blocked" in act]
     assert f"account {cast.alice.account_id}" in act
@@ -138,7 +138,7 @@ def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, ca
         token = replace(cast.alice.actor, kind=ActorKind.JWT)
         for actor, name in ((key, "by key"), (token, "by token")):
             creation.create_key(actor, name=name, level=0, life=timedelta(days=1))
-        operators.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
+        actions.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
     listed = acts(alice.page(PAGE))
     assert made.id in alice.get(PAGE).text
     assert "All keys revoked 3 keys, excessive use, too much An operator" in listed[0]

@@ -14,13 +14,14 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
-from portal.services import looks, operators
 from portal.services.accounts import removal
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
+from portal.services.operators import actions as operator_actions
+from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -94,7 +95,7 @@ class TestWhoMayCome:
     ) -> None:
         assert sue.get("/admin/accounts").status_code == 200
         with app.app_context():
-            operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
+            operator_actions.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
         assert sue.get("/admin/accounts").status_code == 404
 
 
@@ -114,7 +115,7 @@ class TestFinding:
 
     def test_it_filters_by_role_and_state(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         with app.app_context():
-            operators.block(Actor.command_line(), cast.bob.account_id, why="spam")
+            operator_actions.block(Actor.command_line(), cast.bob.account_id, why="spam")
         assert self.names(sue, "role=admin") == ["ada"]
         assert self.names(sue, "status=blocked") == ["bobby"]
         assert self.names(sue, "role=user&status=active") == ["alice"]
@@ -129,7 +130,7 @@ class TestFinding:
         assert page.select_one("a.button[href='/admin/accounts']")
 
     def test_many_come_in_pages_that_keep_the_filter(self, app: Flask, sue: PageChecker) -> None:
-        for number in range(looks.PAGE_SIZE + 1):
+        for number in range(operator_queries.PAGE_SIZE + 1):
             make_person(app, f"tester{number}", Role.TESTER)
         page = sue.page("/admin/accounts?role=tester")
         following = page.select_one("nav.pages a[rel=next]")

@@ -9,12 +9,12 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Purpose
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import recovery, removal
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
+from portal.services.operators import actions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person
 from tests.support.client import PageChecker
@@ -58,11 +58,11 @@ def test_a_block_ends_session_and_jwt_and_unblocking_does_not_bring_them_back(
     assert client.get("/api/whoami/jwt", headers=jwt).status_code == 200
     assert alice.get("/account/keys").status_code == 200
     with app.app_context():
-        operators.block(SHELL, cast.alice.account_id, why="spam")
+        actions.block(SHELL, cast.alice.account_id, why="spam")
     assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
     assert alice.get("/account/keys").status_code == 302
     with app.app_context():
-        operators.unblock(SHELL, cast.alice.account_id, why="a mistake")
+        actions.unblock(SHELL, cast.alice.account_id, why="a mistake")
     assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
     assert alice.get("/account/keys").status_code == 302
 
@@ -110,7 +110,7 @@ def test_a_fall_acts_on_the_open_session_and_jwt(
     wanted = {"name": "too high", "level": 8, "expiresIn": 60}
     assert client.post("/api/apikeys/jwt", headers=jwt, json=wanted).status_code == 201
     with app.app_context():
-        operators.set_role(SHELL, cast.sue.account_id, Role.USER)
+        actions.set_role(SHELL, cast.sue.account_id, Role.USER)
     refused = client.post("/api/apikeys/jwt", headers=jwt, json=wanted)
     assert (refused.status_code, refused.get_json()["error"]) == (400, "keyLevelExceedsRoleLevel")
     assert client.get("/api/whoami/jwt", headers=jwt).get_json()["account"]["role"] == "user"
@@ -123,7 +123,7 @@ def test_a_rise_asks_for_a_new_sign_in(
 ) -> None:
     jwt = token(client, cast.alice)
     with app.app_context():
-        operators.set_role(SHELL, cast.alice.account_id, Role.SUPPORT)
+        actions.set_role(SHELL, cast.alice.account_id, Role.SUPPORT)
     assert client.get("/api/whoami/jwt", headers=jwt).status_code == 401
     assert alice.get("/admin/accounts").status_code == 302
     cast.alice.sign_in(alice)

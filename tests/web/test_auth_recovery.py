@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portal.services import operators
 from portal.services.accounts import recovery
+from portal.services.operators import actions
 from tests.support.pages import parse
 
 NEW = "lantern gravel otter sixty"
@@ -164,7 +164,7 @@ def test_the_forgotten_password_of_a_locked_account_is_replaced_and_opens_it(
 
 def test_a_block_makes_the_links_useless(app, client, cast, reset_path):
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
     client.page(reset_path, status=410)
 
 

@@ -6,10 +6,11 @@ import pytest
 from werkzeug.http import parse_cookie
 
 from portal.permissions import Role
-from portal.services import listings, looks
 from portal.services.accounts import signup
 from portal.services.core import free_text
 from portal.services.core.actor import Actor
+from portal.services.operators import exports
+from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.web.auth.target import safe_target
 from tests.support.pages import parse
@@ -49,8 +50,10 @@ def test_an_address_is_found_in_whichever_way_it_is_written(app, client, new_cli
 
     assert sign_in(client, written, PASSWORD).status_code == 303
     with app.app_context():
-        assert listings.get_account(written).id == kate
-        assert [each.id for each in looks.search_accounts(cast.sue.actor, query=written).items] == [kate]
+        assert exports.get_account(written).id == kate
+        assert [
+            each.id for each in operator_queries.search_accounts(cast.sue.actor, query=written).items
+        ] == [kate]
         assert questions._folded(written) == questions._folded(ADDRESS)
     mailbox.clear()
     new_client().submit("/password/forgot", {"email": written})
@@ -91,10 +94,10 @@ def test_an_account_that_is_not_confirmed_cannot_be_entered(client, cast, mailbo
 
 
 def test_a_blocked_account_is_told_to_whoever_has_the_password(client, cast, app):
-    from portal.services import operators
+    from portal.services.operators import actions
 
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
     assert "This account is blocked" in sign_in(client, "alice", cast.alice.password).text
     assert "This account is blocked" not in sign_in(client, "alice", WRONG).text
     assert client.get("/account/keys").status_code == 302

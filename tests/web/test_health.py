@@ -11,8 +11,9 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal.permissions import Role
-from portal.services import looks, operators
 from portal.services.core.actor import Actor
+from portal.services.operators import actions
+from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.services.system.readiness import heads
 from tests.conftest import MakeApp, MakeKey
@@ -101,7 +102,7 @@ class TestMetrics:
         make_key(cast.bob, days=1)
         make_key(cast.alice)
         with app.app_context():
-            operators.block(Actor.command_line(), cast.alice.account_id, why="spam")
+            actions.block(Actor.command_line(), cast.alice.account_id, why="spam")
         clock.forward(days=2)
         found = figures(client, scraper)
         assert found["chatelaine_accounts", of(role="user", status="active")] == 1
@@ -175,8 +176,8 @@ class TestMetrics:
         self, app: Flask, client: PageChecker, scraper: MadeKey
     ) -> None:
         with app.app_context():
-            account = looks.search_accounts(Actor.command_line(), query="metro").items[0]
-            operators.set_role(Actor.command_line(), account.id, Role.USER)
+            account = operator_queries.search_accounts(Actor.command_line(), query="metro").items[0]
+            actions.set_role(Actor.command_line(), account.id, Role.USER)
         assert client.get("/metrics", headers=scraper.headers).status_code == 401
 
     def test_a_guesser_is_slowed(self, client: PageChecker, scraper: MadeKey) -> None:

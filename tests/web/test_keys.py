@@ -14,11 +14,11 @@ from werkzeug.test import TestResponse
 
 from portal.models import ActorKind
 from portal.permissions import Role
-from portal.services import operators
 from portal.services.accounts import consent
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
 from portal.services.keys import queries as key_queries
+from portal.services.operators import actions
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
 from tests.support.cast import Cast, MadeKey, Person
@@ -442,7 +442,7 @@ def test_what_can_not_be_rotated_any_more_says_why(
 ) -> None:
     high = make_key(cast.sue, level=8)
     with app.app_context():
-        operators.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
+        actions.set_role(Actor.command_line(), cast.sue.account_id, Role.USER)
     cast.sue.sign_in(client)
 
     response = client.submit(f"/account/keys/{high.id}/rotate")

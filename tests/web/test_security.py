@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from portal.services import operators
+from portal.services.operators import actions
 from portal.web.security.agents import describe
 from tests.support.pages import parse
 
@@ -224,7 +224,7 @@ def test_the_page_is_open_without_consent(app, alice, cast):
 
 def test_a_block_ends_the_session_by_the_next_request(app, alice, cast):
     with app.app_context():
-        operators.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
+        actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
     assert not is_signed_in(alice)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from portal.services import operators
 from portal.services.accounts import recovery, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
+from portal.services.operators import actions
 from tests.support.cast import make_person
 from tests.support.pages import parse
 
@@ -70,8 +70,8 @@ def by_lock_and_unlock(owner, cast, mailbox, app):
 
 def by_block_and_unblock(_owner, cast, _mailbox, app):
     with app.app_context():
-        operators.block(cast.sue.actor, cast.alice.account_id, why="she called")
-        operators.unblock(cast.sue.actor, cast.alice.account_id, why="it is her")
+        actions.block(cast.sue.actor, cast.alice.account_id, why="she called")
+        actions.unblock(cast.sue.actor, cast.alice.account_id, why="it is her")
 
 
 WAYS: dict[str, Callable[..., None]] = {

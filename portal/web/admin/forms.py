@@ -11,7 +11,7 @@ from wtforms.validators import Optional
 from portal.messages import sentence
 from portal.models import Action, Status
 from portal.permissions import Role
-from portal.services.operators import REASON_LENGTH
+from portal.services.operators.actions import REASON_LENGTH
 from portal.web.forms import Form, choices
 from portal.words import ACTIONS, ROLES, STATUSES
 

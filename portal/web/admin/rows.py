@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 
 from portal.models import Action, ActorKind, AuditEvent, Reason, Status
 from portal.permissions import N_
-from portal.services import listings
+from portal.services.operators import exports
 from portal.web.activity.rows import BY_LINK
 from portal.web.filters import day, exact
 from portal.words import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUSES
@@ -54,7 +54,7 @@ class RecordRow:
 def rows(events: Sequence[AuditEvent]) -> list[RecordRow]:
     """Make the rows of acts; names are those of today."""
     ids = [event.actor_account_id for event in events] + [event.account_id for event in events]
-    names = listings.names_of(ids)
+    names = exports.names_of(ids)
     return [_row(event, names) for event in events]
 
 

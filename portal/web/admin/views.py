@@ -14,7 +14,6 @@ from flask_babel import ngettext
 from portal import clock
 from portal.models import Account, Action, Status
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
-from portal.services import listings, looks, operators
 from portal.services.abuse import excess
 from portal.services.accounts import admins
 from portal.services.core import audit
@@ -22,6 +21,8 @@ from portal.services.core.errors import Forbidden, NotFound
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.services.mail.refused import find_refused
+from portal.services.operators import actions, exports
+from portal.services.operators import queries as operator_queries
 from portal.services.usage import queries as usage_queries
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
@@ -54,7 +55,7 @@ def role_in_words(role: str) -> str:
 def index() -> ResponseReturnValue:
     """The accounts, the newest first."""
     form = SearchForm()
-    page = looks.search_accounts(
+    page = operator_queries.search_accounts(
         actor(),
         query=text(form.query),
         role=form.chosen_role,
@@ -65,7 +66,7 @@ def index() -> ResponseReturnValue:
         "admin/index.html",
         form=form,
         page=page,
-        live=listings.count_live_keys(account.id for account in page.items),
+        live=exports.count_live_keys(account.id for account in page.items),
         narrowed=any((form.query.data, form.chosen_role, form.chosen_status is not None)),
         query={name: form[name].data or None for name in ("query", "role", "status")},
     )
@@ -74,7 +75,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get(ACCOUNT)
 def account(account_id: int) -> ResponseReturnValue:
     """One account: facts, keys, and what was done."""
-    found = looks.read_account(actor(), account_id)
+    found = operator_queries.read_account(actor(), account_id)
     page = key_queries.list_keys(account_id, page=request.args.get("page", 1, int))
     return render_template(
         "admin/account.html",
@@ -99,7 +100,7 @@ def role(account_id: int) -> ResponseReturnValue:
     form = RoleForm(found.role)
     if form.validate_on_submit() and (chosen := form.chosen()):
         with form.refusals():
-            operators.set_role(actor(), account_id, chosen, why=text(form.reason))
+            actions.set_role(actor(), account_id, chosen, why=text(form.reason))
             flash(_("The role is now: %(role)s.", role=_(ROLES[chosen])), "success")
             return _back(account_id)
     return _show("admin/role.html", form, found, highest=found.role.level, levels=ROLE_LEVELS)
@@ -111,7 +112,7 @@ def block(account_id: int) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            operators.block(actor(), account_id, why=text(form.reason))
+            actions.block(actor(), account_id, why=text(form.reason))
             flash(_("The account is blocked. Nothing accepts its keys any more."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
@@ -126,7 +127,7 @@ def unblock(account_id: int) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            operators.unblock(actor(), account_id, why=text(form.reason))
+            actions.unblock(actor(), account_id, why=text(form.reason))
             flash(_("The account is no longer blocked."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
@@ -141,7 +142,7 @@ def end_sessions(account_id: int) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            operators.end_sessions(actor(), account_id, why=text(form.reason))
+            actions.end_sessions(actor(), account_id, why=text(form.reason))
             flash(_("Every session of the account is ended."), "success")
             return _back(account_id)
     return _show("admin/end_sessions.html", form, _target(account_id, SUPPORT))
@@ -153,7 +154,7 @@ def mail_link(account_id: int) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            operators.mail_way_back(actor(), account_id, why=text(form.reason))
+            actions.mail_way_back(actor(), account_id, why=text(form.reason))
             flash(_("The link is on its way to the address of the account."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
@@ -168,7 +169,7 @@ def revoke_keys(account_id: int) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            ended = operators.revoke_excessive(actor(), account_id, why=text(form.reason))
+            ended = actions.revoke_excessive(actor(), account_id, why=text(form.reason))
             flash(ngettext("%(num)d key is revoked.", "%(num)d keys are revoked.", ended), "success")
             return _back(account_id)
     return _show("admin/revoke_keys.html", form, _target(account_id, SUPPORT))
@@ -181,7 +182,7 @@ def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals():
-            operators.revoke_one(actor(), key.id, why=text(form.reason))
+            actions.revoke_one(actor(), key.id, why=text(form.reason))
             flash(_("The key is revoked. Nothing accepts it any more."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
@@ -196,7 +197,7 @@ def record() -> ResponseReturnValue:
     """The whole record, the newest acts first."""
     form = RecordForm()
     account_id = form.account.data
-    looks.note_record_read(actor(), account_id)
+    operator_queries.note_record_read(actor(), account_id)
     before = request.args.get("before", type=int)
     events = audit.list_events(
         account_id=account_id, action=form.chosen_action, before=before, limit=audit.PAGE_SIZE + 1
@@ -216,7 +217,7 @@ def record() -> ResponseReturnValue:
 def usage() -> ResponseReturnValue:
     """The use of all keys, and which of them are used the most."""
     span = charts.asked_span()
-    looks.note_usage_read(actor(), span.value)
+    operator_queries.note_usage_read(actor(), span.value)
     return render_template(
         "admin/usage.html",
         chart=charts.chart(usage_queries.read_series(span), ".usage"),
@@ -234,7 +235,7 @@ def _may(account: Account, level: int) -> bool:
 
 def _target(account_id: int, level: int) -> Account:
     """The account of a page that acts. Raises NotFound, and Forbidden where the act would be refused."""
-    found = looks.read_account(actor(), account_id)
+    found = operator_queries.read_account(actor(), account_id)
     if found.removed_at is not None:
         raise NotFound
     if not _may(found, level):

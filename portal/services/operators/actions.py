@@ -1,8 +1,4 @@
-"""What operators may do to accounts: block, unblock, revoke, and change roles.
-
-Support (level 8) blocks, unblocks and revokes; only admins (9) change roles. Nobody acts
-on someone above them, nor on themselves, and the last admin is safe.
-"""
+"""What operators do to accounts and keys: each with a reason, each in the audit log."""
 
 from __future__ import annotations
 

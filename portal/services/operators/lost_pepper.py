@@ -11,7 +11,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.transaction import lock_account, transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox
-from portal.services.operators import clean_reason
+from portal.services.operators.actions import clean_reason
 
 
 def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
