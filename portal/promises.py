@@ -29,17 +29,17 @@ CHAPTERS = (
             Promise(
                 "guarded",
                 N_("Every guard of the database stands as it was made, and nobody has added one."),
-                "tests/services/test_readiness.py::test_a_guard_that_is_there_by_name_only_is_noticed",
+                "tests/services/system/test_readiness.py::test_a_guard_that_is_there_by_name_only_is_noticed",
             ),
             Promise(
                 "unbroken",
                 N_("No row breaks a rule, and the record knows how each key began and ended."),
-                "tests/services/test_readiness.py::test_a_row_that_breaks_a_rule_is_noticed",
+                "tests/services/system/test_readiness.py::test_a_row_that_breaks_a_rule_is_noticed",
             ),
             Promise(
                 "peppers",
                 N_("Every pepper that live keys need is there, and is the right one."),
-                "tests/services/test_peppers.py::test_a_worker_with_a_wrong_ring_is_not_ready",
+                "tests/services/keys/test_peppers.py::test_a_worker_with_a_wrong_ring_is_not_ready",
             ),
         ),
     ),
@@ -54,7 +54,7 @@ CHAPTERS = (
             Promise(
                 "expiry",
                 N_("A key is refused from the very second on at which it expires."),
-                "tests/services/test_verification.py::test_a_key_expires_at_the_very_second",
+                "tests/services/verify/test_verifier.py::test_a_key_expires_at_the_very_second",
             ),
             Promise(
                 "longest-life",
@@ -74,7 +74,7 @@ CHAPTERS = (
             Promise(
                 "capped",
                 N_("No account has more live keys than its role may, however many are made at one moment."),
-                "tests/services/test_caps.py::test_many_at_once_make_as_many_keys_as_are_allowed",
+                "tests/services/keys/test_quotas.py::test_many_at_once_make_as_many_keys_as_are_allowed",
             ),
             Promise(
                 "secret-once",
@@ -105,47 +105,47 @@ CHAPTERS = (
             Promise(
                 "role-falls",
                 N_("When the role of an account falls, all of its keys are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "role-moves",
                 N_("A role that rises, or moves to another of the same level, revokes nothing."),
-                "tests/services/test_revocation.py::test_a_sideways_or_upward_move_revokes_nothing",
+                "tests/services/keys/test_revocation.py::test_a_sideways_or_upward_move_revokes_nothing",
             ),
             Promise(
                 "blocked",
                 N_("When an operator blocks an account, all of its keys are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "locked",
                 N_("When its owner locks an account, all of its keys are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "consent-withdrawn",
                 N_("When consent is withdrawn, all keys of the account are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "removed",
                 N_("When an account is removed, all of its keys are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "excessive",
                 N_("When its use is called excessive, all keys of an account are revoked for good."),
-                "tests/services/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
+                "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
             ),
             Promise(
                 "leaked",
                 N_("A secret that anybody reports as leaked opens nothing any more."),
-                "tests/services/test_leaks.py::test_the_key_is_revoked_recorded_and_its_owner_told",
+                "tests/services/abuse/test_leaks.py::test_the_key_is_revoked_recorded_and_its_owner_told",
             ),
             Promise(
                 "rotated",
                 N_("A rotated key works for its overlap, never past its expiry, and has one successor."),
-                "tests/services/test_rotation.py::test_both_work_during_the_overlap_and_only_the_new_one_after_it",
+                "tests/services/keys/test_rotation.py::test_both_work_during_the_overlap_and_only_the_new_one_after_it",
             ),
             Promise(
                 "race",
@@ -178,7 +178,7 @@ CHAPTERS = (
             Promise(
                 "exact",
                 N_("A key makes as many calls as its limit says, in total of all workers, and not one more."),
-                "tests/services/test_call_limits.py::test_two_processes_and_their_threads_never_allow_more",
+                "tests/services/calls/test_limits.py::test_two_processes_and_their_threads_never_allow_more",
             ),
             Promise(
                 "service-keys",
@@ -188,7 +188,7 @@ CHAPTERS = (
             Promise(
                 "excess-ladder",
                 N_("Excess ends keys only where an operator has set a rung for it, and at that rung."),
-                "tests/services/test_excess.py::test_nothing_is_revoked_unless_an_operator_wants_it",
+                "tests/services/abuse/test_excess.py::test_nothing_is_revoked_unless_an_operator_wants_it",
             ),
         ),
     ),
@@ -198,12 +198,12 @@ CHAPTERS = (
             Promise(
                 "sessions",
                 N_("When an account is blocked, locked or removed, its sessions end at once and for good."),
-                "tests/services/test_sessions.py::test_a_session_of_a_shut_account_does_not_go_on",
+                "tests/services/auth/test_sessions.py::test_a_session_of_a_shut_account_does_not_go_on",
             ),
             Promise(
                 "links",
                 N_("A mailed link works once, in its time, for its own address, and is kept nowhere."),
-                "tests/services/test_recovery.py::test_a_reset_link_does_not_outlive_a_new_address",
+                "tests/services/accounts/test_recovery.py::test_a_reset_link_does_not_outlive_a_new_address",
             ),
         ),
     ),
@@ -218,7 +218,7 @@ CHAPTERS = (
             Promise(
                 "harmless",
                 N_("A stranger can neither revoke a key, nor lock an account, nor use up a limit."),
-                "tests/services/test_revocation.py::test_a_stranger_causes_no_revocation_and_no_lock",
+                "tests/services/keys/test_revocation.py::test_a_stranger_causes_no_revocation_and_no_lock",
             ),
             Promise(
                 "hidden",
