@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,17 @@ MAY_IMPORT = {
     "transports": set(),
     "services": {"by_role", "clock", "extensions", "models", "permissions", "services", "transports"},
 }
+FLOORS = (
+    {"core", "ratelimits"},
+    {"calls", "mail", "usage"},
+    {"auth", "keys"},
+    {"abuse", "accounts", "system", "verify"},
+    {"operators"},
+)
+"""The rooms of the services, from the ground up: a room uses those below it."""
+BESIDE = {("ratelimits", "core"), ("keys", "auth")}
+"""The only arrows between two rooms of one floor."""
+MOST_FILES, MOST_LINES = 12, 300
 FRAMEWORKS = {"flask", "flask_login", "flask_wtf", "flask_babel", "wtforms", "werkzeug"}
 COMMITTING = {"commit", "flush", "add_all"}
 TIMES = ("datetime.now", "datetime.utcnow", "time.time(", "time_ns(", "date.today")
@@ -66,6 +78,30 @@ def wrong_ways(path: Path) -> Iterator[str]:
             yield f"{place(path, line)}: {own} may not import {room}"
 
 
+def floor_of(room: str) -> int:
+    """How high a room of the services is; the ground is 0."""
+    floors = [number for number, floor in enumerate(FLOORS) if room in floor]
+    assert floors, f"the room {room} is on no floor"
+    return floors[0]
+
+
+def upward(path: Path) -> Iterator[str]:
+    """Imports of a room of the services that no arrow of the plan allows."""
+    if name_of(path) != "services" or path.parent.name == "services":
+        return
+    own = path.parent.name
+    for line, name in imports(path):
+        if not name.startswith("portal.services.") or (room := name.split(".")[2]) == own:
+            continue
+        if floor_of(room) >= floor_of(own) and (own, room) not in BESIDE:
+            yield f"{place(path, line)}: the room {own} may not use {room} ({name})"
+
+
+def outside_of_rooms(path: Path) -> Iterator[str]:
+    if path.parent.name == "services" and path.name != "__init__.py":
+        yield place(path, 1)
+
+
 def relative(path: Path) -> Iterator[str]:
     for line, name in imports(path):
         if name.startswith("."):
@@ -103,6 +139,19 @@ def test_imports_run_one_way() -> None:
     assert_none(found for path in python_files("portal") for found in wrong_ways(path))
 
 
+def test_the_rooms_of_the_services_use_those_below_them() -> None:
+    files = python_files("portal/services")
+    assert_none(found for path in files for found in (*upward(path), *outside_of_rooms(path)))
+    assert {path.parent.name for path in files} - {"services"} == set().union(*FLOORS)
+
+
+def test_no_room_and_no_file_is_too_large() -> None:
+    rooms_of = Counter(path.parent for path in python_files("portal/services"))
+    assert_none(f"{room}: {files} files" for room, files in rooms_of.items() if files > MOST_FILES)
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in python_files("portal")}
+    assert_none(f"{place(path, lines)}" for path, lines in lengths.items() if lines > MOST_LINES)
+
+
 def test_imports_are_absolute() -> None:
     assert_none(found for path in python_files("portal") for found in relative(path))
 
@@ -128,6 +177,9 @@ def test_the_clock_is_the_only_source_of_time() -> None:
         (wrong_ways, "http/a.py", "from portal.web import pages"),
         (wrong_ways, "web/a.py", "from portal import selfcheck"),
         (wrong_ways, "clock.py", "from portal.permissions import Role"),
+        (upward, "services/core/a.py", "from portal.services.keys import revocation"),
+        (upward, "services/auth/a.py", "from portal.services.keys.revocation import revoke_all"),
+        (upward, "services/verify/a.py", "import portal.services.accounts.signup"),
         (relative, "web/a.py", "from . import forms"),
         (frameworks, "services/a.py", "from flask import request"),
         (frameworks, "services/keys/a.py", "import wtforms.validators"),

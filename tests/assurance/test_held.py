@@ -121,7 +121,7 @@ def told(answer: TestResponse) -> tuple[int, str | None, str | None, str | None]
     return answer.status_code, answer.location, code, answer.headers.get("WWW-Authenticate")
 
 
-@pytest.mark.sqlite_only(reason="tests/services/auth/test_admission.py holds the rules on both, and the wire below")
+@pytest.mark.sqlite_only(reason="services/auth/test_admission.py holds the rules on both, and the wire below")
 @pytest.mark.parametrize(("act", "end"), HELD, ids=[f"{a.method} {a.endpoint} {end}" for a, end in HELD])
 def test_between_the_door_and_the_view(scene: Scene, database: Database, act: Act, end: str) -> None:
     make_person(scene.app, "deputy", Role.ADMIN)
