@@ -27,10 +27,10 @@ WORDS = {
     "keys": "create, rotate, revoke",
     "auth": "passwords, sessions, JWT",
     "usage": "counts calls",
-    "calls": "limits of keys",
-    "mail": "outbox, tokens",
+    "calls": "call limits",
+    "mail": "outbox, links",
     "core": "transaction, audit log",
-    "ratelimits": "may this be done now?",
+    "ratelimits": "not too often",
     "models": "tables, constraints, facts about one row",
     "database": "SQLite or PostgreSQL: the last guard of each rule",
 }
