@@ -84,9 +84,9 @@ guards: ## Write down the guards of the databases (portal/models/guards) as the 
 	@PYTHONPATH=. $(BIN)/python scripts/guards.py 2>/dev/null
 
 .PHONY: drawing
-drawing: ## Draw the house (docs/images/architecture.svg) from the imports
+drawing: ## Draw the house (docs/images/architecture.svg) by the floors that the tests hold
 	@scripts/setup.sh lint
-	@$(BIN)/python scripts/architecture.py
+	@PYTHONPATH=. $(BIN)/python scripts/architecture.py
 
 .PHONY: lock
 lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for new versions)

@@ -1,18 +1,16 @@
 """Draw docs/images/architecture.svg: the floors of the house, and the ways of two requests through it.
 
-Run by ``make drawing``. A room is a package of portal/services; it stands on the floor above the
-highest room that it imports, so the drawing is as true as the imports are.
+Run by ``make drawing``. Rooms and floors are those that tests/test_layers.py holds the imports to.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SERVICES = ROOT / "portal" / "services"
-DRAWING = ROOT / "docs" / "images" / "architecture.svg"
+from tests.test_layers import BESIDE, FLOORS
+
+DRAWING = Path(__file__).resolve().parents[1] / "docs" / "images" / "architecture.svg"
 
 WORDS = {
     "cli": "commands",
@@ -30,7 +28,7 @@ WORDS = {
     "calls": "call limits",
     "mail": "outbox, links",
     "core": "transaction, audit log",
-    "ratelimits": "not too often",
+    "ratelimits": "may this be done now?",
     "models": "tables, constraints, facts about one row",
     "database": "SQLite or PostgreSQL: the last guard of each rule",
 }
@@ -49,7 +47,7 @@ STYLE = """
   .box { fill: #fffdfa; stroke: #8a8172; } .name { fill: #211d2b; font-weight: 600; font-size: 15px; }
   .words { fill: #5f5969; font-size: 12px; }
   .way { fill: none; stroke-width: 2.5; stroke-dasharray: 6 4; stroke-linecap: round; }
-  .plain { fill: none; stroke: #8a8172; stroke-width: 1.5; }
+  .plain { fill: none; stroke: #8a8172; stroke-width: 1.5; } .arrow { fill: #8a8172; }
   .act { stroke: #8c6110; } .check { stroke: #3d3a8c; }
   .bead { stroke-width: 0; } .bead.act { fill: #8c6110; } .bead.check { fill: #3d3a8c; }
   .mark { fill: #ffffff; font-size: 12px; font-weight: 700; }
@@ -57,7 +55,7 @@ STYLE = """
   @media (prefers-color-scheme: dark) {
     .paper { fill: #151319; } .house { fill: #1d1a23; stroke: #37323f; }
     .box { fill: #26222d; stroke: #7f788b; } .name { fill: #ece8f2; }
-    .words { fill: #aaa3b6; } .plain { stroke: #7f788b; }
+    .words { fill: #aaa3b6; } .plain { stroke: #7f788b; } .arrow { fill: #7f788b; }
     .act { stroke: #e3b85c; } .check { stroke: #b1aeff; }
     .bead.act { fill: #e3b85c; } .bead.check { fill: #b1aeff; } .mark { fill: #17142b; }
   }
@@ -66,42 +64,7 @@ STYLE = """
 
 def main() -> None:
     """Write the drawing down."""
-    DRAWING.write_text(draw(floors(read_rooms())), "utf-8")
-
-
-def read_rooms(services: Path = SERVICES) -> dict[str, set[str]]:
-    """Each room with the other rooms that it imports."""
-    rooms = sorted(path.parent.name for path in services.glob("*/__init__.py"))
-    return {room: (set(_imported(services / room)) & set(rooms)) - {room} for room in rooms}
-
-
-def _imported(room: Path) -> Iterator[str]:
-    for path in room.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            yield from (name.split(".")[2] for name in names if name.startswith("portal.services."))
-
-
-def floors(rooms: Mapping[str, set[str]]) -> list[list[str]]:
-    """The rooms of each floor, the top floor first. Raises ValueError for rooms in a circle."""
-    built: list[list[str]] = []
-    left = dict(rooms)
-    while left:
-        floor = [room for room, uses in left.items() if not uses & left.keys()]
-        if not floor:
-            raise ValueError(f"imports run in a circle among {', '.join(left)}")
-        built.insert(0, sorted(floor, key=_place))
-        left = {room: uses for room, uses in left.items() if room not in floor}
-    return built
-
-
-def _place(room: str) -> tuple[int, str]:
-    return (-1 if room in ACT else room in CHECK, "" if room == "usage" else room)
+    DRAWING.write_text(draw(), "utf-8")
 
 
 class Drawing:
@@ -114,19 +77,25 @@ class Drawing:
         self.ends = dict.fromkeys(STAIRS, 0.0)
         self._marks = {"act": iter("1234567"), "check": iter("ABCDEFG")}
 
-    def row(self, y: float, names: list[tuple[str, str]]) -> None:
-        """Boxes of one width beside each other, and the steps that ways make there."""
+    def row(self, y: float, names: Sequence[str]) -> None:
+        """Boxes of one width beside each other, the arrows between them, and the steps of ways there."""
         width = (RIGHT - LEFT + GAP) / len(names)
-        for number, (name, words) in enumerate(names):
-            self.box(LEFT + number * width, y, width - GAP, name, words)
-        self.enter(
-            "act",
-            y + HEIGHT / 2,
-            [LEFT - GAP / 2 + width * number for number, (name, _) in enumerate(names) if name in ACT],
-        )
-        passed = [number for number, (name, _) in enumerate(names) if name in CHECK]
-        self.enter(
-            "check", y + HEIGHT / 2, [LEFT - GAP / 2 + width * (number + 1) for number in reversed(passed)]
+        edges = [LEFT - GAP / 2 + width * number for number in range(len(names) + 1)]
+        middle = y + HEIGHT / 2
+        for name, edge in zip(names, edges, strict=False):
+            self.box(edge + GAP / 2, y, width - GAP, name, WORDS[name])
+        for left, right, edge in zip(names, names[1:], edges[1:], strict=False):
+            for way in ((left, right), (right, left)):
+                if way in BESIDE:
+                    self.arrow(edge, middle, 1 if way[0] == left else -1)
+        self.enter("act", middle, [edge for name, edge in zip(names, edges, strict=False) if name in ACT])
+        passed = [edge for name, edge in zip(names, edges[1:], strict=True) if name in CHECK]
+        self.enter("check", middle, passed[::-1])
+
+    def arrow(self, x: float, y: float, towards: int) -> None:
+        """A small arrow to the box beside, right (1) or left (-1)."""
+        self.beads.append(
+            f'<path class="arrow" d="M{x - 4 * towards:g} {y - 6:g}l{8 * towards} 6l{-8 * towards} 6z"/>'
         )
 
     def box(self, x: float, y: float, width: float, name: str, words: str) -> None:
@@ -186,8 +155,8 @@ class Drawing:
         return "\n".join(parts)
 
 
-def draw(built: list[list[str]]) -> str:
-    """The drawing of these floors, as SVG."""
+def draw() -> str:
+    """The drawing, as SVG."""
     drawing = Drawing()
     cell = (RIGHT - LEFT + GAP) / 4
     columns = [LEFT - GAP / 2 + cell * (number + 0.5) for number in range(4)]
@@ -200,7 +169,8 @@ def draw(built: list[list[str]]) -> str:
         drawing.bead(columns[1], above, "act")
         drawing.bead(columns[2], above, "check")
     y = draw_floors(drawing, [["cli", "web", "api", "jobs"]], 118)
-    top, y = y + 28, draw_floors(drawing, built, y + 62)
+    rooms = [sorted(floor, key=in_order) for floor in reversed(FLOORS)]
+    top, y = y + 28, draw_floors(drawing, rooms, y + 62)
     drawing.house(top, y + 4)
     y = draw_floors(drawing, [["models"], ["database"]], y + 20)
     descend(drawing, "act", columns[1], top - 19)
@@ -214,12 +184,19 @@ def draw(built: list[list[str]]) -> str:
     return drawing.whole(y + 34)
 
 
-def draw_floors(drawing: Drawing, built: list[list[str]], y: float) -> float:
+def draw_floors(drawing: Drawing, floors: Sequence[Sequence[str]], y: float) -> float:
     """Draw floors, the top one first; returns where the next one would begin."""
-    for floor in built:
-        drawing.row(y, [(room, WORDS[room]) for room in floor])
+    for names in floors:
+        drawing.row(y, names)
         y += HEIGHT + 10
     return y
+
+
+def in_order(room: str) -> tuple[int, str]:
+    """Where a room stands on its floor: those that a way passes are at its side."""
+    if room in CHECK:
+        return len(ACT) + len(CHECK) - CHECK.index(room), room
+    return -1 if room in ACT else 0, room
 
 
 def descend(drawing: Drawing, way: str, x: float, turn: float) -> None:
