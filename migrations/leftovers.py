@@ -7,10 +7,16 @@ is there or not. The tables of the first revision are the exception: nothing is 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, as the tables keep a moment."""
+    return time.time_ns() // 1_000_000
 
 
 def make_table(name: str, *items: Any) -> None:

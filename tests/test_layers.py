@@ -127,6 +127,12 @@ def commits(path: Path) -> Iterator[str]:
             yield f"{place(path, line)}: {name}"
 
 
+def application_code(path: Path) -> Iterator[str]:
+    for line, name in imports(path):
+        if name.split(".")[0] == "portal" or name.startswith("config"):
+            yield f"{place(path, line)}: {name}"
+
+
 def other_clocks(path: Path) -> Iterator[str]:
     if path.stem == "clock":
         return
@@ -168,6 +174,12 @@ def test_the_clock_is_the_only_source_of_time() -> None:
     assert_none(found for path in python_files("portal") for found in other_clocks(path))
 
 
+def test_migrations_know_no_application_code() -> None:
+    """What a revision once did stays as it was, whatever the portal's own code becomes."""
+    files = [path for path in python_files("migrations") if path.name != "env.py"]
+    assert_none(found for path in files for found in application_code(path))
+
+
 @pytest.mark.parametrize(
     ("rule", "where", "line"),
     [
@@ -186,6 +198,9 @@ def test_the_clock_is_the_only_source_of_time() -> None:
         (commits, "web/a.py", "db.session.commit()"),
         (commits, "jobs.py", "session().flush()"),
         (commits, "cli/a.py", "from portal.services.core.transaction import transaction"),
+        (application_code, "../migrations/versions/0099_a.py", "from portal import clock"),
+        (application_code, "../migrations/versions/0099_a.py", "import portal.models.key"),
+        (application_code, "../migrations/leftovers.py", "from config import load_settings"),
         (other_clocks, "services/a.py", "now = datetime.now()"),
         (other_clocks, "web/a.py", "with taken_in_hand():"),
     ],

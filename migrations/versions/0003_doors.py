@@ -13,8 +13,7 @@ from types import ModuleType
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.leftovers import add_column, drop_column, drop_guard, make_table
-from portal import clock
+from migrations.leftovers import add_column, drop_column, drop_guard, make_table, now_ms
 
 revision = "0003"
 down_revision = "0002"
@@ -182,7 +181,7 @@ def make_tables() -> None:
 
 def revoke_what_was_bound() -> None:
     """Revoke what the older portal would let in from everywhere, again or for more; with its record."""
-    now = clock.now_ms()
+    now = now_ms()
     revoke(f"retires_at <= {now}", "retires_at", "replaced", why=None)
     revoke(
         "(kind = 'service' OR networks <> '' OR max_idle IS NOT NULL OR retires_at IS NOT NULL"
@@ -205,7 +204,7 @@ def revoke(condition: str, at: str, cause: str, *, why: str | None) -> None:
         sa.column("key_id", sa.Uuid()),
         sa.column("details", sa.JSON()),
     )
-    told = {"at": clock.now_ms(), "action": "key:revoked", "actor_kind": "system", "reason": why}
+    told = {"at": now_ms(), "action": "key:revoked", "actor_kind": "system", "reason": why}
     op.bulk_insert(
         events,
         [

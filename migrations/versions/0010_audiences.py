@@ -12,8 +12,7 @@ from types import ModuleType
 
 from alembic import op
 
-from migrations.leftovers import add_column, drop_column
-from portal import clock
+from migrations.leftovers import add_column, drop_column, now_ms
 
 revision = "0010"
 down_revision = "0009"
@@ -69,7 +68,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     older = past("0003_doors")
-    older.revoke("audiences <> ''", str(clock.now_ms()), "operator", why=DOWNGRADED)
+    older.revoke("audiences <> ''", str(now_ms()), "operator", why=DOWNGRADED)
     for name, event, condition, message in older.NEWER:
         if name == "api_keys_maker":
             older.make_guard(name, event, condition, message)
