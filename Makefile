@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-ver
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Serve the portal on http://127.0.0.1:8000, with everything set up
@@ -28,6 +28,14 @@ test: ## Run the whole test suite on SQLite, with branch coverage, and on Postgr
 	@scripts/setup.sh test
 	@$(PYTEST) --database sqlite --cov --cov-report term:skip-covered $(PYTEST_OPTIONS)
 	@$(PYTEST) --database postgresql $(PYTEST_OPTIONS)
+	@$(BIN)/python -m tests.support.lanes
+
+.PHONY: test-newest
+UNIT := models services http api web cli
+test-newest: ## Run the unit tests on Python 3.13, in an environment of its own
+	@scripts/setup.sh newest
+	@.venv-3.13/bin/python -m pytest --numprocesses 2 --dist worksteal --database sqlite \
+	    $(UNIT:%=tests/%) $(wildcard tests/test_*.py) $(PYTEST_OPTIONS)
 
 .PHONY: lint
 lint: ## Check the style, the types and the templates
@@ -104,4 +112,4 @@ release: ## Tag the version of pyproject.toml, if the changelog and the tree are
 
 .PHONY: clean
 clean: ## Remove the virtual environment and everything that was built; keeps instance/
-	@rm -rf .venv .venv-bench .venv-clients node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-clients .venv-3.13 node_modules build screenshots .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

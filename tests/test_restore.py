@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from portal.models.guards import plain
 from portal.services.system import guard_check
-from tests.support.databases import KINDS, ROOT, Database, Databases, upgrade
+from tests.support.databases import ROOT, Database, Databases, upgrade
 from tests.support.postgres import programs
 from tests.test_migrations import REVISIONS, fill
 
@@ -33,7 +33,7 @@ def newer_than(older: str) -> list[str]:
     return REVISIONS[REVISIONS.index(older) + 1 :]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.from_debian("sqlite3")), "postgresql"])
 def empty(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Database]:
     """A database without a table, where the commands look for it."""
     if request.param == "sqlite":

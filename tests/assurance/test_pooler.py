@@ -33,6 +33,7 @@ from tests.support.wire import Wire
 
 POOLED = {"PORTAL_DATABASE_POOLER": "transaction"}
 THREADS, ROUNDS = 8, 20
+pytestmark = pytest.mark.from_debian("pgbouncer")
 
 
 def introspected(wire: Wire, key: MadeKey, service: MadeKey) -> int:

@@ -19,7 +19,19 @@ from h2.exceptions import ProtocolError
 from tests.gateways.conftest import FORWARDED_FOR, SECRET, Portal, Portals
 from tests.support import forgeries
 from tests.support.cast import MadeKey
-from tests.support.fronts import HOST, Caddy, Envoy, Front, HAProxy, NewCaddy, Nginx, Traefik
+from tests.support.fronts import (
+    HOST,
+    Caddy,
+    Envoy,
+    Front,
+    HAProxy,
+    NewCaddy,
+    NewHAProxy,
+    NewNginx,
+    Nginx,
+    Traefik,
+)
+from tests.support.lanes import ways
 
 FORGED = "127.0.0.7"
 VISITORS = ("127.0.0.8", "::1")
@@ -30,6 +42,7 @@ WHOAMI = "/api/authorize"
 WAYS: dict[str, tuple[type[Front], str]] = {
     "nginx": (Nginx, FORWARDED_FOR),
     "nginx, by a name of its own": (Nginx, SECRET),
+    "newer nginx": (NewNginx, FORWARDED_FOR),
     "Caddy": (Caddy, SECRET),
     "Caddy, by X-Forwarded-For": (Caddy, FORWARDED_FOR),
     "newer Caddy": (NewCaddy, SECRET),
@@ -39,6 +52,7 @@ WAYS: dict[str, tuple[type[Front], str]] = {
     "Envoy, by X-Forwarded-For": (Envoy, FORWARDED_FOR),
     "HAProxy": (HAProxy, SECRET),
     "HAProxy, by X-Forwarded-For": (HAProxy, FORWARDED_FOR),
+    "newer HAProxy": (NewHAProxy, SECRET),
 }
 
 
@@ -125,7 +139,7 @@ def _answer_by_http2(connection: ssl.SSLSocket, headers: list[tuple[bytes, bytes
     return told
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ways(WAYS))
 def stand(
     request: pytest.FixtureRequest, portals: Portals, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stand]:

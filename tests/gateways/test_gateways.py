@@ -32,6 +32,7 @@ from tests.support.gateways import (
     Service,
     Traefik,
 )
+from tests.support.lanes import ways
 from tests.support.ports import free_port
 
 Start = Callable[..., Gateway]
@@ -82,7 +83,7 @@ FORGED: Headers = [
 ]
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ways(WAYS))
 def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
 
@@ -318,7 +319,9 @@ def test_the_address_is_the_one_that_the_gateway_sees(gateway: Gateway, make_key
     assert gateway.ask(headers=[*forged, *shown, *forged], source="127.0.0.8").status == 403
 
 
-@pytest.mark.parametrize("way", [name for name in WAYS if not name.startswith("Envoy")], indirect=True)
+@pytest.mark.parametrize(
+    "way", ways({name: way for name, way in WAYS.items() if way.kind is not Envoy}), indirect=True
+)
 def test_the_method_that_counts_is_the_visitors(portal: Portal, start: Start, make_key: MakeKey) -> None:
     gateway = start(portal.server.port, "3&methods=GET,HEAD")
     shown = basic(make_key())

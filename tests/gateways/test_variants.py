@@ -17,11 +17,13 @@ from tests.support.fronts import (
     Front,
     HAProxy,
     NewCaddy,
+    NewHAProxy,
     NewNginx,
     Nginx,
     Secure,
     Traefik,
 )
+from tests.support.lanes import ways
 from tests.support.ports import free_port
 from tests.support.wire import TIMEOUT, Answer
 
@@ -34,6 +36,7 @@ FRONTS: dict[str, tuple[type[Front], str]] = {
     "Traefik": (Traefik, FORWARDED_FOR),
     "Envoy": (Envoy, SECRET),
     "HAProxy": (HAProxy, SECRET),
+    "newer HAProxy": (NewHAProxy, SECRET),
 }
 TOKEN = "aDolmEvVy02ehKwK2XSq-canary"
 KEPT = "chk_canary0canary0canary0canary0canary0canary0canary0"
@@ -78,7 +81,7 @@ TOLD = {"result": "error", "error": "httpsRequired", "message": f"https://{ELSEW
 LED_ON = [Sent("GET", "/"), Sent("GET", "/signin?next=%2Faccount%2Fkeys"), Sent("HEAD", "/docs")]
 
 
-@pytest.fixture(scope="module", params=FRONTS)
+@pytest.fixture(scope="module", params=ways(FRONTS))
 def kind(request: pytest.FixtureRequest) -> tuple[type[Front], str]:
     return FRONTS[request.param]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
@@ -31,25 +31,26 @@ FLAGS = [
 ]
 
 
+LAID_OUT = ROOT / "node_modules" / ".chromium"
+
+
 def launch(playwright: Playwright) -> Browser:
-    """Start the Chromium of this machine."""
-    return playwright.chromium.launch(executable_path=path_of_chromium(), args=FLAGS)
+    """Start Chromium."""
+    return playwright.chromium.launch(args=FLAGS, **_place())
 
 
 def launch_with_memory(browser: Browser) -> Browser:
     """Start one more that brings pages back out of its memory, as those of people do."""
     left_out = ["--disable-back-forward-cache"]  # Playwright's own habit
-    return browser.browser_type.launch(
-        executable_path=path_of_chromium(), args=FLAGS, ignore_default_args=left_out
-    )
+    return browser.browser_type.launch(args=FLAGS, ignore_default_args=left_out, **_place())
 
 
-def path_of_chromium() -> str:
-    """Where the Chromium of this machine is."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    assert path, "there is no Chromium on this machine: scripts/setup.sh test installs it"
-    return path
+def _place() -> dict[str, Any]:
+    """The Chromium that npm has brought, with the libraries and fonts that came along."""
+    path = LAID_OUT / "chromium"
+    assert path.is_file(), "there is no Chromium: scripts/setup.sh test installs it"
+    own = {"LD_LIBRARY_PATH": str(LAID_OUT / "lib"), "FONTCONFIG_FILE": str(LAID_OUT / "fonts.conf")}
+    return {"executable_path": path, "env": os.environ | own}
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.support import proxies
 from tests.support.ports import free_port_everywhere
+from tests.support.programs import in_system, in_venv
 from tests.support.proxies import DEPLOY, PLACEHOLDER, Proxy, put_in
 from tests.support.wire import Wire
 
@@ -89,6 +90,7 @@ class Nginx(Front):
     """nginx, from Debian's package."""
 
     program = ""
+    from_debian = "nginx"
 
     def command(self) -> list[str]:
         """Lay out deploy/nginx.conf."""
@@ -107,10 +109,13 @@ class NewNginx(Nginx):
     """nginx, from a wheel."""
 
     program = proxies.new_nginx()
+    from_debian = ""
 
 
 class Caddy(Front):
     """Caddy, from Debian's package."""
+
+    from_debian = "caddy"
 
     def command(self) -> list[str]:
         """Lay out deploy/Caddyfile."""
@@ -125,15 +130,17 @@ class Caddy(Front):
 
     def program(self) -> str:
         """Which Caddy."""
-        return proxies.in_system("caddy")
+        return in_system("caddy")
 
 
 class NewCaddy(Caddy):
     """Caddy, from a wheel."""
 
+    from_debian = ""
+
     def program(self) -> str:
         """Which Caddy."""
-        return proxies.in_venv("caddy")
+        return in_venv("caddy")
 
 
 class Traefik(Front):
@@ -168,6 +175,8 @@ class Envoy(Front):
 class HAProxy(Front):
     """HAProxy, from Debian's package."""
 
+    from_debian = "haproxy"
+
     def command(self) -> list[str]:
         """Lay out deploy/haproxy.cfg, with certificate and key in one file as it wants them."""
         pair = "".join(part.read_text("ascii") for part in PAIR)
@@ -178,4 +187,18 @@ class HAProxy(Front):
             "127.0.0.1:8000": self._portal,
             PLACEHOLDER: self._header,
         }
-        return proxies.haproxy(self._home, self._filled("haproxy.cfg", places))
+        return proxies.haproxy(self.program(), self._home, self._filled("haproxy.cfg", places))
+
+    def program(self) -> str:
+        """Which HAProxy."""
+        return in_system("haproxy")
+
+
+class NewHAProxy(HAProxy):
+    """HAProxy, from a wheel."""
+
+    from_debian = ""
+
+    def program(self) -> str:
+        """Which HAProxy."""
+        return proxies.new_haproxy()

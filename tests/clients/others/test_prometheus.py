@@ -22,9 +22,11 @@ from tests.support.cast import MadeKey, make_person
 from tests.support.children import ending_with_us
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
+from tests.support.programs import in_system
 from tests.support.server import wait_until
 
 PATIENCE = 60
+pytestmark = pytest.mark.from_debian("prometheus", "promtool")
 DOCUMENT = (ROOT / "docs/operations.md").read_text("utf-8")
 EXAMPLE = re.search(r"```yaml\n(scrape_configs:.*?)```", DOCUMENT, re.DOTALL)
 
@@ -44,7 +46,7 @@ class Prometheus:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it; it says what it does into a file."""
-        command = ["prometheus", f"--config.file={self._home / 'prometheus.yml'}"]
+        command = [in_system("prometheus"), f"--config.file={self._home / 'prometheus.yml'}"]
         command += [f"--storage.tsdb.path={self._home / 'data'}"]
         command += [f"--web.listen-address=127.0.0.1:{self._port}"]
         with (self._home / "log").open("wb") as log:
@@ -129,7 +131,11 @@ def test_prometheus_finds_nothing_to_mend_in_the_figures(portal: Portal) -> None
         figures = answer.read()
 
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=figures, capture_output=True, check=False, timeout=PATIENCE
+        [in_system("promtool"), "check", "metrics"],
+        input=figures,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
