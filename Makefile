@@ -22,6 +22,11 @@ run: ## Serve the portal on http://127.0.0.1:8000, with everything set up
 	@scripts/setup.sh run
 	@exec $(FLASK) serve
 
+.PHONY: demo
+demo: ## Fill the empty installation with a year of accounts, keys and use, and say how to sign in
+	@scripts/setup.sh run
+	@PORTAL_LOG_LEVEL=warning $(FLASK) demo
+
 .PHONY: test
 # Coverage doubles the time, so it is measured on the first of the two databases.
 test: ## Run the whole test suite on SQLite, with branch coverage, and on PostgreSQL

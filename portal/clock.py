@@ -114,15 +114,16 @@ class Hands:
 
 
 @contextmanager
-def taken_in_hand() -> Iterator[Hands]:
+def taken_in_hand(start: datetime | None = None) -> Iterator[Hands]:
     """Stop the time of this process, to be put forward by hand, while the block runs.
 
-    Only for ``portal.selfcheck``, on an installation of its own: a test holds that nothing
-    else calls it. RuntimeError when the clock is in somebody's hand already.
+    It stands still at ``start``, or where it is. Only for ``portal.selfcheck``, on an installation
+    of its own, and ``portal.demo``, on an empty one: a test holds that nothing else calls it.
+    RuntimeError when the clock is in somebody's hand already.
     """
     if _moved:
         raise RuntimeError("the clock is in hand already")
-    _moved.append(now_ms())
+    _moved.append(now_ms() if start is None else to_ms(start))
     try:
         yield Hands()
     finally:

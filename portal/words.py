@@ -96,6 +96,7 @@ ACTIONS: dict[Action, str] = {
     Action.RECORD_READ: N_("Record looked at by an operator"),
     Action.MAIL_REFUSED: N_("An email could not be delivered"),
     Action.CLOCK_PUT_BACK: N_("Clock put back"),
+    Action.DEMO_FILLED: N_("Filled with demo data"),
     Action.RECORD_ENDED: N_("Old acts taken out of the record"),
     Action.USAGE_READ: N_("Use of all keys looked at by an operator"),
     Action.CONSENT_GIVEN: N_("Consent given"),

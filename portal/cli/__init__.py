@@ -13,6 +13,7 @@ COMMANDS = {
     "account": ("accounts", "group"),
     "clock": ("clock", "group"),
     "db": ("migrations", "db"),
+    "demo": ("demo", "demo"),
     "jobs": ("jobs", "group"),
     "key": ("keys", "group"),
     "record": ("record", "group"),

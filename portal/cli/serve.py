@@ -29,7 +29,7 @@ from config import Settings
 from config_values import ConfigurationError
 from portal.cli.parents import load_worker
 from portal.cli.speech import PlainCommand, database_says, with_database
-from portal.cli.starting import require_peppers, require_writable
+from portal.cli.starting import require_no_demo, require_peppers, require_writable
 from portal.extensions import db
 from portal.services.accounts import signup
 from portal.transports import make_transport
@@ -64,6 +64,7 @@ def serve() -> None:
         require_writable()
         upgrade()
         require_peppers(settings)
+        require_no_demo()
         link = signup.first_admin_link()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from config import Settings
 from config_values import ConfigurationError
 from portal.extensions import db
+from portal.services.auth import demo_data
 from portal.services.core.trouble import Readiness, readiness_of
 from portal.services.keys import peppers
 from portal.services.system.readiness import unsafe_settings
@@ -18,6 +19,11 @@ TAKES_NO_WRITES = (
 UNSAFE = (
     "The database does not hold what the portal relies on: a default of the server switches its triggers "
     "off. Take session_replication_role back."
+)
+
+HOLDS_DEMO = (
+    "The database holds demo data, whose accounts never work on a public base URL. "
+    "Let PORTAL_DATABASE_URL name another one, or take PORTAL_BASE_URL away."
 )
 
 
@@ -61,3 +67,9 @@ def require_peppers(settings: Settings) -> None:
         peppers.adopt(settings.peppers)
     except peppers.WrongPepper as error:
         raise ConfigurationError(str(error)) from error
+
+
+def require_no_demo() -> None:
+    """Raise ConfigurationError for demo data on a public base URL. Raises DBAPIError."""
+    if demo_data.is_shut():
+        raise ConfigurationError(HOLDS_DEMO)

@@ -49,6 +49,7 @@ class Action(StrEnum):
     RECORD_READ = "record:read-by-operator"
     RECORD_ENDED = "record:ended-by-retention"
     CLOCK_PUT_BACK = "clock:put-back"
+    DEMO_FILLED = "demo:filled"
     USAGE_READ = "usage:read-by-operator"
     CONSENT_GIVEN = "consent:given"
     CONSENT_ENTERED = "consent:entered-by-operator"

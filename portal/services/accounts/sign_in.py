@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.models import Account, Action, SessionKind, SignedSession, Status
-from portal.services.auth import passwords
+from portal.services.auth import demo_data, passwords
 from portal.services.auth.logins import find_by_login
 from portal.services.auth.sessions import start
 from portal.services.core import audit
@@ -45,6 +45,8 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
 
 def refuse_shut(account: Account) -> None:
     """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
+    if demo_data.is_shut():
+        raise SignInFailed
     if account.status == Status.BLOCKED:
         raise AccountBlocked
     if account.status == Status.LOCKED:

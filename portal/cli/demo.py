@@ -1,0 +1,57 @@
+"""The command that fills an empty installation with data to look at."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import inspect
+
+from config import Settings
+from portal.cli.speech import PlainCommand, plain_errors, row
+from portal.cli.whoever import operator
+from portal.extensions import db
+from portal.models import Status
+from portal.services.auth import demo_data
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Without what looks alike."""
+PUBLIC = "Demo accounts are for this machine alone, and PORTAL_BASE_URL is public. Nothing was done."
+NOT_EMPTY = "There are accounts in this database, or were. Nothing was done; name an empty one."
+SIGN_IN = """Demo data is there. Sign in at {base_url}/signin as one of these, each with the password
+
+    {password}
+
+which is kept nowhere. The accounts with their roles, states and keys:"""
+
+
+@click.command("demo", cls=PlainCommand)
+@with_appcontext
+@plain_errors
+def demo() -> None:
+    """Fill an empty installation with accounts and keys to look at, with a year of use.
+
+    It refuses a database with accounts, and a public base URL.
+    """
+    from flask_migrate import upgrade  # noqa: PLC0415  # heavy, and only few commands need it
+
+    from portal.demo.fill import fill  # noqa: PLC0415  # the same
+
+    settings: Settings = current_app.config["PORTAL"]
+    if settings.is_public:
+        raise click.ClickException(PUBLIC)
+    if inspect(db.engine).has_table("accounts") and not demo_data.is_empty():
+        raise click.ClickException(NOT_EMPTY)
+    upgrade()
+    logging.getLogger("portal.jobs").setLevel(logging.WARNING)
+    password = "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
+    try:
+        fill(operator(), password)
+    except demo_data.NotEmpty as error:
+        raise click.ClickException(NOT_EMPTY) from error
+    click.echo(SIGN_IN.format(base_url=settings.base_url, password=password))
+    for account, keys in demo_data.list_accounts():
+        row(account.email, account.role.value, Status(account.status).name.lower(), keys)

@@ -1,0 +1,133 @@
+"""What happens in the demo's year, scene by scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from operator import itemgetter
+
+from portal import clock
+from portal.demo.people import KEYS, PEOPLE, Person, Planned
+from portal.demo.stage import BY_NAME, Stage
+from portal.extensions import settings
+from portal.models import ActorKind, Consent, SessionKind
+from portal.permissions import Role
+from portal.services.abuse import excess, leaks
+from portal.services.abuse.leaks import Leak, Reporter
+from portal.services.accounts import consent, recovery, removal, sign_in
+from portal.services.core.actor import Actor
+from portal.services.core.errors import SignInFailed
+from portal.services.core.outcomes import Outcome
+from portal.services.keys import rotation
+from portal.services.keys.revocation import revoke_key
+from portal.services.operators import actions
+from portal.services.usage.batch import HOUR_MS, Batch
+
+Scene = Callable[[Stage], object]
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+GIVEN = {Role.USER, Role.ADMIN}
+"""Roles that nobody has to be promoted to."""
+FINDER = Actor(ActorKind.ANONYMOUS, address="192.0.2.250")
+"""A stranger who finds a secret, and one who guesses passwords."""
+
+
+def in_order() -> list[tuple[int, Scene]]:
+    """Every scene with how many days ago it plays, the first one first."""
+    return sorted(
+        [
+            *((person.joined, _join(person)) for person in PEOPLE),
+            *((person.joined - 1, _promote(person)) for person in PEOPLE if person.role not in GIVEN),
+            *((planned.day, _create(planned)) for planned in KEYS),
+            *EVENTS,
+        ],
+        key=itemgetter(0),
+        reverse=True,
+    )
+
+
+def _join(person: Person) -> Scene:
+    return lambda stage: stage.join(person)
+
+
+def _promote(person: Person) -> Scene:
+    return lambda stage: stage.set_role(person.name, person.role, "Asked for by the team.")
+
+
+def _create(planned: Planned) -> Scene:
+    return lambda stage: stage.create(planned)
+
+
+def _rotate(owner: str, name: str, overlap: timedelta = rotation.AT_ONCE) -> Scene:
+    return lambda stage: stage.rotate(owner, name, overlap)
+
+
+def _guess_password(name: str) -> Scene:
+    def guess(_stage: Stage) -> None:
+        with suppress(SignInFailed):
+            sign_in.sign_in(FINDER, BY_NAME[name].email, "certainly not this one", SessionKind.BROWSER)
+
+    return guess
+
+
+def _leak(owner: str, name: str) -> Scene:
+    def report(stage: Stage) -> None:
+        found = Leak(stage.secrets[stage.keys[owner, name]], "https://git.example/alice/dotfiles/.netrc")
+        leaks.report(FINDER, [found], Reporter.PAGE)
+
+    return report
+
+
+def _use_old_secret(owner: str, name: str) -> Scene:
+    def use(stage: Stage) -> None:
+        [old, *_] = [key for key, plan in stage.plans.items() if (plan.owner, plan.name) == (owner, name)]
+        rotation.note_reuse(Actor(ActorKind.ANONYMOUS, address=BY_NAME[owner].address), old)
+
+    return use
+
+
+def _call_too_often(owner: str, name: str) -> Scene:
+    def call(stage: Stage) -> None:
+        key, now = str(stage.keys[owner, name]), clock.now_ms()
+        hour = now - now % HOUR_MS
+        calls = {(key, hour, BY_NAME[owner].address): [6600, now]}
+        stage.write_use(Batch(calls, {(key, hour, Outcome.THROTTLED): 320}))
+        excess.look(excess.ladder(settings))
+
+    return call
+
+
+def _revoke(owner: str, name: str) -> Scene:
+    return lambda stage: revoke_key(stage.visit(owner), stage.keys[owner, name])
+
+
+def _support_revokes(owner: str, name: str, why: str) -> Scene:
+    return lambda stage: actions.revoke_one(stage.visit("sue"), stage.keys[owner, name], why=why)
+
+
+EVENTS: tuple[tuple[int, Scene], ...] = (
+    (200, _guess_password("alice")),
+    (150, lambda stage: stage.set_role("milo", Role.USER, "Moved to another team.")),
+    (120, _rotate("alice", "Shop CI", DAY)),
+    (101, _support_revokes("bob", "Prices", "Copies the whole catalogue every hour.")),
+    (100, _revoke("theo", "Load test")),
+    (76, _guess_password("bob")),
+    (75, lambda stage: actions.block(stage.visit("sue"), stage.ids["bob"], why="Went on after two mails.")),
+    (60, _rotate("carla", "Nightly sync")),
+    (58, _use_old_secret("carla", "Nightly sync")),
+    (50, lambda stage: consent.set_consent(stage.visit("nora"), Consent.NONE)),
+    (40, lambda stage: removal.remove_account(stage.visit("rosa"), stage.password)),
+    (35, _leak("alice", "Dotfiles")),
+    (30, _rotate("sue", "Helpdesk", WEEK)),
+    (20, lambda stage: recovery.lock(stage.visit("lena"), stage.password)),
+    (15, _rotate("carla", "Catalogue import")),
+    (6, _call_too_often("bruno", "Fuzzing")),
+    (5, lambda stage: actions.revoke_excessive(stage.visit("sue"), stage.ids["bruno"], why="Far above.")),
+    (2, _rotate("alice", "Shop CI", WEEK)),
+    (1, _guess_password("ada")),
+    *(
+        (1, lambda stage, name=name: stage.visit(name))
+        for name in ("ada", "sue", "alice", "carla", "milo", "theo")
+    ),
+)

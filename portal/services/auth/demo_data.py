@@ -1,0 +1,49 @@
+"""Whether an installation holds the demo's accounts: they never work on a public base URL."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from portal.extensions import db, settings
+from portal.models import Account, Action, ApiKey, AuditEvent
+from portal.services.core import audit
+from portal.services.core.actor import Actor
+from portal.services.core.transaction import transaction
+
+
+class NotEmpty(Exception):
+    """There are accounts, or were."""
+
+
+def mark(actor: Actor) -> None:
+    """Write into the record that this installation holds demo data, for good.
+
+    Raises NotEmpty when there are, or were, accounts.
+    """
+    with transaction() as session:
+        if not is_empty():
+            raise NotEmpty
+        audit.record(session, actor, Action.DEMO_FILLED)
+
+
+def is_empty() -> bool:
+    """Whether there are no accounts, and never were. Raises DBAPIError."""
+    return db.session.scalar(select(Account.id).limit(1)) is None and not is_marked()
+
+
+def list_accounts() -> list[tuple[Account, int]]:
+    """The accounts that can still be found by an email, and how many keys each ever had."""
+    keys = select(func.count()).where(ApiKey.account_id == Account.id).scalar_subquery()
+    rows = db.session.execute(select(Account, keys).where(Account.email.is_not(None)).order_by(Account.id))
+    return [(account, number) for account, number in rows]
+
+
+def is_marked() -> bool:
+    """Whether this installation was ever filled with demo data. Raises DBAPIError."""
+    query = select(AuditEvent.id).where(AuditEvent.action == Action.DEMO_FILLED).limit(1)
+    return db.session.scalar(query) is not None
+
+
+def is_shut() -> bool:
+    """Whether nobody may sign in here: demo data is for this machine alone. Raises DBAPIError."""
+    return settings.is_public and is_marked()
