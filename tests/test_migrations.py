@@ -182,6 +182,50 @@ def test_the_way_down_opens_no_key_to_services_that_it_was_not_for(empty: Databa
     assert [(action, "older portal" in reason) for action, reason in told] == [("key:revoked", True)]
 
 
+BLOCKED = {
+    "active": ("1000", ["active"], 1),
+    "locked": ("1000", ["locked"], -1),
+    "unconfirmed": ("NULL", ["inactive"], 0),
+    "locked, and active at the last block": ("1000", ["locked", "active"], 1),
+    "active, and locked at the last block": ("1000", ["active", "locked"], -1),
+    "its line has ended": ("1000", [], -1),
+    "its line has ended, and it never consented": ("NULL", [], 0),
+    "a word that nobody knows": ("1000", ["asleep"], -1),
+}
+"""When each account consented, what the record says of its blocks, and what it was before the last."""
+
+
+def block_in_the_way_of_0010(database: Database, number: int, consent_at: str, words: list[str]) -> None:
+    values = f"VALUES ({number}, 'a{number}@example.org', 'a{number}@example.org', 'a{number}', 'a{number}'"
+    account = ACCOUNT.replace("VALUES (1, 'a@example.org', 'a@example.org', 'Ann', 'ann'", values)
+    database.execute(account)
+    database.execute(f"UPDATE accounts SET status = -2, consent_at = {consent_at} WHERE id = {number}")
+    for word in words:
+        event = AUDIT_EVENT.replace("account:created", "account:blocked").replace("1, '{}'", "{}, '{}'")
+        with database.connect() as connection:
+            connection.exec_driver_sql(event.format(number, f'{{"before": "{word}"}}'))
+
+
+def test_what_an_account_was_before_its_block_is_taken_from_the_record(
+    empty: Database, tmp_path: Path
+) -> None:
+    """Before 0011 it stood there alone."""
+    upgrade(empty.url, tmp_path, "0010")
+    fill(empty)
+    for number, (consent_at, words, _before) in enumerate(BLOCKED.values(), 2):
+        block_in_the_way_of_0010(empty, number, consent_at, words)
+    before = empty.execute("SELECT id, status, consent_at, updated_at FROM accounts ORDER BY id")
+
+    upgrade(empty.url, tmp_path, "0011")
+
+    filled = empty.execute("SELECT status_before_block FROM accounts ORDER BY id")
+    assert [row[0] for row in filled] == [None, *(expected for *_rest, expected in BLOCKED.values())]
+    downgrade(empty.url, tmp_path, "0010")
+    assert empty.execute("SELECT id, status, consent_at, updated_at FROM accounts ORDER BY id") == before
+    upgrade(empty.url, tmp_path, "0011")
+    assert empty.execute("SELECT status_before_block FROM accounts ORDER BY id") == filled
+
+
 def test_the_newest_tables_are_those_of_the_models(empty: Database, tmp_path: Path) -> None:
     upgrade(empty.url, tmp_path)
     with empty.connect() as connection:

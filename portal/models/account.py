@@ -44,6 +44,10 @@ class Account(Base):
     __table_args__ = (
         CheckConstraint(f"role IN ({quoted(role.value for role in Role)})", name="role"),
         CheckConstraint("status IN (1, 0, -1, -2)", name="status"),
+        CheckConstraint(
+            "status_before_block IS NULL OR (status = -2 AND status_before_block IN (1, 0, -1))",
+            name="status_before_block",
+        ),
         CheckConstraint("consent IN (0, 1, 2)", name="consent"),
         CheckConstraint("status <> 1 OR removed_at IS NULL", name="removed_is_not_active"),
         CheckConstraint("(email IS NULL) = (removed_at IS NOT NULL)", name="email_until_removed"),
@@ -58,6 +62,8 @@ class Account(Base):
     language: Mapped[str] = mapped_column(String(5), default="en")
     role: Mapped[Role] = mapped_column(Word(Role), default=Role.USER)
     status: Mapped[int] = mapped_column(SmallInteger, default=Status.INACTIVE)
+    status_before_block: Mapped[int | None] = mapped_column(SmallInteger)
+    """What it is again when the block is taken away; of a blocked account only."""
     consent: Mapped[int] = mapped_column(SmallInteger, default=Consent.NONE)
     consent_version: Mapped[str | None] = mapped_column(String(20))
     consent_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -178,6 +178,32 @@ def test_an_account_is_only_what_there_is(database: Database, cast: Cast, change
     assert re.search("(?i)check", refused(database, f"UPDATE accounts SET {change}"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status_before_block = 1",
+        "status_before_block = 0",
+        "status = -1, status_before_block = 1",
+        "status = -2, status_before_block = -2",
+        "status = -2, status_before_block = 7",
+    ],
+)
+def test_only_a_blocked_account_was_something_before_its_block(
+    database: Database, cast: Cast, change: str
+) -> None:
+    assert re.search("(?i)check", refused(database, f"UPDATE accounts SET {change}"))
+
+
+@pytest.mark.parametrize("before", [1, 0, -1])
+def test_a_block_can_not_go_and_leave_behind_what_was_before(
+    database: Database, cast: Cast, before: int
+) -> None:
+    database.execute(f"UPDATE accounts SET status = -2, status_before_block = {before}")
+
+    assert re.search("(?i)check", refused(database, "UPDATE accounts SET status = 1"))
+    database.execute("UPDATE accounts SET status = 1, status_before_block = NULL")
+
+
 def test_a_key_made_with_a_key_does_not_outlive_its_retirement(database: Database, key: str) -> None:
     database.execute(copy_of_key(replaces_id="id"))
     database.execute("UPDATE api_keys SET retires_at = created_at + 5 WHERE replaces_id IS NULL")

@@ -15,6 +15,7 @@ password_hash character varying(200)
 removed_at bigint
 role character varying(40) NOT NULL
 status smallint NOT NULL
+status_before_block smallint
 updated_at bigint NOT NULL
 username character varying(60) NOT NULL
 
@@ -186,6 +187,9 @@ CHECK (((role)::text = ANY ((ARRAY['user'::character varying, 'tester'::characte
 
 -- constraint ck_accounts_status
 CHECK ((status = ANY (ARRAY[1, 0, '-1'::integer, '-2'::integer])))
+
+-- constraint ck_accounts_status_before_block
+CHECK (((status_before_block IS NULL) OR ((status = '-2'::integer) AND (status_before_block = ANY (ARRAY[1, 0, '-1'::integer])))))
 
 -- constraint ck_api_keys_audiences
 CHECK ((((kind)::text <> 'service'::text) OR (replace((audiences)::text, ' '::text, ''::text) = (audiences)::text)))

@@ -15,6 +15,7 @@ password_hash VARCHAR(200)
 removed_at BIGINT
 role VARCHAR(40) NOT NULL
 status SMALLINT NOT NULL
+status_before_block SMALLINT
 updated_at BIGINT NOT NULL
 username VARCHAR(60) NOT NULL
 
@@ -186,6 +187,9 @@ CHECK (role IN ('user', 'tester', 'curator', 'bughunter', 'support', 'admin'))
 
 -- constraint ck_accounts_status
 CHECK (status IN (1, 0, -1, -2))
+
+-- constraint ck_accounts_status_before_block
+CHECK (status_before_block IS NULL OR (status = -2 AND status_before_block IN (1, 0, -1)))
 
 -- constraint ck_api_keys_audiences
 CHECK (kind <> 'service' OR replace(audiences, ' ', '') = audiences)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, MailKind, Reason, Status
+from portal.models import Account, Action, ActorKind, ApiKey, MailKind, Reason, Status
 from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services.accounts.admins import hold_admins, may_act_on, refuse_last_admin
 from portal.services.auth import sessions
@@ -68,7 +67,8 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
             revocation.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
             before = account.status
-            account.status, account.updated_at = Status.BLOCKED, clock.utcnow()
+            account.status, account.status_before_block = Status.BLOCKED, before
+            account.updated_at = clock.utcnow()
             audit.record(
                 session,
                 actor,
@@ -83,15 +83,17 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
 def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
     """Take a block away; no key comes back.
 
-    One that waited to be confirmed, or that its owner had locked, does so again. Raises
+    One that waited to be confirmed, or that its owner had locked, does so again; one that was
+    blocked past the portal is locked, and its owner opens it with a mailed link. Raises
     InvalidInput without a reason, Forbidden, NotFound.
     """
     reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         if account.status == Status.BLOCKED:
-            account.status = _before_block(session, account)
-            account.updated_at = clock.utcnow()
+            before = account.status_before_block
+            account.status = Status.LOCKED if before is None else before
+            account.status_before_block, account.updated_at = None, clock.utcnow()
             audit.record(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
     return account
 
@@ -163,25 +165,6 @@ def _lock_target(session: Session, actor: Actor, account_id: int, level: int) ->
     if target is None or target.removed_at is not None:
         raise NotFound
     return target
-
-
-def _before_block(session: Session, account: Account) -> Status:
-    """What a blocked account was; the record of the block tells.
-
-    Where that line has ended with the retention, the account may have been locked by its owner,
-    who then opens it with a mailed link.
-    """
-    block = session.scalars(
-        select(AuditEvent)
-        .where(AuditEvent.account_id == account.id, AuditEvent.action == Action.ACCOUNT_BLOCKED)
-        .order_by(AuditEvent.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if account.consent_at is None:
-        return Status.INACTIVE
-    if block is None or block.details.get("before") == Status.LOCKED.name.lower():
-        return Status.LOCKED
-    return Status.ACTIVE
 
 
 def clean_reason(why: str, *, required: bool = True) -> str | None:

@@ -15,7 +15,6 @@ from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
 from portal.models import Action, ActorKind, AuditEvent, JobLease, Status
-from portal.services.accounts import recovery
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -182,17 +181,32 @@ def test_no_rule_looks_broken_when_the_record_begins_later(
         assert list(broken_rules(connection)) == []
 
 
-def test_a_block_whose_line_ended_is_taken_away_to_a_locked_account(
-    app: Flask, database: Database, cast: Cast
+@pytest.mark.parametrize("before", [Status.ACTIVE, Status.INACTIVE, Status.LOCKED])
+def test_a_block_whose_line_ended_is_taken_away_all_the_same(
+    app: Flask, database: Database, cast: Cast, before: Status
 ) -> None:
-    """What the account was before can't be told: its owner opens it with a mailed link."""
+    """What the account was before stands in its row, however long the record is kept."""
+    alice = cast.alice.account_id
+    database.execute(f"UPDATE accounts SET status = {before.value} WHERE id = {alice}")
     with app.app_context():
-        recovery.lock(cast.alice.actor, cast.alice.password)
-        actions.block(SHELL, cast.alice.account_id, why="spam")
+        actions.block(SHELL, alice, why="spam")
     database.execute(
         f"DROP TRIGGER audit_events_kept{'' if database.kind == 'sqlite' else ' ON audit_events'}"
     )
     database.execute("DELETE FROM audit_events")
     with app.app_context():
-        account = actions.unblock(SHELL, cast.alice.account_id, why="a mistake")
-        assert account.status == Status.LOCKED
+        actions.unblock(SHELL, alice, why="a mistake")
+
+    row = database.execute(f"SELECT status, status_before_block FROM accounts WHERE id = {alice}")
+    assert row == [(before.value, None)]
+
+
+def test_an_account_that_was_blocked_past_the_portal_comes_back_locked(
+    app: Flask, database: Database, cast: Cast
+) -> None:
+    """What it was before can't be told: its owner opens it with a mailed link."""
+    alice = cast.alice.account_id
+    database.execute(f"UPDATE accounts SET status = -2 WHERE id = {alice}")
+
+    with app.app_context():
+        assert actions.unblock(SHELL, alice, why="a mistake").status == Status.LOCKED
