@@ -44,7 +44,7 @@ ROLES: dict[Role, str] = {
     Role.ADMIN: N_("Admin"),
 }
 
-STATUSES: dict[int, str] = {
+STATUSES: dict[Status, str] = {
     Status.ACTIVE: N_("Active"),
     Status.INACTIVE: N_("Not confirmed"),
     Status.LOCKED: N_("Locked"),

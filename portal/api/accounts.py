@@ -34,7 +34,7 @@ def change() -> ResponseReturnValue:
     me = caller()
     if me.signed is None and (wanted.email is not None or wanted.password is not None):
         raise Forbidden
-    if me.signed and me.signed.account.consent == Consent.NONE and wanted.consent is None:
+    if me.signed and me.signed.account.consent is Consent.NONE and wanted.consent is None:
         raise ConsentLacking
     refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
     with _proof(me.account_id, wanted):

@@ -180,7 +180,7 @@ def _let_jwt_in(route: Route | None = None) -> Response | None:
     account = signed.account
     if route and account.role.level < route.level:
         raise Forbidden
-    if route and account.consent == Consent.NONE and not route.without_consent:
+    if route and account.consent is Consent.NONE and not route.without_consent:
         raise ConsentLacking
     g.caller = Caller(account.id, account.role.level, signed=signed)
     return None

@@ -17,7 +17,7 @@ from portal.services.operators import actions, exports
 UNSAID = "No reason was given, on the command line."
 """What the record keeps when nobody says why."""
 
-STATUSES = {status.name.lower(): status for status in Status}
+STATUSES = {status.word: status for status in Status}
 
 group = PlainGroup("account", help="Make, list, block and change accounts.")
 a_role = click.Choice([role.value for role in Role])
@@ -136,8 +136,8 @@ def list_accounts(role: str | None, status: str | None) -> None:
 
 
 def _facts(account: Account) -> tuple[object, ...]:
-    status = Status(account.status).name.lower()
-    return account.id, shown_address(account.email or ""), account.username, account.role.value, status
+    what = account.role.value, account.status.word
+    return account.id, shown_address(account.email or ""), account.username, *what
 
 
 def _tell(account: Account) -> None:

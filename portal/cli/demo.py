@@ -14,7 +14,6 @@ from config import Settings
 from portal.cli.speech import PlainCommand, plain_errors, row
 from portal.cli.whoever import operator
 from portal.extensions import db
-from portal.models import Status
 from portal.services.auth import demo_data
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -54,4 +53,4 @@ def demo() -> None:
         raise click.ClickException(NOT_EMPTY) from error
     click.echo(SIGN_IN.format(base_url=settings.base_url, password=password))
     for account, keys in demo_data.list_accounts():
-        row(account.email, account.role.value, Status(account.status).name.lower(), keys)
+        row(account.email, account.role.value, account.status.word, keys)

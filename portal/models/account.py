@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import CheckConstraint, SmallInteger, String
+from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import BigId, UtcTime, Word
+from portal.models.types import BigId, IntEnumType, UtcTime, Word
 from portal.permissions import Role
 
 LANGUAGES = ("en", "de", "es", "fr", "nl")
@@ -22,6 +22,11 @@ class Status(IntEnum):
     INACTIVE = 0
     LOCKED = -1
     BLOCKED = -2
+
+    @property
+    def word(self) -> str:
+        """What it is called in forms, commands, figures and the audit log."""
+        return self.name.lower()
 
 
 class Consent(IntEnum):
@@ -61,10 +66,10 @@ class Account(Base):
     bio: Mapped[str] = mapped_column(String(2000), default="")
     language: Mapped[str] = mapped_column(String(5), default="en")
     role: Mapped[Role] = mapped_column(Word(Role), default=Role.USER)
-    status: Mapped[int] = mapped_column(SmallInteger, default=Status.INACTIVE)
-    status_before_block: Mapped[int | None] = mapped_column(SmallInteger)
+    status: Mapped[Status] = mapped_column(IntEnumType(Status), default=Status.INACTIVE)
+    status_before_block: Mapped[Status | None] = mapped_column(IntEnumType(Status))
     """What it is again when the block is taken away; of a blocked account only."""
-    consent: Mapped[int] = mapped_column(SmallInteger, default=Consent.NONE)
+    consent: Mapped[Consent] = mapped_column(IntEnumType(Consent), default=Consent.NONE)
     consent_version: Mapped[str | None] = mapped_column(String(20))
     consent_at: Mapped[datetime | None] = mapped_column(UtcTime)
     password_hash: Mapped[str | None] = mapped_column(String(200))
@@ -77,7 +82,7 @@ class Account(Base):
     @property
     def may_own_keys(self) -> bool:
         """Whether the account is active and consents, so that its keys may live."""
-        return self.status == Status.ACTIVE and self.consent != Consent.NONE
+        return self.status is Status.ACTIVE and self.consent is not Consent.NONE
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"

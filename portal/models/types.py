@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
-from typing import TypeVar
+from enum import Enum
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Dialect, Integer, String
+from sqlalchemy import BigInteger, Dialect, Integer, SmallInteger, String
 from sqlalchemy.types import TypeDecorator
 
 from portal.clock import from_ms, to_ms
@@ -33,23 +33,34 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else from_ms(value)
 
 
-E = TypeVar("E", bound=StrEnum)
+E = TypeVar("E", bound=Enum)
 
 
-class Word(TypeDecorator[E]):
+class _EnumType(TypeDecorator[E]):
     """A member of an enum, kept as its value."""
-
-    impl = String(40)
-    cache_ok = True
 
     def __init__(self, enum: type[E]) -> None:
         super().__init__()
         self.enum = enum
 
-    def process_bind_param(self, value: E | str | None, _dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: E | str | int | None, _dialect: Dialect) -> Any:
         """Write the value; ValueError for one that the enum lacks."""
         return None if value is None else self.enum(value).value
 
-    def process_result_value(self, value: str | None, _dialect: Dialect) -> E | None:
+    def process_result_value(self, value: str | int | None, _dialect: Dialect) -> E | None:
         """Read the member."""
         return None if value is None else self.enum(value)
+
+
+class Word(_EnumType[E]):
+    """A member of an enum of words."""
+
+    impl = String(40)
+    cache_ok = True
+
+
+class IntEnumType(_EnumType[E]):
+    """A member of an enum of small numbers."""
+
+    impl = SmallInteger
+    cache_ok = True

@@ -9,6 +9,7 @@ from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 
 from portal import clock
+from portal.models import Consent, Status
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.core import free_text
 
@@ -76,4 +77,5 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(shown_address, "address")
     app.jinja_env.finalize = shown
     app.add_template_global(asset)
+    app.jinja_env.globals.update(Status=Status, Consent=Consent)
     app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})

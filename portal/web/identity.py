@@ -198,7 +198,7 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
         return redirect(url_for("auth.sign_in", next=target))
     if current_user.level < level:
         abort(404)
-    if consent and me().consent == Consent.NONE:
+    if consent and me().consent is Consent.NONE:
         flash(_("Your consent is needed before you can go on."), "warning")
         return redirect(url_for("consent.index"))
     return None

@@ -18,7 +18,7 @@ _ADMINS = 0x61646D696E
 def refuse_last_admin(session: Session, account_id: int) -> None:
     """Raise LastAdmin when no other admin would be left; hold all admins meanwhile."""
     rows = hold_admins(session, account_id)
-    admins = [row.id for row in rows if row.role is Role.ADMIN and row.status == Status.ACTIVE]
+    admins = [row.id for row in rows if row.role is Role.ADMIN and row.status is Status.ACTIVE]
     if admins == [account_id]:
         raise LastAdmin
 

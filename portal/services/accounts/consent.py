@@ -39,10 +39,10 @@ def set_consent(actor: Actor, consent: int) -> Account:
 
 def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
     """Give, change or withdraw the consent of a locked account in the caller's transaction."""
-    if consent != Consent.NONE:
+    if consent is not Consent.NONE:
         if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)
-    elif account.consent != Consent.NONE:
+    elif account.consent is not Consent.NONE:
         revocation.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
         account.consent = Consent.NONE
         audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
@@ -72,6 +72,6 @@ def give_consent(session: Session, actor: Actor, account: Account, consent: Cons
         actor,
         Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN,
         account_id=account.id,
-        consent=int(consent),
+        consent=consent.value,
         version=version,
     )

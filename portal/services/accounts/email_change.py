@@ -44,7 +44,7 @@ def stop_email(actor: Actor, token: str) -> None:
 def prepare_asked_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Tell the old address that another one was asked for, with the link that stops it."""
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status != Status.ACTIVE or account.email != mail.address:
+    if account is None or account.status is not Status.ACTIVE or account.email != mail.address:
         return None
     token = tokens.mint(session, Purpose.EMAIL_STOP, account_id=account.id, address=account.email)
     return Letter("email-asked", {"token": token, "name": account.username, **mail.params})
@@ -98,7 +98,7 @@ def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
     waits on all the same where it is taken, so that the profile tells nobody who has an account.
     """
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status != Status.ACTIVE:
+    if account is None or account.status is not Status.ACTIVE:
         return None
     tokens.void(session, account.id, Purpose.EMAIL)
     token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
@@ -116,7 +116,7 @@ def confirm_email(actor: Actor, token: str) -> Account:
         with transaction() as session:
             redeemed = tokens.redeem(session, token, Purpose.EMAIL)
             account = lock_account(session, redeemed.account_id or 0)
-            if account is None or account.status != Status.ACTIVE or not redeemed.address:
+            if account is None or account.status is not Status.ACTIVE or not redeemed.address:
                 raise TokenInvalid
             outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
             account.email = redeemed.address

@@ -103,7 +103,7 @@ def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
     mail.account_id, mail.language = account.id, account.language
     mail.address = account.email or mail.address  # as it was proven, not as it was typed
     token = tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
-    return Letter("reset", {"token": token, "locked": account.status == Status.LOCKED})
+    return Letter("reset", {"token": token, "locked": account.status is Status.LOCKED})
 
 
 def reset_password(actor: Actor, token: str, new: str) -> None:
@@ -124,7 +124,7 @@ def reset_password(actor: Actor, token: str, new: str) -> None:
             raise TokenInvalid
         _set_password(session, actor, locked, new_hash, Action.PASSWORD_RESET)
         sessions.end_all(session, actor, locked.id)
-        if locked.status == Status.LOCKED:
+        if locked.status is Status.LOCKED:
             _open(session, actor, locked)
 
 
@@ -154,7 +154,7 @@ def request_unlock(actor: Actor, account_id: int) -> None:
         return
     with suppress(AlreadySent), transaction() as session:
         account = lock_account(session, account_id)
-        if account is not None and account.status == Status.LOCKED:
+        if account is not None and account.status is Status.LOCKED:
             audit.record(session, actor, Action.ACCOUNT_UNLOCK_REQUESTED, account_id=account.id)
             outbox.enqueue_to(session, account, MailKind.LOCKED)
 
@@ -162,7 +162,7 @@ def request_unlock(actor: Actor, account_id: int) -> None:
 def prepare_unlock_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """Make the link that opens a locked account; None when it is not locked any more."""
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status != Status.LOCKED:
+    if account is None or account.status is not Status.LOCKED:
         return None
     token = tokens.mint(session, Purpose.UNLOCK, account_id=account.id, address=account.email)
     return Letter("locked", {"token": token})
@@ -173,7 +173,7 @@ def unlock(actor: Actor, token: str) -> Account:
     with transaction() as session:
         redeemed = tokens.redeem(session, token, Purpose.UNLOCK)
         account = lock_account(session, redeemed.account_id or 0)
-        if account is None or account.status != Status.LOCKED:
+        if account is None or account.status is not Status.LOCKED:
             raise TokenInvalid
         pending.end_everything(session, actor, account.id)
         _open(session, actor, account)

@@ -47,11 +47,11 @@ def refuse_shut(account: Account) -> None:
     """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
     if demo_data.is_shut():
         raise SignInFailed
-    if account.status == Status.BLOCKED:
+    if account.status is Status.BLOCKED:
         raise AccountBlocked
-    if account.status == Status.LOCKED:
+    if account.status is Status.LOCKED:
         raise AccountLocked(account_id=account.id)
-    if account.status != Status.ACTIVE:
+    if account.status is not Status.ACTIVE:
         raise SignInFailed
 
 

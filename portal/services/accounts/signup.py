@@ -72,7 +72,7 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
         return None
     mail.account_id = account.id
     mail.address = account.email or mail.address  # as it was given first, not as it was typed
-    if account.status != Status.INACTIVE:
+    if account.status is not Status.INACTIVE:
         return Letter("taken", {})
     token = tokens.mint(session, Purpose.CONFIRM, account_id=account.id, address=account.email)
     return Letter("confirm", {"token": token})
@@ -99,7 +99,7 @@ def confirm(
     with transaction() as session:
         redeemed = tokens.redeem(session, token, Purpose.CONFIRM)
         account = lock_account(session, redeemed.account_id or 0)
-        if account is None or account.status != Status.INACTIVE:
+        if account is None or account.status is not Status.INACTIVE:
             raise TokenInvalid
         account.status = Status.ACTIVE
         account.password_hash = password_hash

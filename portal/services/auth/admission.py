@@ -42,7 +42,7 @@ def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = Tru
         reached = account.role.level
     if reached < level:
         raise Forbidden
-    if consent and account.consent == Consent.NONE:
+    if consent and account.consent is Consent.NONE:
         raise ConsentLacking
     note_admitted(session, actor)
     return account
@@ -78,8 +78,8 @@ def _level_of_key(session: Session, actor: Actor, account: Account, now: datetim
         raise NotAdmitted(Outcome.REVOKED)
     if key.is_expired(now):
         raise NotAdmitted(Outcome.EXPIRED)
-    if account.status != Status.ACTIVE:
-        raise AccountLocked if account.status == Status.LOCKED else AccountBlocked
-    if account.consent == Consent.NONE:
+    if account.status is not Status.ACTIVE:
+        raise AccountLocked if account.status is Status.LOCKED else AccountBlocked
+    if account.consent is Consent.NONE:
         raise ConsentLacking
     return NO_LEVEL if key.kind is KeyKind.SERVICE else effective_level(key.level, account.role)

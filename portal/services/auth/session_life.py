@@ -34,5 +34,5 @@ def may_go_on(signed: SignedSession, now: datetime) -> bool:
         and now < signed.expires_at
         and (signed.kind is SessionKind.JWT or now - signed.last_seen_at < idle_time(role))
         and now - signed.created_at < life_time(role)
-        and signed.account.status == Status.ACTIVE
+        and signed.account.status is Status.ACTIVE
     )

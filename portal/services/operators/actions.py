@@ -63,7 +63,7 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         refuse_last_admin(session, account.id)
-        if account.status != Status.BLOCKED:
+        if account.status is not Status.BLOCKED:
             revocation.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
             before = account.status
@@ -75,7 +75,7 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
                 Action.ACCOUNT_BLOCKED,
                 account_id=account.id,
                 reason=reason,
-                before=Status(before).name.lower(),
+                before=before.word,
             )
     return account
 
@@ -90,7 +90,7 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
     reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        if account.status == Status.BLOCKED:
+        if account.status is Status.BLOCKED:
             before = account.status_before_block
             account.status = Status.LOCKED if before is None else before
             account.status_before_block, account.updated_at = None, clock.utcnow()
@@ -121,9 +121,9 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     questions.require(questions.may_mail_way_back(actor.account_id or actor.kind.value, account_id))
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        if account.status == Status.BLOCKED:
+        if account.status is Status.BLOCKED:
             raise InvalidInput("unblockFirst", "reason")
-        kind = MailKind.SIGN_UP if account.status == Status.INACTIVE else MailKind.RESET
+        kind = MailKind.SIGN_UP if account.status is Status.INACTIVE else MailKind.RESET
         outbox.enqueue_to(session, account, kind)
         audit.record(session, actor, Action.ACCOUNT_LINK_MAILED, account_id=account.id, reason=reason)
     return account

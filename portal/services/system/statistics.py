@@ -49,14 +49,14 @@ def read_figures() -> Figures:
 
 
 def _accounts() -> dict[tuple[str, str], int]:
-    found = {(role.value, status.name.lower()): 0 for role in Role for status in Status}
+    found = {(role.value, status.word): 0 for role in Role for status in Status}
     query = (
         select(Account.role, Account.status, func.count())
         .where(Account.removed_at.is_(None))
         .group_by(Account.role, Account.status)
     )
     for role, status, count in db.session.execute(query):
-        found[role.value, Status(status).name.lower()] = count
+        found[role.value, status.word] = count
     return found
 
 

@@ -19,6 +19,8 @@ WHERE k.digest = {}
 class KeyFacts(NamedTuple):
     """What a check reads of a key and its owner; times are milliseconds since the epoch.
 
+    Past the ORM an enum is its plain value, as the database keeps it.
+
     ``max_idle`` is in seconds, ``networks`` and ``audiences`` as the modules of these names keep them.
     """
 

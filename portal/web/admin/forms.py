@@ -75,7 +75,7 @@ class SearchForm(LookForm):
         self.status.choices = choices(
             [
                 ("", gettext("Every state")),
-                *((status.name.lower(), gettext(STATUSES[status])) for status in Status),
+                *((status.word, gettext(STATUSES[status])) for status in Status),
             ]
         )
 
@@ -87,7 +87,7 @@ class SearchForm(LookForm):
     @property
     def chosen_status(self) -> Status | None:
         """The state to narrow to."""
-        return next((status for status in Status if status.name.lower() == self.status.data), None)
+        return next((status for status in Status if status.word == self.status.data), None)
 
 
 class RecordForm(LookForm):

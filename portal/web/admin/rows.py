@@ -21,7 +21,7 @@ from portal.words import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUS
 OPERATORS_REASONS = REASONS | {Reason.OWNER: N_("by its owner")}
 """Why a key was revoked, to somebody who is not its owner."""
 
-STATES = {status.name.lower(): STATUSES[status] for status in Status}
+STATES = {status.word: STATUSES[status] for status in Status}
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def reset(token: str) -> ResponseReturnValue:
                 "success",
             )
             return redirect(url_for(".sign_in"), 303)
-    return _show_link("auth/reset.html", form, link, locked=link.account.status == Status.LOCKED)
+    return _show_link("auth/reset.html", form, link, locked=link.account.status is Status.LOCKED)
 
 
 @blueprint.route("/unlock/<token>", methods=BOTH)

@@ -28,10 +28,10 @@ class ConsentForm(Form):
     consent = consent_choice()
 
     @property
-    def given(self) -> int:
-        """What was chosen; 0 for nothing, or for what is not on the list."""
+    def given(self) -> Consent:
+        """What was chosen; none for nothing, or for what is not on the list."""
         chosen = self.consent.data
-        return int(chosen) if chosen in dict(CHOICES) else Consent.NONE
+        return Consent(int(chosen)) if chosen in dict(CHOICES) else Consent.NONE
 
     def validate_consent(self, _field: RadioField) -> None:
         """Ask for a choice together with everything else that needs another look."""

@@ -34,7 +34,7 @@ def index() -> ResponseReturnValue:
 @blueprint.route("/withdraw", methods=["GET", "POST"])
 def withdraw() -> ResponseReturnValue:
     """Withdraw consent: every key is revoked for good."""
-    if me().consent == Consent.NONE:
+    if me().consent is Consent.NONE:
         return redirect(url_for(".index"))
     form = ConsentForm()
     if form.is_submitted():
