@@ -27,6 +27,22 @@ demo: ## Fill the empty installation with a year of accounts, keys and use, and 
 	@scripts/setup.sh run
 	@PORTAL_LOG_LEVEL=warning $(FLASK) demo
 
+.PHONY: dev
+dev: ## Serve demo data from instance/dev, with a debugger, and again whenever the code changes
+	@scripts/setup.sh lint
+	@exec scripts/dev.sh
+
+.PHONY: quick
+quick: ## Lint what changed since main, and run the tests of that on SQLite, in less than a minute
+	@scripts/setup.sh lint
+	@PYTHONPATH=. $(BIN)/python scripts/quick.py
+
+.PHONY: test-one
+test-one: ## Run one file or one test on both databases, without coverage (T=tests/web/test_keys.py::test_it)
+	@test -n "$(T)" || { echo "Say which: make test-one T=tests/web/test_keys.py" >&2; exit 1; }
+	@scripts/setup.sh test
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(T)
+
 .PHONY: test
 # Coverage doubles the time, so it is measured on the first of the two databases.
 test: ## Run the whole test suite on SQLite, with branch coverage, and on PostgreSQL

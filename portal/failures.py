@@ -30,7 +30,7 @@ Handler = Callable[[Any], ResponseReturnValue]
 
 
 def init_app(app: Flask) -> None:
-    """Register the handlers."""
+    """Register the handlers. What nobody expects is left to the debugger, where there is one."""
     for kind, page, json in (
         (HTTPException, web.show_http, api.show_http),
         (RuleError, web.show_rule, api.show_rule),
@@ -39,7 +39,8 @@ def init_app(app: Flask) -> None:
         (WrongPepper, _wrong_ring(web), _wrong_ring(api)),
         (Exception, web.show_failure, api.show_failure),
     ):
-        app.register_error_handler(kind, _by_door(page, json))
+        if kind is not Exception or not app.debug:
+            app.register_error_handler(kind, _by_door(page, json))
 
 
 def _of_database(door: Any) -> Handler:

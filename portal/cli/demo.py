@@ -24,7 +24,7 @@ SIGN_IN = """Demo data is there. Sign in at {base_url}/signin as one of these, e
 
     {password}
 
-which is kept nowhere. The accounts with their roles, states and keys:"""
+The accounts, with their roles, states and keys:"""
 
 
 @click.command("demo", cls=PlainCommand)
