@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config_strength import FEWEST_BITS, estimate_bits
+from portal.permissions import Role
 
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
@@ -114,14 +115,22 @@ def key_headers_of(text: str) -> tuple[str, ...]:
 
 
 def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
-    """Read numbers by role; a number without a role is for each that is not named beside it."""
+    """The number of each role: ``user=90,support=365``; one without a role is for those not named.
+
+    A role that neither names has its number of the ``default``.
+    """
     given: dict[str, int] = {}
     for part in text.split(","):
         role, _, number = part.strip().rpartition("=")
         if role in given:
             raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
+        if role.strip() not in {"", *Role}:
+            raise ConfigurationError(f"PORTAL_{name} names a role that is none: {role.strip()}.")
         given[role.strip()] = whole_number(name, number.strip(), 1, highest)
-    return given if "" in given else {**by_role(name, default, default, highest), **given}
+    others = given.get("")
+    if others is None:
+        return by_role(name, default, default, highest) | given
+    return {role.value: given.get(role.value, others) for role in Role}
 
 
 def whole_number(name: str, text: str, low: int, high: int) -> int:

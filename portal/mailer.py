@@ -14,6 +14,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +36,6 @@ OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "ot
 
 SOURCE_LANGUAGE = "en"
 
-_EXTENSION = "portal_mail"
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -54,7 +54,7 @@ class RenderedMail:
 
 def render(letter: Letter, language: str) -> RenderedMail:
     """Write a letter in the language of its reader. It may hold a token, so it is not kept."""
-    text, html = _environments()
+    text, html = _environments(current_app.jinja_env)
     language = language if language in _translated() else SOURCE_LANGUAGE
     with force_locale(language):
         values = {**dict.fromkeys(OPTIONAL), **letter.params, **_facts(), "language": language}
@@ -85,22 +85,19 @@ def compose(addressed: Addressed, claim: Claim, *, eight_bit: bool) -> EmailMess
     return message
 
 
-def _environments() -> tuple[Environment, Environment]:
-    """The two environments, text and HTML; made once for each application."""
-    made = current_app.extensions.get(_EXTENSION)
-    if made is None:
-        made = tuple(
-            current_app.jinja_env.overlay(
-                autoescape=autoescape,
-                undefined=StrictUndefined,
-                bytecode_cache=None,  # it would hand the text to the HTML and the other way round
-                trim_blocks=True,
-                lstrip_blocks=True,
-            )
-            for autoescape in (False, True)
+@lru_cache(maxsize=2)
+def _environments(pages: Environment) -> tuple[Environment, Environment]:
+    """The two environments of mails beside that of the pages: text and HTML."""
+    text, html = (
+        pages.overlay(
+            autoescape=autoescape,
+            undefined=StrictUndefined,
+            bytecode_cache=None,  # it would hand the text to the HTML and the other way round
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
-        current_app.extensions[_EXTENSION] = made
-    text, html = made
+        for autoescape in (False, True)
+    )
     return text, html
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from urllib.parse import quote, unquote, urlsplit
 
-from flask import current_app
-
 from config import Settings
 
 HIDDEN = "[hidden]"
@@ -46,12 +44,6 @@ class Redactor:
 def redactor_of(settings: Settings) -> Redactor:
     """The redactor that knows what the settings hold."""
     return Redactor(settings.key_prefix, _secrets_of(settings))
-
-
-def hidden(text: str) -> str:
-    """A text without what the settings of the application in context hold."""
-    redactor: Redactor = current_app.extensions["redactor"]
-    return redactor.hide(text)
 
 
 def _secrets_of(settings: Settings) -> Iterator[str]:

@@ -26,9 +26,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal import cli, jobs
 from portal import clock as times
-from portal import create_app, jobs
+from portal.app import create_app
 from portal.extensions import db
+from portal.runtime import runtime_of
 from portal.services.auth import passwords
 from portal.services.keys import creation
 from portal.transports import make_transport
@@ -166,6 +168,7 @@ def make_app(
 
     def make(**overrides: str) -> Flask:
         app = create_app(settings_for(database.url, instance, **overrides))
+        cli.init_app(app)
         app.test_client_class = PageChecker
         keep_templates(app, tmp_path_factory.getbasetemp())
         made.append(app)
@@ -178,9 +181,7 @@ def make_app(
 
 def close_app(app: Flask) -> None:
     """Let go of the threads and the connections of an application."""
-    app.extensions["usage"].close()
-    app.extensions["call_limits"].close()
-    app.extensions["verifier"].close()
+    runtime_of(app).close()
     with app.app_context():
         for engine in db.engines.values():
             engine.dispose()

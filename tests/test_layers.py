@@ -18,10 +18,9 @@ MAY_IMPORT = {
     "permissions": set(),
     "words": {"permissions", "models"},
     "messages": {"permissions"},
-    "by_role": {"permissions"},
     "models": {"clock", "extensions", "permissions"},
     "transports": set(),
-    "services": {"by_role", "clock", "extensions", "models", "permissions", "services", "transports"},
+    "services": {"clock", "extensions", "models", "permissions", "services", "transports"},
 }
 FLOORS = (
     {"core", "ratelimits"},

@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 import portal.models  # noqa: F401  # fills the metadata
-from portal import clock, create_app
+from portal import clock
+from portal.app import create_app
 from portal.extensions import Base
 from portal.models import Action
 from portal.services.core import audit

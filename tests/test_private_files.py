@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from config_values import ConfigurationError
-from portal import create_app, private_files
+from portal import private_files
+from portal.app import create_app
 from portal.extensions import prepare_engine
 from tests.conftest import close_app
 from tests.support.databases import ROOT

@@ -6,19 +6,21 @@ Four blueprints, one for each door; what proves who asks is declared here, once 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 from flask import Blueprint, Flask, Response
 
+from config import Settings
 from portal.api import auth
 from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
 from portal.api.openapi import ROUTE, document
-from portal.api.route import Door, Route, blueprint_name
+from portal.api.route import Door, Route, blueprint_name, register
 from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.http.cookies import csrf
 from portal.services.core.errors import RuleError
 
 PREFIX = "/api"
+ALL_ROUTES = (*ROUTES, ROUTE)
 
 DOORS: dict[Door, Callable[[], Response | None]] = {
     Door.OPEN: auth.admit_anybody,
@@ -31,21 +33,24 @@ DOORS: dict[Door, Callable[[], Response | None]] = {
 def init_app(app: Flask) -> None:
     """Register the API."""
     app.url_map.converters["visited"] = VisitedPath
-    routes = (*ROUTES, ROUTE)
-    app.extensions["api_routes"] = {route.endpoint: route for route in routes}
-    app.extensions["openapi"] = partial(document, routes, app.config["PORTAL"].key_headers)
+    register(ALL_ROUTES)
     for door, admit in DOORS.items():
-        app.register_blueprint(_blueprint(door, admit, routes))
+        app.register_blueprint(_blueprint(door, admit))
 
 
-def _blueprint(door: Door, admit: Callable[[], Response | None], routes: tuple[Route, ...]) -> Blueprint:
+def describe(settings: Settings) -> dict[str, Any]:
+    """The description of the API, as OpenAPI has it."""
+    return document(ALL_ROUTES, settings.key_headers)
+
+
+def _blueprint(door: Door, admit: Callable[[], Response | None]) -> Blueprint:
     blueprint = Blueprint(blueprint_name(door), __name__, url_prefix=PREFIX)
     blueprint.before_request(admit)
     blueprint.after_request(auth.tell_limits)
     if door in {Door.JWT, Door.KEY}:
         blueprint.register_error_handler(RuleError, auth.ask_again)
     csrf.exempt(blueprint)
-    for route in routes:
+    for route in ALL_ROUTES:
         if route.door is door:
             blueprint.add_url_rule(
                 route.path, route.name, route.view, methods=[route.method], merge_slashes=False

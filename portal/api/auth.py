@@ -24,12 +24,13 @@ from portal.http import client_address, request_id
 from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, SignedSession
+from portal.runtime import runtime
 from portal.services.auth import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
 from portal.services.core.outcomes import Outcome
 from portal.services.ratelimits import questions
-from portal.services.verify.doorkeeper import STRANGER, Admission, Doorkeeper
+from portal.services.verify.doorkeeper import STRANGER, Admission
 from portal.services.verify.key_record import KeyFacts
 
 ADMISSION = "portal.admission"
@@ -110,8 +111,7 @@ def admit(
     environ = request.environ
     admission: Admission | None = environ.get(ADMISSION)
     if admission is None:
-        keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-        admission = keeper.admit(
+        admission = runtime.doorkeeper.admit(
             shown(body_is_there=False),
             environ["REMOTE_ADDR"],
             level=level,
@@ -124,11 +124,10 @@ def admit(
 
 
 def _admit_again(route: Route) -> Admission:
-    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
     found = shown()
     if found is None:  # the body shows another key than the head
         return STRANGER
-    return keeper.admit_again(
+    return runtime.doorkeeper.admit_again(
         found, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
     )
 

@@ -18,14 +18,14 @@ from portal.api.auth import ADMISSION
 from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
-from portal.http.credentials import KeyHeaders
 from portal.http.headers import JSON_TYPE
 from portal.permissions import READ_OTHERS
+from portal.runtime import Runtime
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from portal.services.verify.doorkeeper import Admission, Doorkeeper
+    from portal.services.verify.doorkeeper import Admission
 
 AUTHORIZE = "/api/authorize"
 HOPS_ONLY = frozenset({"CONNECT", "TRACE"})
@@ -44,11 +44,10 @@ class Answer(NamedTuple):
 class FastLane:
     """Answers a good key at the doors that are asked most; lets everything else pass."""
 
-    def __init__(self, app: Flask, application: WSGIApplication) -> None:
-        self._app = app
+    def __init__(self, runtime: Runtime, issuer: str, application: WSGIApplication) -> None:
+        self._runtime = runtime
         self._application = application
-        self._headers: KeyHeaders = app.extensions["key_headers"]
-        self._issuer = app.config["PORTAL"].base_url
+        self._issuer = issuer
         self._lanes: dict[str, Callable[[WSGIEnvironment], Answer | None]] = {
             "/api/whoami/key": self._whoami,
             AUTHORIZE: self._authorize,
@@ -101,15 +100,10 @@ class FastLane:
         if asked is None or service is None or service.key is None:
             return None
         audience = service.key.audience
-        told = self._keeper.admit(asked.token, asked.address, audience=audience)
+        told = self._runtime.doorkeeper.admit(asked.token, asked.address, audience=audience)
         body = told_of(told, self._issuer, audience)
         headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
-
-    @property
-    def _keeper(self) -> Doorkeeper:
-        keeper: Doorkeeper = self._app.extensions["doorkeeper"]
-        return keeper
 
     def _admit(
         self,
@@ -121,10 +115,10 @@ class FastLane:
         audience: str | None = None,
     ) -> Admission | None:
         """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
-        shown = self._headers.read(environ)
+        shown = self._runtime.key_headers.read(environ)
         if shown is None:
             return None
-        admission = self._keeper.admit(
+        admission = self._runtime.doorkeeper.admit(
             shown,
             environ["REMOTE_ADDR"],
             level=level,
@@ -136,6 +130,7 @@ class FastLane:
         return admission if admission.is_good else None
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, runtime: Runtime) -> None:
     """Put the lane right before Flask; to be called before anything else wraps it."""
-    app.wsgi_app = FastLane(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap
+    issuer = app.config["PORTAL"].base_url
+    app.wsgi_app = FastLane(runtime, issuer, app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way

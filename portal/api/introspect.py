@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -21,10 +21,11 @@ from portal.extensions import settings
 from portal.http.headers import JSON_TYPE
 from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
+from portal.runtime import runtime
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.keys import revocation
 from portal.services.operators import actions
-from portal.services.verify.doorkeeper import Admission, Credentials, Doorkeeper
+from portal.services.verify.doorkeeper import Admission, Credentials
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -126,8 +127,7 @@ def revoke() -> ResponseReturnValue:
 
     Also 200 for what is no token of ours, or was revoked before.
     """
-    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    key = keeper.find_key(_token(_form().get("token")))
+    key = runtime.doorkeeper.find_key(_token(_form().get("token")))
     if key is not None:
         if key.account_id == caller().account_id:
             revocation.revoke_key(actor(), UUID(key.id), holds_secret=True)
@@ -169,8 +169,7 @@ def _one_of_many(each: Any) -> Question:
 
 
 def _admit(asked: Question) -> Admission:
-    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    return keeper.admit(asked.token, asked.address, audience=_asking())
+    return runtime.doorkeeper.admit(asked.token, asked.address, audience=_asking())
 
 
 def _told_here(admission: Admission) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
@@ -21,6 +21,7 @@ from portal.api.leak_schemas import GithubReport, GithubVerdict, GithubVerdicts
 from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
+from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.abuse.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
 from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
@@ -45,7 +46,7 @@ def receive() -> ResponseReturnValue:
     Each entry is read by itself: one that can't be is left out, and the key that leaked beside
     it ends.
     """
-    matches = _matches(body.parse_loosely(_signed_body(current_app.extensions["github"])))
+    matches = _matches(body.parse_loosely(_signed_body(runtime.github)))
     found = leaks.report(actor(), [Leak(each.token, _place(each)) for each in matches], Reporter.GITHUB)
     return answer(GithubVerdicts([_verdict(each, found) for each in matches]))
 

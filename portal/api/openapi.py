@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response
 from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 
@@ -21,6 +21,7 @@ from portal.api.schemas import ErrorAnswer
 from portal.http.headers import JSON_TYPE
 from portal.messages import SENTENCES
 from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
+from portal.runtime import runtime
 from portal.services.keys.queries import KeyStatus
 from portal.version import running_version
 
@@ -53,7 +54,7 @@ REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
 
 def show() -> ResponseReturnValue:
     """Give the description."""
-    text = json.dumps(current_app.extensions["openapi"](), ensure_ascii=False)
+    text = json.dumps(runtime.openapi(), ensure_ascii=False)
     return Response(text, content_type=JSON_TYPE)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import current_app
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
@@ -63,12 +62,19 @@ class Route:
         return f"{blueprint_name(self.door)}.{self.name}"
 
 
+_by_endpoint: dict[str, Route] = {}
+
+
 def blueprint_name(door: Door) -> str:
     """The name of the blueprint behind a door."""
     return f"api_{door}"
 
 
+def register(routes: Iterable[Route]) -> None:
+    """Let :func:`route_of` find these routes."""
+    _by_endpoint.update((route.endpoint, route) for route in routes)
+
+
 def route_of(endpoint: str | None) -> Route:
     """The route that is being answered."""
-    route: Route = current_app.extensions["api_routes"][endpoint]
-    return route
+    return _by_endpoint[endpoint or ""]

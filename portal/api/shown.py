@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import current_app, request
+from flask import request
 
 from portal.api.answers import FORM
 from portal.api.errors import is_of_oauth
 from portal.http.credentials import KeyHeaders, are_same
+from portal.runtime import runtime
 from portal.services.verify.doorkeeper import Credentials
 
 LONGEST_CLIENT_FORM = 4096
@@ -44,5 +45,4 @@ def _posted() -> Credentials | None:
 
 
 def _headers() -> KeyHeaders:
-    found: KeyHeaders = current_app.extensions["key_headers"]
-    return found
+    return runtime.key_headers

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.clock import iso
 from portal.extensions import settings
 from portal.messages import sentence
-from portal.redaction import hidden
+from portal.runtime import runtime
 from portal.services.core import free_text
 from portal.services.core.errors import RuleError
 from portal.services.core.trouble import words_of
@@ -142,4 +142,6 @@ def _database_says(error: DBAPIError) -> str:
 
 def database_says(error: DBAPIError) -> str:
     """What is wrong with the database, in the driver's own words, as a sentence without secrets."""
-    return free_text.escaped(hidden(f"The database can't be used: {words_of(error).rstrip('.')}."))
+    return free_text.escaped(
+        runtime.redactor.hide(f"The database can't be used: {words_of(error).rstrip('.')}.")
+    )

@@ -7,6 +7,7 @@ from functools import partial
 
 from portal.models import ActorKind
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
@@ -64,7 +65,7 @@ def _everywhere(stage: Stage, servers: list[Server], made: Made) -> set[str]:
 def _hold_nothing_is_kept(stage: Stage) -> None:
     """Hold that a worker whose connection was lost believes nothing that it knew before."""
     owner = stage.person()
-    made, verifier = stage.key(owner), stage.scratch.worker(1).extensions["verifier"]
+    made, verifier = stage.key(owner), runtime_of(stage.scratch.worker(1)).verifier
     verifier.close()
     hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
     verifier.close()

@@ -22,8 +22,9 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from config import PREFIX, RawSettings, Settings
-from portal import create_app
+from portal.app import create_app
 from portal.extensions import PINNED, db
+from portal.runtime import runtime_of
 from portal.transports import Transport, make_transport
 
 CAP = 10
@@ -92,8 +93,7 @@ class Scratch:
     def close(self) -> None:
         """End the workers in order, so that what they collected is written; new ones may come."""
         for app in self.workers + self.others:
-            for name in ("usage", "call_limits", "verifier"):
-                app.extensions[name].close()
+            runtime_of(app).close()
             with app.app_context():
                 db.session.remove()
                 db.engine.dispose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import cast
 
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import get_babel
@@ -32,7 +31,7 @@ from portal.web import (
 ENGLISH = "en_GB"
 """English dates have the day before the month, as nearly everywhere."""
 
-WRITTEN = "portal.written_languages"
+WRITTEN = "WRITTEN_LANGUAGES"
 
 BLUEPRINTS = (
     home.blueprint,
@@ -58,7 +57,8 @@ def choose_locale() -> str:
     its sentences are English. The pages of errors are written in it too, so it must be found
     without a database.
     """
-    language, written = None, cast("list[str]", current_app.extensions[WRITTEN])
+    language: str | None = None
+    written: list[str] = current_app.config[WRITTEN]
     if written == ["en"]:
         return ENGLISH  # nothing to choose: each refusal of the API, which is worded too, is cheaper by it
     if has_request_context():
@@ -78,7 +78,7 @@ def _written() -> list[str]:
 def init_app(app: Flask) -> None:
     """Register the pages. Call it after Babel is there."""
     with app.app_context():
-        app.extensions[WRITTEN] = _written()
+        app.config[WRITTEN] = _written()
     filters.init_app(app)
     charts.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -13,15 +13,14 @@ from portal import clock
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.basic import CHALLENGE
-from portal.http.credentials import KeyHeaders
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
+from portal.runtime import runtime
 from portal.services.core.outcomes import Outcome
 from portal.services.core.trouble import Readiness
 from portal.services.ratelimits import questions
 from portal.services.system.readiness import readiness
 from portal.services.system.statistics import read_figures
-from portal.services.verify.doorkeeper import Doorkeeper
 
 SECURITY_TXT = "/.well-known/security.txt"
 SECURITY_TXT_LIFE = timedelta(days=180)
@@ -98,9 +97,8 @@ def favicon() -> Response:
 
 def _refuse_scraper() -> Response | None:
     """Let in a key that reaches the level. Only who holds its secret learns that it doesn't."""
-    headers: KeyHeaders = current_app.extensions["key_headers"]
-    keeper: Doorkeeper = current_app.extensions["doorkeeper"]
-    admission = keeper.admit(headers.read(request.environ), client_address(), level=READ_OTHERS)
+    headers = runtime.key_headers
+    admission = runtime.doorkeeper.admit(headers.read(request.environ), client_address(), level=READ_OTHERS)
     if admission.is_good:
         return None
     if admission.key is None and headers.are_there(request.environ):

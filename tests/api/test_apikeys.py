@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from portal.runtime import runtime_of
 from portal.services.keys.secrets import is_well_formed
 from tests.api.conftest import Bearer, Headers
 from tests.conftest import MakeKey
@@ -266,7 +267,7 @@ def test_what_is_made_and_refused_is_counted(
     key = make_key(cast.alice, level=0)
     client.get("/api/whoami/key", headers=key.headers)
     client.get("/api/account/key", headers=key.headers)
-    client.application.extensions["usage"].flush()
+    runtime_of(client.application).usage.flush()
 
     rows = database.execute("SELECT calls, refused, last_used_address FROM key_usage")
     assert rows == [(1, 1, "127.0.0.1")]

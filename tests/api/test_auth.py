@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from portal.models import Reason
 from portal.permissions import ROLE_LEVELS, Role
+from portal.runtime import runtime_of
 from portal.services.auth import jwt, sessions
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import revocation, secrets
@@ -156,7 +157,7 @@ def test_to_strangers_all_refusals_look_alike(
 @pytest.mark.sqlite_only(reason="PostgreSQL reads at every check, so there is nothing kept to betray a key")
 def test_refusals_take_the_same_time(app: Flask, cast: Cast, make_key: MakeKey) -> None:
     key = make_key(cast.alice)
-    decide = app.extensions["verifier"].decide
+    decide = runtime_of(app).verifier.decide
     decide(key.id, key.secret)
     wrong = forged(key)
 
@@ -204,8 +205,8 @@ def test_a_living_key_of_an_account_that_may_own_none_is_refused(
 ) -> None:
     """The database lets no such key live; the doors would refuse it all the same."""
     key = make_key(cast.alice)
-    decision = app.extensions["verifier"].decide(key.id, key.secret)._replace(outcome=outcome)
-    monkeypatch.setattr(app.extensions["verifier"], "decide", lambda *_pair: decision)
+    decision = runtime_of(app).verifier.decide(key.id, key.secret)._replace(outcome=outcome)
+    monkeypatch.setattr(runtime_of(app).verifier, "decide", lambda *_pair: decision)
 
     for path in ("/api/whoami/key", "/api/account/key"):
         response = client.get(path, headers=key.headers)

@@ -16,6 +16,7 @@ from portal.api.authorize import is_open, read_terms
 from portal.extensions import db
 from portal.http.proxy import VISITORS_METHOD
 from portal.models import ApiKey, KeyKind, Reason
+from portal.runtime import runtime_of
 from portal.services.accounts import removal
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation, rotation, secrets
@@ -138,7 +139,7 @@ def test_the_end_of_a_key_is_the_same_at_every_door(
         retiring.retires_at = times.utcnow() + timedelta(days=1)
     assert alike(doors(ends["retirement"]), GOOD)
     assert alike(doors(ends["rest"]), GOOD)
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.flush()
 
     clock.forward(hours=23, minutes=59)
     assert alike(doors(ends["expiry"]), GOOD)
@@ -161,7 +162,7 @@ def test_use_keeps_a_key_awake(app: Flask, cast: Cast, doors: Doors, clock: Cloc
     for _ in range(3):
         clock.forward(minutes=59)
         assert alike(doors(key), GOOD)
-        app.extensions["usage"].flush()
+        runtime_of(app).usage.flush()
     clock.forward(hours=1)
 
     assert alike(doors(key), "apikeyExpired")
@@ -619,7 +620,7 @@ def test_a_closed_method_spends_no_call_and_is_counted_as_a_refusal(
     assert {(each.status_code, each.get_json()["error"]) for each in answers} == {(403, "methodNotPermitted")}
     good = [client.post(f"{asked}GET", headers=headers) for _ in range(3)]
     assert [each.status_code for each in good] == [204, 204, 429]
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.flush()
     refused = dict(database.execute("SELECT reason, refused FROM key_refusals"))
     assert refused == {"methodNotPermitted": 5, "tooManyRequests": 1}
 
@@ -633,7 +634,7 @@ def test_a_key_over_its_limit_is_throttled_at_every_door_and_counted_once(
     assert alike(doors(key), GOOD)
     told = doors(key)
     assert alike(told, "tooManyRequests"), told
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.flush()
     used = "SELECT calls, refused FROM key_usage JOIN api_keys ON id = key_id WHERE calls_per_minute = 10"
     assert database.execute(used) == [(10, 10)]
 

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, request
 from sqlalchemy.exc import OperationalError
 
+from portal.runtime import runtime_of
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -87,7 +88,7 @@ def test_both_ways_introspect_alike(
     if answers[0].status_code == 200:
         assert answers[0].data == answers[1].data
         assert answers[0].get_json()["active"] is (made.secret in form)
-    client.application.extensions["usage"].flush()
+    runtime_of(client.application).usage.flush()
     asked = "SELECT calls FROM key_usage JOIN api_keys ON id = key_id WHERE level = 6"
     assert database.execute(asked) == [(2,)]
 
@@ -109,7 +110,7 @@ def test_both_ways_are_counted(
     client.get(WHOAMI, headers=key.headers)
     client.get(WHOAMI, headers=key.headers | LONG_WAY)
     client.head(WHOAMI, headers=key.headers)
-    client.application.extensions["usage"].flush()
+    runtime_of(client.application).usage.flush()
 
     assert database.execute("SELECT calls, refused FROM key_usage") == [(3, 0)]
 
@@ -133,7 +134,7 @@ def test_a_refusal_is_counted_once(
 ) -> None:
     key = make_key(cast.alice)
     assert client.get(f"{AUTHORIZE}?level=9", headers=key.headers).status_code == 403
-    client.application.extensions["usage"].flush()
+    runtime_of(client.application).usage.flush()
 
     assert database.execute("SELECT calls, refused FROM key_usage") == [(0, 1)]
 
@@ -160,7 +161,7 @@ def test_a_database_that_is_gone_is_told_as_503(
         raise OperationalError(None, None, sqlite3.OperationalError("gone"))
 
     key = make_key(cast.alice)
-    monkeypatch.setattr(app.extensions["verifier"], "decide", fail)
+    monkeypatch.setattr(runtime_of(app).verifier, "decide", fail)
     response = client.get(path, headers=key.headers)
 
     assert response.status_code == 503
@@ -178,7 +179,7 @@ def test_a_failure_of_our_own_is_told_as_one(
         raise RuntimeError("a fault")
 
     key = make_key(cast.alice)
-    monkeypatch.setattr(app.extensions["verifier"], "decide", fail)
+    monkeypatch.setattr(runtime_of(app).verifier, "decide", fail)
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
     for path in (WHOAMI, AUTHORIZE):

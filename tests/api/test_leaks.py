@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.runtime import runtime_of
 from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.keys.secrets import make_secret
 from portal.services.ratelimits import questions
@@ -54,7 +55,7 @@ def match(token: str, **more: str) -> dict[str, str]:
 
 
 def outcome(app: Flask, made: MadeKey) -> str:
-    return str(app.extensions["verifier"].decide(made.id, made.secret).outcome)
+    return str(runtime_of(app).verifier.decide(made.id, made.secret).outcome)
 
 
 def code(answer: TestResponse) -> tuple[int, str]:

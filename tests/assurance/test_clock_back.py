@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from portal import clock as times
 from portal.extensions import db, settings
 from portal.models import ActorKind, Purpose, SessionKind
+from portal.runtime import runtime_of
 from portal.services.accounts import sign_in
 from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
@@ -87,7 +88,7 @@ def test_what_ended_an_hour_ago_stays_ended_at_every_door(
 
     client = (restarted(app, make_app) if restart else app).test_client()
     if restart:
-        app.extensions["usage"].flush()
+        runtime_of(app).usage.flush()
     told = {name: ask(client, ended, asking) for name, ask in DOORS.items()}
     assert told == dict.fromkeys(DOORS, False)
     assert DOORS["whoami"](client, asking, asking), "and what lives goes on"
@@ -192,7 +193,7 @@ def test_the_moment_is_kept_with_use_and_by_the_jobs_and_never_goes_back(
 
     made = make_key(cast.alice)
     assert app.test_client().get("/api/whoami/key", headers=made.headers).status_code == 200
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.flush()
     with_use = kept()
     assert with_use == pytest.approx(times.now_ms(), abs=5000)
     clock.forward(minutes=1)

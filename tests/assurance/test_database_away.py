@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from portal.extensions import db
+from portal.runtime import runtime_of
 from portal.services.auth import logins
 from portal.services.core import ids, trouble
 from portal.services.keys import secrets
@@ -37,7 +38,7 @@ def path_of(database: Database) -> Path:
 
 def each_engine(app: Flask) -> list[object]:
     with app.app_context():
-        return [db.engine, app.extensions["call_limits"]._store._engine]
+        return [db.engine, runtime_of(app).call_limits._store._engine]
 
 
 @contextmanager
@@ -113,7 +114,7 @@ def sqlite_damaged(app: Flask, database: Database) -> Iterator[None]:
     whole = path_of(database).read_bytes()
     for engine in each_engine(app):
         engine.dispose()  # type: ignore[attr-defined]
-    app.extensions["verifier"].close()
+    runtime_of(app).verifier.close()
     path_of(database).write_bytes(b"this is no database" * 4096)
     yield
     for end in ("-wal", "-shm"):
@@ -282,7 +283,7 @@ def test_a_statement_that_breaks_a_rule_is_a_fault_of_ours(
     def clash(*_words: object) -> None:
         raise IntegrityError("INSERT", {}, sqlite3.IntegrityError("CHECK constraint failed"))
 
-    monkeypatch.setattr(app.extensions["verifier"]._reader, "find", clash)
+    monkeypatch.setattr(runtime_of(app).verifier._reader, "find", clash)
     secret = secrets.make_secret("chk")
     answer = client.get("/api/whoami/key", headers=MadeKey(str(ids.uuid7()), secret).headers)
 

@@ -21,6 +21,7 @@ from portal import clock
 from portal.extensions import Base, db
 from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.abuse import excess, leaks
 from portal.services.abuse.excess import Ladder
 from portal.services.abuse.leaks import Leak, Reporter
@@ -70,9 +71,9 @@ class Scene:
         self.rotated = keys_id(make_key(cast.alice, level=2).id)
         with app.app_context():
             rotation.rotate_key(cast.alice.actor, self.rotated)
-        app.extensions["usage"].note_call(str(self.key), "192.0.2.7", clock.now_ms())
-        app.extensions["usage"].note_refusal(str(self.key), clock.now_ms(), excess.ABOVE_LIMIT)
-        app.extensions["usage"].flush()
+        runtime_of(app).usage.note_call(str(self.key), "192.0.2.7", clock.now_ms())
+        runtime_of(app).usage.note_refusal(str(self.key), clock.now_ms(), excess.ABOVE_LIMIT)
+        runtime_of(app).usage.flush()
         with app.app_context(), transaction() as session:
             account = session.get_one(signup.Account, cast.alice.account_id)
             self.signed, _token = sessions.start(session, STRANGER, account, SessionKind.BROWSER)

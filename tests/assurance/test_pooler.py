@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from flask import Flask
 
-from portal import create_app
+from portal.app import create_app
 from portal.extensions import db
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.core.errors import RuleError
 from portal.services.keys import creation
 from portal.services.operators import actions
@@ -250,7 +251,7 @@ def test_selfcheck_goes_past_it(pooled: Pooled) -> None:
 
 def test_both_engines_prepare_nothing(pooled: Pooled) -> None:
     with pooled.app.app_context():
-        engines = [db.engine, pooled.app.extensions["call_limits"]._store._engine]
+        engines = [db.engine, runtime_of(pooled.app).call_limits._store._engine]
     for engine in engines:
         with engine.connect() as connection:
             assert connection.connection.driver_connection.prepare_threshold is None

@@ -14,7 +14,7 @@ import pytest
 from config import load_settings
 from config_strength import FEWEST_BITS, estimate_bits
 from config_values import ConfigurationError
-from portal import create_app
+from portal.app import create_app
 from tests.support.databases import ROOT
 from tests.support.settings import PEPPERS, SECRET_KEY
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
-from portal import create_app
+from portal.app import create_app
 from portal.services.auth import sessions
 from tests.conftest import close_app
 from tests.support.browser import launch_with_memory, visit

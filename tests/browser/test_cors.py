@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from portal import create_app
+from portal.app import create_app
 from tests.conftest import StartServer, close_app
 from tests.support.cast import make_person
 from tests.support.rows import forge

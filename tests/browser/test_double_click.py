@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
-from portal import create_app
+from portal.app import create_app
 from portal.models import Purpose
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.accounts import recovery
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
@@ -265,7 +266,7 @@ def works(app: Flask, page: Page) -> bool:
     if not page.locator("#secret").count():
         return False
     key, secret = page.locator("#key").inner_text().strip(), page.locator("#secret").input_value()
-    return bool(app.extensions["verifier"].decide(key, secret).outcome == "good")
+    return bool(runtime_of(app).verifier.decide(key, secret).outcome == "good")
 
 
 def acts(server: Server, action: str) -> list[Any]:

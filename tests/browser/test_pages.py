@@ -15,9 +15,11 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal import clock, create_app
+from portal import clock
+from portal.app import create_app
 from portal.models import Environment, ExcessStep, Step
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.accounts import email_change, signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
@@ -68,7 +70,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
             key, _ = creation.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
             made[name] = str(key.id)
         now, day = clock.now_ms(), 86_400_000
-        usage = app.extensions["usage"]
+        usage = runtime_of(app).usage
         for ago, calls in reversed(list(enumerate([9, 7, 8, 9, 8, 7, 1, 2, 7, 8, 7, 5, 6, 5]))):
             for _ in range(calls):
                 usage.note_call(made["Nightly build"], "203.0.113.7", now - ago * day - 240_000)

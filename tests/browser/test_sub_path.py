@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from portal import create_app
+from portal.app import create_app
 from portal.permissions import Role
 from tests.conftest import StartServer, close_app
 from tests.support.browser import visit

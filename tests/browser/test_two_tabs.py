@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from portal import create_app
+from portal.app import create_app
 from tests.conftest import close_app
 from tests.support.cast import make_person
 from tests.support.server import Server

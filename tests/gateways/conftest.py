@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portal import create_app
+from portal.app import create_app
 from portal.extensions import db
+from portal.runtime import runtime_of
 from tests.support.cast import Cast, MadeKey, make_cast
 from tests.support.databases import Databases
 from tests.support.fronts import HOST
@@ -86,8 +87,7 @@ def _portal(databases: Databases, home: Path, header: str, place: str) -> Iterat
             yield Portal(server, app, make_cast(app))
         finally:
             server.finish()
-            for name in ("usage", "call_limits", "verifier"):
-                app.extensions[name].close()
+            runtime_of(app).close()
             with app.app_context():
                 for engine in db.engines.values():
                     engine.dispose()

@@ -18,6 +18,7 @@ from flask import Flask
 
 from portal.models import ActorKind, Consent, SessionKind, Status
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import consent, signup
@@ -177,7 +178,7 @@ def test_processes_lose_no_write(app: Flask, cast: Cast, database: Database, ins
 import sys
 from datetime import timedelta
 from uuid import UUID
-from portal import create_app
+from portal.app import create_app
 from portal.models import ActorKind
 from portal.services.keys import creation
 from portal.services.core.actor import Actor
@@ -236,5 +237,5 @@ def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask
     report = partial(leaks.report, Actor(ActorKind.ANONYMOUS), [Leak(secret)], Reporter.API)
     together(app, create, create, report)
 
-    decide = app.extensions["verifier"].decide
+    decide = runtime_of(app).verifier.decide
     assert {decide(*pair).outcome for pair in [(str(stolen), secret), *made]} == {"apikeyRevoked"}

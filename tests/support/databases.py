@@ -18,7 +18,7 @@ import flask_migrate
 from sqlalchemy import Connection, MetaData, create_engine, select, text
 from sqlalchemy.pool import NullPool
 
-from portal import create_app
+from portal.app import create_app
 from portal.extensions import db
 from tests.support.postgres import Postgres
 from tests.support.recycled import Shape, shape_of, was_emptied

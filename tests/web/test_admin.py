@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import db
 from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.accounts import removal
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
@@ -281,7 +282,7 @@ class TestRevoking:
         made = make_key(cast.alice)
         new_client().get("/api/whoami/key", headers=made.headers)
         with app.app_context():
-            app.extensions["usage"].flush()
+            runtime_of(app).usage.flush()
         assert "This key is in use" in words(sue.get(key_path(cast.alice, made)))
 
     def test_the_key_has_to_be_that_accounts(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:

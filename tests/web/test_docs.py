@@ -19,6 +19,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 
 from portal.permissions import LEVELS, Role
+from portal.runtime import runtime_of
 from portal.services.keys import secrets
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from tests.conftest import MakeApp, MakeKey
@@ -57,7 +58,7 @@ def test_it_lists_every_level_with_its_roles(page: BeautifulSoup) -> None:
 def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup) -> None:
     described = [
         f"{method.upper()} {path} {operation['summary']}"
-        for path, operations in app.extensions["openapi"]()["paths"].items()
+        for path, operations in runtime_of(app).openapi()["paths"].items()
         for method, operation in operations.items()
         if path != "/api/authorize"
     ]
@@ -68,7 +69,7 @@ def test_it_lists_every_route_of_the_description(app: Flask, page: BeautifulSoup
 
 
 def test_it_explains_whatever_may_be_given_to_a_new_key(app: Flask, page: BeautifulSoup) -> None:
-    schema = app.extensions["openapi"]()["components"]["schemas"]["NewKey"]
+    schema = runtime_of(app).openapi()["components"]["schemas"]["NewKey"]
     told = rows_below(page, "Conditions of a key")
 
     assert {row[0] for row in told} == schema["properties"].keys() - {"name", "level", "expiresIn"}
@@ -100,7 +101,7 @@ def test_it_names_what_a_route_takes_in_its_url(page: BeautifulSoup) -> None:
 def test_it_explains_every_code_of_the_description(app: Flask, page: BeautifulSoup) -> None:
     codes = {
         code
-        for operations in app.extensions["openapi"]()["paths"].values()
+        for operations in runtime_of(app).openapi()["paths"].values()
         for operation in operations.values()
         for code in operation["x-codes"]
     }

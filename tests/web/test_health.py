@@ -11,6 +11,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.core.actor import Actor
 from portal.services.operators import actions
 from portal.services.operators import queries as operator_queries
@@ -128,7 +129,7 @@ class TestMetrics:
         cast.alice.sign_in(new_client())
         figures(client, scraper)
         with app.app_context():
-            app.extensions["usage"].flush()
+            runtime_of(app).usage.flush()
         found = figures(client, scraper)
         made_the_key = 1
         assert found["chatelaine_sessions", of(kind="browser")] == made_the_key + 1

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from portal.models import ActorKind
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.accounts import consent
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
@@ -79,7 +80,7 @@ def test_a_key_is_made_and_its_secret_works_at_once(app: Flask, alice: PageCheck
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
     assert SECRET.fullmatch(secret)
-    assert app.extensions["verifier"].decide(key, secret).outcome == "good"
+    assert runtime_of(app).verifier.decide(key, secret).outcome == "good"
     assert f"curl -u {key}:{secret}" in text_of(pages.parse(response))
 
 
@@ -211,8 +212,8 @@ def test_the_list_tells_state_level_and_use(
     live = make_key(cast.alice, name="Nightly build", level=2, days=30)
     make_key(cast.alice, name="Soon over", days=3)
     gone = make_key(cast.alice, name="Old exporter")
-    app.extensions["usage"].note_call(live.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(live.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    runtime_of(app).usage.flush()
     with app.app_context():
         revocation.revoke_key(cast.alice.actor, UUID(gone.id))
 
@@ -279,11 +280,11 @@ def test_revoking_asks_first_and_says_what_will_happen(
 
     page = alice.page(path)
     assert "This is final" in text_of(page)
-    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "good"
+    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "good"
 
     response = alice.submit(path)
     assert response.status_code == 303
-    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "apikeyRevoked"
+    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert "Nothing accepts it any more" in text_of(alice.page(response.headers["Location"]))
     assert alice.get(path).status_code == 302, "what is revoked is not revoked again"
 
@@ -317,7 +318,7 @@ def test_a_key_can_be_revoked_with_everything_that_it_created(
 ) -> None:
     made = make_key(cast.alice)
     child = create_with(app, cast.alice, made.id, "a child")
-    path, decide = f"/account/keys/{made.id}/revoke", app.extensions["verifier"].decide
+    path, decide = f"/account/keys/{made.id}/revoke", runtime_of(app).verifier.decide
     if ended:
         alice.submit(path)
         assert decide(child.id, child.secret).outcome == "good", "it lives on unless it is asked for"
@@ -337,8 +338,8 @@ def test_revoking_a_key_that_is_in_use_warns(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, hours: int, warned: bool
 ) -> None:
     made = make_key(cast.alice)
-    app.extensions["usage"].note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    runtime_of(app).usage.flush()
     clock.forward(hours=hours)
 
     page = alice.page(f"/account/keys/{made.id}/revoke")
@@ -352,8 +353,8 @@ def test_a_use_from_nobody_knows_where_is_told_so(
 ) -> None:
     """A service that introspects need not tell the address."""
     made = make_key(cast.alice)
-    app.extensions["usage"].note_call(made.id, "", int(clock.now().timestamp() * 1000))
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(made.id, "", int(clock.now().timestamp() * 1000))
+    runtime_of(app).usage.flush()
 
     assert "an unknown address" in text_of(alice.page("/account/keys" + page.format(made.id)))
 
@@ -379,7 +380,7 @@ def test_rotating_shows_a_new_secret_once(
     key, secret = key_and_secret(once)
     assert ("The old key works until" in once.text) is works_on
     assert ("The old key is refused from now on" in once.text) is not works_on
-    decide = app.extensions["verifier"].decide
+    decide = runtime_of(app).verifier.decide
     assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
     assert decide(old.id, old.secret).outcome == ("good" if works_on else "apikeyRevoked")
     clock.forward(seconds=11)
@@ -413,8 +414,8 @@ def test_an_overlap_is_proposed_for_a_key_in_use(
 ) -> None:
     """One click too quick would stop a script that nobody has changed yet."""
     made = make_key(cast.alice)
-    app.extensions["usage"].note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    runtime_of(app).usage.flush()
     clock.forward(hours=hours)
 
     form = find_form(alice.page(f"/account/keys/{made.id}/rotate"))
@@ -455,8 +456,8 @@ def test_the_detail_shows_the_whole_id_and_the_days(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
     made = make_key(cast.alice)
-    app.extensions["usage"].note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    runtime_of(app).usage.flush()
 
     page = alice.page(f"/account/keys/{made.id}")
 
@@ -491,7 +492,7 @@ def test_a_stranger_can_not_end_a_key(
     response = client.post(f"/account/keys/{made.id}/{act}", data=data)
 
     assert response.status_code == 404
-    assert app.extensions["verifier"].decide(made.id, made.secret).outcome == "good"
+    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "good"
 
 
 def test_without_consent_the_keys_are_out_of_reach(app: Flask, alice: PageChecker, cast: Cast) -> None:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action
+from portal.runtime import runtime_of
 from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.core import audit
 from portal.services.keys.secrets import make_secret
@@ -23,7 +24,7 @@ UNKNOWN = make_secret("chk")
 
 
 def outcome(app: Flask, made: MadeKey) -> str:
-    return str(app.extensions["verifier"].decide(made.id, made.secret).outcome)
+    return str(runtime_of(app).verifier.decide(made.id, made.secret).outcome)
 
 
 def test_a_paste_ends_every_key_whose_secret_is_in_it(

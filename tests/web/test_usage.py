@@ -8,6 +8,7 @@ import pytest
 from bs4 import Tag
 from flask import Flask
 
+from portal.runtime import runtime_of
 from portal.services.usage.collector import HOUR_MS
 from portal.web.charts import scale_end
 from tests.conftest import MakeKey
@@ -28,7 +29,7 @@ def made(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> MadeKey:
     """A key of Alice's with use in the last hours, three days ago and half a year ago."""
     clock.to(NOON)
     made = make_key(cast.alice, name="Nightly build")
-    now, usage = int(NOON.timestamp()) * 1000, app.extensions["usage"]
+    now, usage = int(NOON.timestamp()) * 1000, runtime_of(app).usage
     for hours, calls in ((1, 3), (72, 1200), (24 * 180, 40)):
         for _ in range(calls):
             usage.note_call(made.id, f"192.0.2.{hours % 200}", now - hours * HOUR_MS)
@@ -99,8 +100,8 @@ def test_operators_see_all_use_with_the_busiest_keys_and_their_owners(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, made: MadeKey
 ) -> None:
     other = make_key(cast.bob, name="Importer").id
-    app.extensions["usage"].note_call(other, "192.0.2.9", int(NOON.timestamp()) * 1000)
-    app.extensions["usage"].flush()
+    runtime_of(app).usage.note_call(other, "192.0.2.9", int(NOON.timestamp()) * 1000)
+    runtime_of(app).usage.flush()
     cast.sue.sign_in(client)
 
     page = client.page("/admin/usage?span=24h")

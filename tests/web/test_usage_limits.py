@@ -6,6 +6,7 @@ import pytest
 
 from portal import clock as time
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.abuse import excess
 from portal.services.abuse.excess import Ladder
 from portal.services.calls.rates import Rates
@@ -24,7 +25,7 @@ def use(app, cast):
     """Let a key be used so often, and climb the ladder."""
 
     def use(key, *, calls=0, refused=0, revoke=0):
-        usage = app.extensions["usage"]
+        usage = runtime_of(app).usage
         for _ in range(calls):
             usage.note_call(key.id, "192.0.2.1", time.now_ms())
         for _ in range(refused):

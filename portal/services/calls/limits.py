@@ -76,7 +76,7 @@ class CallLimits:
     """Says of each good call whether it is within its key's limits; safe to share between threads."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
-        """Raises ConfigurationError for roles or a store that can't be used."""
+        """Raises ConfigurationError for a store that can't be used."""
         self._enabled = settings.limits_enabled
         self._rates = rates_by_role(settings)
         self._store: CallStore = (

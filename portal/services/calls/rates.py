@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from config import Settings
-from portal import by_role
-from portal.by_role import number_of
 from portal.extensions import settings as current_settings
 from portal.permissions import Role
 from portal.services.core.errors import InvalidInput
@@ -20,13 +18,8 @@ class Rates(NamedTuple):
 
 
 def rates_by_role(settings: Settings) -> dict[str, Rates]:
-    """What each role's keys may do; raises ConfigurationError for a role that is none."""
-    by_role.check_roles("CALLS_PER_MINUTE", settings.calls_per_minute)
-    by_role.check_roles("CALLS_PER_DAY", settings.calls_per_day)
-    return {
-        role.value: Rates(number_of(settings.calls_per_minute, role), number_of(settings.calls_per_day, role))
-        for role in Role
-    }
+    """What each role's keys may do."""
+    return {role.value: Rates(settings.calls_per_minute[role], settings.calls_per_day[role]) for role in Role}
 
 
 def narrowed(rates: Rates, per_minute: int | None, per_day: int | None) -> Rates:

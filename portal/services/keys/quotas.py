@@ -8,9 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from config import Settings
-from portal import by_role, clock
-from portal.by_role import number_of
+from portal import clock
 from portal.extensions import db, settings
 from portal.models import ApiKey, key_states
 from portal.permissions import Role
@@ -41,15 +39,9 @@ class Room(NamedTuple):
         return self.live >= self.most * NEARLY
 
 
-def check_roles(given: Settings) -> None:
-    """Raise ConfigurationError when a cap names a role that is none."""
-    by_role.check_roles("KEYS_PER_ACCOUNT", given.keys_per_account)
-    by_role.check_roles("LONGEST_LIFE", given.longest_life)
-
-
 def longest_life(role: Role) -> timedelta:
     """How long a key lives at most whose owner has this role."""
-    return timedelta(days=number_of(settings.longest_life, role))
+    return timedelta(days=settings.longest_life[role])
 
 
 def room_of(account_id: int, role: Role) -> Room:
@@ -76,4 +68,4 @@ def _room(session: Session, account_id: int, role: Role, now: datetime) -> Room:
         ApiKey.account_id == account_id, key_states.live(now)
     )
     everything, retiring = session.execute(query).one()
-    return Room(everything - retiring, retiring, number_of(settings.keys_per_account, role))
+    return Room(everything - retiring, retiring, settings.keys_per_account[role])

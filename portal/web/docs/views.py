@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, render_template
 
 from portal.extensions import settings
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
+from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.calls.rates import rates_by_role
 from portal.services.keys import secrets
@@ -58,7 +59,7 @@ blueprint = Blueprint("docs", __name__)
 @blueprint.get("/docs")
 def index() -> str:
     """Show the documentation; anybody may read it."""
-    document = current_app.extensions["openapi"]()
+    document = runtime.openapi()
     return render_template(
         "docs/index.html",
         ask=ASK,

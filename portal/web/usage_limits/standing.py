@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import current_app
-
 from portal import clock
 from portal.models import ApiKey
-from portal.services.calls.limits import CallLimits, Standing
+from portal.runtime import runtime
+from portal.services.calls.limits import Standing
 
 
 class Subject(NamedTuple):
@@ -24,7 +23,7 @@ def standing(key: ApiKey) -> Standing | None:
     """Its limits and what is left; None for a key that has ended, or where nothing is limited."""
     if not key.is_live(clock.utcnow()):
         return None
-    limits: CallLimits = current_app.extensions["call_limits"]
+    limits = runtime.call_limits
     role = key.account.role.value
     counted_as = str(key.counted_with_id or key.id)
     return limits.standing(Subject(counted_as, role, key.calls_per_minute, key.calls_per_day))

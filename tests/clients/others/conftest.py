@@ -15,7 +15,8 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal import clock, create_app
+from portal import clock
+from portal.app import create_app
 from portal.models import KeyKind
 from portal.services.keys import revocation
 from tests.conftest import close_app

@@ -14,6 +14,7 @@ from portal import clock as time
 from portal import jobs
 from portal.models import Action, ApiKey, Reason, Step
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.abuse import excess
 from portal.services.abuse.excess import Ladder
 from portal.services.calls.rates import Rates
@@ -45,7 +46,7 @@ def use(app: Flask, clock: Clock) -> Use:
     """Let a key be used, through the collector as the doors do."""
 
     def use(key_id: str, *, calls: int = 0, refused: int = 0, reason: str = "tooManyRequests") -> None:
-        collector = app.extensions["usage"]
+        collector = runtime_of(app).usage
         for _ in range(calls):
             collector.note_call(key_id, "192.0.2.1", time.now_ms())
         for _ in range(refused):

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
+from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import removal
@@ -57,7 +58,7 @@ def test_the_key_is_revoked_recorded_and_its_owner_told(
 
     assert report(STRANGERS[0], made.secret, STRANGERS[1]) == {made.secret}
 
-    verifier = app.extensions["verifier"]
+    verifier = runtime_of(app).verifier
     assert verifier.decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert verifier.decide(other.id, other.secret).outcome == "good"
     assert key_of(app, cast.alice, made).revoked_reason is Reason.LEAKED

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
+from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.core import audit
@@ -63,7 +64,7 @@ class Line:
 
     def outcome(self, made: MadeKey) -> str:
         """What a check says."""
-        return str(self.app.extensions["verifier"].decide(made.id, made.secret).outcome)
+        return str(runtime_of(self.app).verifier.decide(made.id, made.secret).outcome)
 
     def key(self, made: MadeKey) -> ApiKey:
         """The row."""
@@ -102,7 +103,7 @@ def test_a_thief_who_rotates_and_creates_before_the_report_has_nothing_after_it(
     line.report(stolen)
 
     assert {line.outcome(each) for each in (stolen, *line_of_it)} == {"apikeyRevoked"}
-    assert [line.outcome(other), app.extensions["verifier"].decide(his.id, his.secret).outcome] == [
+    assert [line.outcome(other), runtime_of(app).verifier.decide(his.id, his.secret).outcome] == [
         "good", "good",
     ]  # fmt: skip
     for dead in (successor, second, renewed, moved):

@@ -23,6 +23,7 @@ from portal import clock as time
 from portal.extensions import db
 from portal.models import CallWindow
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.calls import database_store, rates
 from portal.services.calls import limits as call_limits
 from portal.services.calls.database_store import DatabaseStore
@@ -360,7 +361,7 @@ def test_a_rotation_renews_no_calls(
         made = creation.create_key(
             cast.alice.actor, name="ci", level=4, life=timedelta(days=9), conditions=bound
         )
-    find = app.extensions["verifier"].decide_secret
+    find = runtime_of(app).verifier.decide_secret
     first = find(made[1], None).key
     assert sum(processes[number % 2].take(first, time.now_ms()).allowed for number in range(20)) == 20
 
@@ -451,14 +452,15 @@ def test_nobody_is_given_more_than_the_role_has(app: Flask) -> None:
 WORKER = """
 import json, sys, time_machine
 from typing import NamedTuple
-from portal import create_app
+from portal.app import create_app
+from portal.runtime import runtime_of
 class Key(NamedTuple):
     counted_as: str
     role: str = "user"
     calls_per_minute: int = 500
     calls_per_day: int = 100000
 key = Key(sys.argv[2])
-limits = create_app(json.loads(sys.argv[1])).extensions["call_limits"]
+limits = runtime_of(create_app(json.loads(sys.argv[1]))).call_limits
 sys.stdin.readline()
 good = 0
 while limits.take(key, int(sys.argv[3])).allowed:

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, ApiKey, Environment, KeyKind, key_states
+from portal.runtime import runtime_of
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.keys import audiences, creation, networks, rotation
@@ -202,7 +203,7 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
     app: Flask, cast: Cast, clock: Clock, make: Make
 ) -> None:
     clock.stop()
-    usage, me = app.extensions["usage"], cast.alice.account_id
+    usage, me = runtime_of(app).usage, cast.alice.account_id
     with app.app_context():
         resting, used = make(max_idle=7200).id, make(max_idle=7200).id
         later = make(max_idle=7200, not_before=clock.now() + HOUR).id
@@ -249,7 +250,7 @@ def test_a_secret_says_its_environment_where_that_is_switched_on(
     bound = Conditions(environment=Environment(environment) if environment else None)
     with app.app_context():
         key, secret = creation.create_key(cast.alice.actor, name="ci", level=1, life=DAY, conditions=bound)
-        assert app.extensions["verifier"].decide(str(key.id), secret).outcome == "good"
+        assert runtime_of(app).verifier.decide(str(key.id), secret).outcome == "good"
 
     assert secret.startswith(begins)
     assert len(secret) == len(begins) + 49

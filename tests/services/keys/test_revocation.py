@@ -10,6 +10,7 @@ from flask import Flask
 
 from portal.models import Action, Consent, Reason, Status
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.auth import logins
 from portal.services.core import audit
@@ -36,7 +37,7 @@ CAUSES: dict[Reason, Cause] = {
 
 
 def outcomes(app: Flask, made: list[MadeKey]) -> set[str]:
-    return {app.extensions["verifier"].decide(key.id, key.secret).outcome.value for key in made}
+    return {runtime_of(app).verifier.decide(key.id, key.secret).outcome.value for key in made}
 
 
 @pytest.mark.parametrize("reason", CAUSES)
@@ -144,7 +145,7 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
     wrong = make_key(cast.bob).secret
     with app.app_context():
         for _ in range(200):
-            assert app.extensions["verifier"].decide(made.id, wrong).outcome == "authenticationFailed"
+            assert runtime_of(app).verifier.decide(made.id, wrong).outcome == "authenticationFailed"
             failed_key_check("203.0.113.9")
         account = logins.find_by_login(cast.alice.email)
 

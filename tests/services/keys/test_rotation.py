@@ -11,6 +11,7 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, Reason
+from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -48,7 +49,7 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
     works_on: timedelta,
 ) -> None:
     clock.stop()
-    made, decide = make_key(cast.alice, level=3, days=10, name="Importer"), app.extensions["verifier"].decide
+    made, decide = make_key(cast.alice, level=3, days=10, name="Importer"), runtime_of(app).verifier.decide
     old_id = UUID(made.id)
     clock.forward(days=7)
     with app.app_context():

@@ -346,7 +346,7 @@ def test_threads_that_have_read_before_do_not_wait_for_each_other(app: Flask) ->
 
 WORKER = """
 import json, sys
-from portal import create_app
+from portal.app import create_app
 from portal.services.ratelimits import questions
 settings = json.loads(sys.argv[1])
 app = create_app(settings)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from portal.runtime import runtime_of
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import creation, revocation
 from tests.conftest import MakeApp
@@ -23,7 +24,7 @@ def test_an_old_copy_in_the_working_directory_accepts_no_revoked_key(
     monkeypatch.chdir(tmp_path)
     app = make_app(PORTAL_DATABASE_URL="sqlite:///rel.db")
     upgrade(f"sqlite:///{instance / 'rel.db'}", instance)
-    alice, verifier = make_person(app, "alice"), app.extensions["verifier"]
+    alice, verifier = make_person(app, "alice"), runtime_of(app).verifier
     with app.app_context():
         key, secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
         shutil.copy(instance / "rel.db", tmp_path / "rel.db")

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from portal.extensions import db
+from portal.runtime import runtime_of
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import queries as key_queries
 from portal.services.usage import collector as usage_collector
@@ -25,7 +26,7 @@ from tests.support.server import wait_until
 
 @pytest.fixture
 def collector(app: Flask) -> UsageCollector:
-    return app.extensions["usage"]  # type: ignore[no-any-return]
+    return runtime_of(app).usage  # type: ignore[no-any-return]
 
 
 def now_ms(clock: Clock) -> int:

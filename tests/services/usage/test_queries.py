@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from portal.runtime import runtime_of
 from portal.services.core.outcomes import Outcome
 from portal.services.usage import queries as usage_queries
 from portal.services.usage import rollup
@@ -39,7 +40,7 @@ def keys(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> list[str]:
         (0, 50 * 7 * DAY, 7, ""),
         (0, 53 * 7 * DAY, 8, ""),
     ]
-    now, collector = int(TUESDAY.timestamp()) * 1000, app.extensions["usage"]
+    now, collector = int(TUESDAY.timestamp()) * 1000, runtime_of(app).usage
     for key, ago, calls, reason in use:
         for _ in range(calls):
             collector.note_call(made[key], "192.0.2.1", now - ago * HOUR_MS)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
 from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.runtime import runtime_of
 from portal.services.accounts import removal
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -169,9 +170,9 @@ def test_the_hourly_job_folds_and_forgets_where_a_removed_account_was(
 ) -> None:
     moment = int(clock.now().timestamp() * 1000)
     for hour in (0, 3_600_000):
-        app.extensions["usage"].note_call(str(keys[0]), "192.0.2.1", moment - hour)
-        app.extensions["usage"].note_call(str(keys[1]), "192.0.2.2", moment - hour)
-    app.extensions["usage"].flush()
+        runtime_of(app).usage.note_call(str(keys[0]), "192.0.2.1", moment - hour)
+        runtime_of(app).usage.note_call(str(keys[1]), "192.0.2.2", moment - hour)
+    runtime_of(app).usage.flush()
     with app.app_context(), transaction() as session:
         removal.empty(session, Actor.system(), session.get_one(Account, cast.bob.account_id))
 

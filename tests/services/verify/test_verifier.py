@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
+from portal.runtime import runtime_of
 from portal.services.core import ids
 from portal.services.core.actor import Actor
 from portal.services.core.outcomes import Outcome
@@ -32,7 +33,7 @@ OPERATOR = Actor.command_line()
 
 @pytest.fixture
 def verifier(app: Flask) -> Verifier:
-    return app.extensions["verifier"]  # type: ignore[no-any-return]
+    return runtime_of(app).verifier  # type: ignore[no-any-return]
 
 
 def test_a_holder_is_let_in_at_the_keys_level(verifier: Verifier, cast: Cast, make_key: MakeKey) -> None:
@@ -176,7 +177,7 @@ def test_peppers_are_a_ring(make_app: MakeApp, cast: Cast, make_key: MakeKey) ->
         key_id = str(key.id)
 
     def outcome(peppers: str) -> Outcome:
-        return make_app(PORTAL_PEPPERS=peppers).extensions["verifier"].decide(key_id, secret).outcome  # type: ignore[no-any-return]
+        return make_app(PORTAL_PEPPERS=runtime_of(peppers)).verifier.decide(key_id, secret).outcome  # type: ignore[no-any-return]
 
     assert outcome(old) is Outcome.GOOD
     assert outcome(f"{new},{old}") is Outcome.GOOD
@@ -227,7 +228,7 @@ def test_the_options_of_a_database_url_are_passed_on(
     url = make_url(database.url).update_query_dict({"options": "-c search_path=public -c jit=off"})
     app = make_app(PORTAL_DATABASE_URL=url.render_as_string(hide_password=False))
 
-    assert app.extensions["verifier"].decide(made.id, made.secret).outcome is Outcome.GOOD
+    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome is Outcome.GOOD
 
 
 @pytest.mark.sqlite_only(reason="PostgreSQL keeps nothing in the process")
