@@ -288,14 +288,10 @@ def shared_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """The browser, started once."""
-    from playwright.sync_api import sync_playwright
+    from tests.support.browser import launched
 
-    from tests.support.browser import launch
-
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ def installed(tmp_path: Path) -> Path:
     (tmp_path / "package-lock.json").touch()
     (tmp_path / "node_modules/.installed").touch()
     shutil.copy(shutil.which("true") or "", tmp_path / "node_modules/.chromium/chromium")
-    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (tmp_path / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     base = tmp_path / "base"
     base.mkdir()
     for name in BASE:

