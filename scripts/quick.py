@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 50.0
+SECONDS = 45.0
 RULES = ("tests/test_layers.py", "tests/test_documents.py")
 """They read the whole tree in a few seconds, and notice what is easily forgotten."""
 OPTIONS = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--database", "sqlite", "--no-header")
@@ -115,7 +115,7 @@ def main() -> int:
     lint, tests = Lint(files), tests_of(ROOT, files)
     sys.stdout.write(f"{len(files)} files changed, {len(tests)} files of tests are about them.\n")
     code = int(pytest.main([*OPTIONS, *dict.fromkeys([*tests, *RULES])], [Minute(begun + SECONDS)]))
-    return code if lint.finish(begun + SECONDS + 5) else 1
+    return code if lint.finish(begun + SECONDS + 8) else 1
 
 
 def _start(tool: str, *words: str) -> subprocess.Popen[str]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from portal.demo.use import Use
 from portal.models import Environment, KeyKind
 from portal.permissions import Role
+from portal.services.auth.demo_data import DOMAIN
 from portal.services.keys.conditions import NONE, Conditions
 
 DAY_S = 24 * 3600
-DOMAIN = "demo.example"
-"""Of each email: a name that nobody can own (RFC 2606)."""
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0"
 SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_7) AppleWebKit/605.1.15 Version/18.6 Safari/605.1.15"
 PHONE = "Mozilla/5.0 (Android 15; Mobile; rv:146.0) Gecko/146.0 Firefox/146.0"

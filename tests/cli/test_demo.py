@@ -197,6 +197,14 @@ class TestOnAPublicBaseUrl:
             sign_in.sign_in(STRANGER, email, password, kind)
 
 
+def test_the_emails_tell_where_the_audit_log_has_forgotten(make_app: MakeApp, app: Flask) -> None:
+    email, password = "Ada@Demo.Example", "k7qzp-mmxx2-abtuv-q9wzr"
+    with app.app_context():
+        signup.create_account(Actor.command_line(), email, role=Role.ADMIN, password=password)
+    with make_app(PORTAL_BASE_URL=PUBLIC).app_context(), pytest.raises(SignInFailed):
+        sign_in.sign_in(STRANGER, email, password, SessionKind.BROWSER)
+
+
 def test_where_there_was_no_demo_a_public_base_url_is_as_ever(make_app: MakeApp, cast: Cast) -> None:
     with make_app(PORTAL_BASE_URL=PUBLIC).app_context():
         require_no_demo()
