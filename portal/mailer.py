@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import idna
 from flask import current_app
 from flask_babel import force_locale, format_date, get_babel
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment
 
 from portal import clock
 from portal.extensions import settings
@@ -91,7 +91,6 @@ def _environments(pages: Environment) -> tuple[Environment, Environment]:
     text, html = (
         pages.overlay(
             autoescape=autoescape,
-            undefined=StrictUndefined,
             bytecode_cache=None,  # it would hand the text to the HTML and the other way round
             trim_blocks=True,
             lstrip_blocks=True,

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from flask import Flask, url_for
 from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
+from jinja2 import StrictUndefined
 
 from portal import clock
 from portal.models import Consent, Status
@@ -76,6 +77,7 @@ def init_app(app: Flask) -> None:
         app.add_template_filter(each)
     app.add_template_filter(shown_address, "address")
     app.jinja_env.finalize = shown
+    app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
     app.jinja_env.globals.update(Status=Status, Consent=Consent)
     app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})
