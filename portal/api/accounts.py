@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from flask.typing import ResponseReturnValue
 
@@ -11,16 +10,14 @@ from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import Caller, actor, caller
 from portal.api.errors import failure
-from portal.api.schemas import AccountAnswer, NameAnswer, account_facts
+from portal.api.schemas import AccountAnswer, Name, NameAnswer, OwnAccountChanges, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.http.proving import proving
 from portal.models import Consent
 from portal.services.accounts import profile, update
-from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput
+from portal.services.core.errors import ConsentLacking, Forbidden
 from portal.services.ratelimits import questions
-
-JWT_ONLY = ("password", "email")
 
 
 def show() -> ResponseReturnValue:
@@ -30,7 +27,7 @@ def show() -> ResponseReturnValue:
 
 def change() -> ResponseReturnValue:
     """Change what is given, all of it or nothing."""
-    wanted = read_changes(body.read_object(may_be_empty=True))
+    wanted = update.Changes(**body.read(OwnAccountChanges, may_be_empty=True).model_dump())
     me = caller()
     if me.signed is None and (wanted.email is not None or wanted.password is not None):
         raise Forbidden
@@ -45,7 +42,7 @@ def change() -> ResponseReturnValue:
 def find_name() -> ResponseReturnValue:
     """Tell whether somebody has a name, as pages ask while it is typed: 404 when it is free."""
     me = caller()
-    username = body.text(body.read_object(), "username") or ""
+    username = body.read(Name).username
     refuse_when_limited(questions.may_ask_for_name(me.account_id, _shown_by(me)))
     if profile.is_name_free(actor(), username):
         return failure(404, "usernameFree")
@@ -63,24 +60,3 @@ def _proof(account_id: int, wanted: update.Changes) -> AbstractContextManager[No
         return nullcontext()
     refuse_when_limited(questions.may_prove(client_address(), account_id))
     return proving(account_id)
-
-
-def read_changes(found: dict[str, Any]) -> update.Changes:
-    """Read the fields that an owner may change; nothing else of the body is looked at."""
-    return update.Changes(
-        username=body.text(found, "username"),
-        bio=body.text(found, "bio"),
-        language=body.text(found, "language"),
-        consent=read_consent(found) if found.get("consent") is not None else None,
-        email=body.text(found, "email"),
-        password=body.text(found, "password"),
-        current_password=body.text(found, "currentPassword"),
-    )
-
-
-def read_consent(found: dict[str, Any]) -> int:
-    """A consent of 0, 1 or 2; InvalidInput for anything else, and when there is none."""
-    consent = body.number(found, "consent")
-    if not isinstance(consent, int) or consent not in tuple(Consent):
-        raise InvalidInput("consentRequired", "consent")
-    return consent

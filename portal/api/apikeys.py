@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from flask import request
@@ -16,15 +15,17 @@ from portal.api.auth import Caller, actor, caller
 from portal.api.key_schemas import (
     ApiKeysAnswer,
     NewApiKeyAnswer,
+    NewKey,
+    NewKeyBasics,
     OwnKeyAnswer,
     RotatedAnswer,
+    Rotation,
     listed_key_facts,
     new_key_facts,
     own_key_facts,
 )
-from portal.api.wishes import read_basics, read_conditions, read_kind
 from portal.http.limited import refuse_when_limited
-from portal.models import ApiKey
+from portal.models import ApiKey, KeyKind
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
 from portal.services.core.errors import Forbidden, InvalidInput, NotFound
 from portal.services.keys import creation, quotas, revocation, rotation
@@ -35,18 +36,18 @@ from portal.services.ratelimits import questions
 from portal.services.verify.verifier import CANONICAL_UUID
 
 PAGE_SIZE, LARGEST_PAGE = 50, 100
-OVERLAP_SECONDS = {overlap.total_seconds() for overlap in rotation.OVERLAPS}
 UNREVOKED = (KeyStatus.LIVE, KeyStatus.EXPIRED)
 
 
 def create() -> ResponseReturnValue:
     """Make a key. This answer is the only one that ever holds its secret."""
     found = body.read_object()
-    name, level, seconds = read_basics(found)
-    life = timedelta(seconds=seconds)
+    basics = body.as_model(NewKeyBasics, found)
+    name, level, life = basics.name, basics.level, timedelta(seconds=basics.expires_in)
     check_wanted(Wanted(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
-    kind, conditions = read_kind(found), read_conditions(found)
+    asked = body.as_model(NewKey, found)
     refuse_when_limited(questions.may_issue_key(caller().account_id))
+    conditions, kind = asked.conditions(), KeyKind(asked.kind or KeyKind.ACCOUNT)
     key, secret = creation.create_key(
         actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
     )
@@ -73,7 +74,8 @@ def show(key: str) -> ResponseReturnValue:
 
 def rotate(key: str) -> ResponseReturnValue:
     """Make the successor of a key. This answer is the only one that ever holds its secret."""
-    overlap, key_id = _overlap(body.read_optional()), _key_id(key)
+    asked = body.read(Rotation, may_be_empty=True) if body.is_sent() else Rotation()
+    overlap, key_id = timedelta(seconds=asked.overlap), _key_id(key)
     if key_id is None:
         raise NotFound
     old = key_queries.get_key(caller().account_id, key_id)
@@ -94,13 +96,6 @@ def remove(key: str) -> ResponseReturnValue:
         raise Forbidden
     revocation.revoke_key(actor(), _living(me, key).id)
     return no_content()
-
-
-def _overlap(found: dict[str, Any]) -> timedelta:
-    seconds = 0 if found.get("overlap") is None else body.number(found, "overlap")
-    if seconds not in OVERLAP_SECONDS:
-        raise InvalidInput("overlapInvalid", "overlap")
-    return timedelta(seconds=seconds)
 
 
 def _role(me: Caller) -> Role:

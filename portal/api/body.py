@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON objects in UTF-8 (RFC 8259, RFC 7493), strictly read.
+"""Bodies of requests: JSON objects in UTF-8 (RFC 8259, RFC 7493), strictly parsed, and read by models.
 
 A byte order mark before them is passed over, as RFC 8259 (8.1) allows.
 """
@@ -7,19 +7,50 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from codecs import BOM_UTF8
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from flask import request
+from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
+from portal.api.schemas import Request
 from portal.services.core.errors import InvalidInput
 
+Model = TypeVar("Model", bound=Request)
 UTF8 = ("utf-8", "utf8")
 """The one character set, and how many write it."""
 
 LONGEST_NUMBER = 100
 """Digits of a number that is still read; no field needs a tenth of it."""
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""How JSON may write it: the backslash is not itself escaped."""
+
+
+def read(model: type[Model], *, may_be_empty: bool = False) -> Model:
+    """The object that was sent, as a model. Raises as :func:`read_object` and :func:`as_model`."""
+    return as_model(model, read_object(may_be_empty=may_be_empty))
+
+
+def as_model(model: type[Model], found: dict[str, Any]) -> Model:
+    """An object as a model.
+
+    Raises InvalidInput for the first fault, in the order of the model's fields: what the field's
+    rule says, a code of ``model.codes``, ``<field>Missing``, or else ``fieldInvalid``.
+    """
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+    said = fault.get("ctx", {}).get("error")
+    if isinstance(said, InvalidInput):
+        raise said
+    kind, field = fault["type"], next(str(part) for part in reversed(fault["loc"]) if isinstance(part, str))
+    usual = f"{field}Missing" if kind == "missing" else model.codes.get(field, "fieldInvalid")
+    raise InvalidInput(model.codes.get(f"{field}.{kind}", usual), field)
 
 
 def read_object(*, may_be_empty: bool = False) -> dict[str, Any]:
@@ -31,7 +62,7 @@ def read_object(*, may_be_empty: bool = False) -> dict[str, Any]:
     NUL. Raises UnsupportedMediaType for another type, charset or coding.
     """
     if not _is_json():
-        if request.content_length or "HTTP_TRANSFER_ENCODING" in request.environ:
+        if is_sent():
             raise UnsupportedMediaType
         raise InvalidInput("postBodyMissing", "")
     data = request.get_data(cache=False)
@@ -45,45 +76,27 @@ def read_object(*, may_be_empty: bool = False) -> dict[str, Any]:
     return found
 
 
-def read_optional() -> dict[str, Any]:
-    """The object that was sent, or an empty one when there is no body. Raises as read_object."""
-    if not request.content_length and "HTTP_TRANSFER_ENCODING" not in request.environ:
-        return {}
-    return read_object(may_be_empty=True)
-
-
-def text(body: dict[str, Any], name: str) -> str | None:
-    """A field that is text; None when it is not there. InvalidInput for anything else."""
-    value = body.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise InvalidInput("fieldInvalid", name)
-
-
-def number(body: dict[str, Any], name: str) -> int | float | None:
-    """A field that is a number, whole ones as int; None when it is none. True is no number."""
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if value == math.floor(value) else value
+def is_sent() -> bool:
+    """Whether the request has a body at all."""
+    return bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
 
 
 def parse(data: bytes) -> Any:
     """What JSON says, strictly read. Raises InvalidInput with ``bodyNotJson``."""
     try:
+        text = data.decode("utf-8-sig")
         found = json.loads(
-            data.decode("utf-8-sig"),
+            text,
             object_pairs_hook=_unique,
             parse_constant=_refuse,
-            parse_int=_bounded_int,
-            parse_float=_bounded_float,
+            parse_int=partial(_bounded, int),
+            parse_float=partial(_bounded, float),
         )
-        written = json.dumps(found, ensure_ascii=False)
-        written.encode()
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidInput("bodyNotJson", "") from error
-    if "\\u0000" in written:
-        _refuse_nul(found)
+    if NUL.search(text):
+        raise InvalidInput("bodyNotJson", "")
     return found
 
 
@@ -112,30 +125,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _bounded_int(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError("a number is too long")
-    return int(digits)
-
-
-def _bounded_float(digits: str) -> float:
-    value = float(digits)
-    if len(digits) > LONGEST_NUMBER or math.isinf(value):
-        raise ValueError("a number is too large")
-    return value
+def _bounded(kind: type[int | float], digits: str) -> int | float:
+    if len(digits) > LONGEST_NUMBER or math.isinf(float(digits)):
+        raise ValueError("a number is beyond bounds")
+    return kind(digits)
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _refuse_nul(value: Any) -> None:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            _refuse_nul(name)
-            _refuse_nul(each)
-    elif isinstance(value, list):
-        for each in value:
-            _refuse_nul(each)
-    elif isinstance(value, str) and "\0" in value:
-        raise InvalidInput("bodyNotJson", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -16,10 +16,18 @@ from werkzeug.exceptions import UnsupportedMediaType
 from portal.api import body
 from portal.api.answers import FORM, KEPT_ANSWERS, PLAIN_ACCEPTS, answer
 from portal.api.auth import actor, caller
-from portal.api.schemas import MOST_TOKENS, ActiveAnswer, Success
+from portal.api.schemas import Success
+from portal.api.token_schemas import (
+    ActiveAnswer,
+    IntrospectedToken,
+    Token,
+    TokenOfMany,
+    Tokens,
+    read_address,
+    read_token,
+)
 from portal.extensions import settings
 from portal.http.headers import JSON_TYPE
-from portal.http.proxy import canonical_address
 from portal.permissions import scope_of
 from portal.runtime import runtime
 from portal.services.core.errors import InvalidInput, NotFound
@@ -30,7 +38,6 @@ from portal.services.verify.doorkeeper import Admission, Credentials
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-LONGEST_TOKEN = 512
 LONGEST_LENGTH = 4
 """Digits of the length of a plain request."""
 FIELDS = frozenset({"token", "token_type_hint", "address"})
@@ -52,8 +59,7 @@ def introspect() -> ResponseReturnValue:
     ``token`` is a secret, or key, colon, secret. ``address`` is where its user comes from; a
     key that is bound to networks is active only when it is told.
     """
-    form = _form()
-    told = _admit(Question(_token(form.get("token")), _address(form.get("address"))))
+    told = _admit(body.as_model(IntrospectedToken, _form()))
     return Response(_told_here(told), headers=headers_of(told), content_type=JSON_TYPE)
 
 
@@ -107,18 +113,14 @@ def read_plain(environ: WSGIEnvironment) -> Question | None:
         form = dict(pairs)
         if len(form) != len(pairs) or not form.keys() <= FIELDS or "\0" in "".join(form.values()):
             return None
-        return Question(_token(form.get("token")), _address(form.get("address")))
-    except (ValueError, InvalidInput):
+        return Question(read_token(form.get("token")), read_address(form.get("address")))
+    except ValueError:
         return None
 
 
 def introspect_many() -> ResponseReturnValue:
     """Tell the same of up to 100 tokens, in their order; for services that keep the answers."""
-    given = body.read_object().get("tokens")
-    if not isinstance(given, list) or not 1 <= len(given) <= MOST_TOKENS:
-        raise InvalidInput("fieldInvalid", "tokens")
-    asked = [_one_of_many(each) for each in given]
-    told = b",".join(_told_here(_admit(each)) for each in asked)
+    told = b",".join(_told_here(_admit(each)) for each in body.read(Tokens).tokens)
     return Response(b'{"result":"success","tokens":[%b]}' % told, content_type=JSON_TYPE)
 
 
@@ -127,7 +129,7 @@ def revoke() -> ResponseReturnValue:
 
     Also 200 for what is no token of ours, or was revoked before.
     """
-    key = runtime.doorkeeper.find_key(_token(_form().get("token")))
+    key = runtime.doorkeeper.find_key(body.as_model(Token, _form()).token)
     if key is not None:
         if key.account_id == caller().account_id:
             revocation.revoke_key(actor(), UUID(key.id), holds_secret=True)
@@ -146,29 +148,7 @@ def _form() -> dict[str, str]:
     return request.form.to_dict()
 
 
-def _token(text: Any) -> Credentials:
-    if not isinstance(text, str) or not text or len(text) > LONGEST_TOKEN:
-        raise InvalidInput("tokenMissing" if not text else "fieldInvalid", "token")
-    key_id, colon, secret = text.partition(":")
-    return Credentials(key_id, secret) if colon else Credentials(None, text)
-
-
-def _address(text: Any) -> str | None:
-    if text is None or text == "":
-        return None
-    address = canonical_address(text) if isinstance(text, str) else ""
-    if not address:
-        raise InvalidInput("fieldInvalid", "address")
-    return address
-
-
-def _one_of_many(each: Any) -> Question:
-    if isinstance(each, dict):
-        return Question(_token(each.get("token")), _address(each.get("address")))
-    return Question(_token(each), None)
-
-
-def _admit(asked: Question) -> Admission:
+def _admit(asked: IntrospectedToken | TokenOfMany) -> Admission:
     return runtime.doorkeeper.admit(asked.token, asked.address, audience=_asking())
 
 

@@ -2,63 +2,145 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticKnownError
 
-from portal.api.schemas import LevelNumber, Request, Success, Time, Wire
-from portal.models import ApiKey
+from portal import clock
+from portal.api.schemas import LevelNumber, NotBlank, Request, Success, Time, Whole, Wire, whole
+from portal.models import ApiKey, Environment, KeyKind
 from portal.models.key import NAME_LENGTH, NOTE_LENGTH, SHORTEST_IDLE
 from portal.permissions import LONGEST_LIFE
-from portal.services.keys.conditions import LONGEST_IDLE
+from portal.services.core.errors import InvalidInput
+from portal.services.keys.audiences import parse_audiences
+from portal.services.keys.conditions import LONGEST_IDLE, Conditions, clean_note
+from portal.services.keys.issuing import NO_ACCESS
+from portal.services.keys.networks import parse_networks
 
 
-class NewKey(Request):
-    """The key that shall be made. Nothing of it can be changed later."""
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value
 
-    name: str = Field(min_length=1, max_length=NAME_LENGTH, examples=["ci"])
-    level: LevelNumber = Field(examples=[3], description="Of a service key 0, or left out.")
-    expires_in: int = Field(
+
+def _moment(value: Any) -> datetime:
+    text = _text(value)
+    try:
+        return clock.from_ms(clock.to_ms(datetime.fromisoformat(text)))
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput("notBeforeInvalid", "notBefore") from error
+
+
+def _calls(value: Any) -> int:
+    """A limit of calls; what is no whole number is asked for as 0, which the rules refuse."""
+    calls = 0 if isinstance(value, str | bool) else whole(value)
+    return calls if isinstance(calls, int) else 0
+
+
+def _within_a_year(seconds: int) -> int:
+    if seconds > LONGEST_LIFE.total_seconds():
+        raise InvalidInput("expiresInHigherThanMaximum", "expires", days=LONGEST_LIFE.days)
+    return seconds
+
+
+def _parsed_by(parse: Callable[[list[str]], str]) -> AfterValidator:
+    return AfterValidator(lambda given: parse(given).split())
+
+
+CALLS = {"type": "integer", "minimum": 1}
+IDLE = {"type": "integer", "minimum": SHORTEST_IDLE, "maximum": LONGEST_IDLE}
+NOTE = {"type": "string", "maxLength": NOTE_LENGTH}
+Calls = Annotated[int, BeforeValidator(_calls), WithJsonSchema(CALLS)]
+
+
+class NewKeyBasics(Request):
+    """What is asked of every new key. A service key has no level of its own, and may leave it out."""
+
+    name: Annotated[str, NotBlank] = Field(
+        examples=["ci"], json_schema_extra={"minLength": 1, "maxLength": NAME_LENGTH}
+    )
+    level: Annotated[LevelNumber, Whole] = Field(examples=[3], description="Of a service key 0, or left out.")
+    expires_in: Annotated[int, AfterValidator(_within_a_year), Whole] = Field(
         ge=1,
-        le=int(LONGEST_LIFE.total_seconds()),
         description="Seconds that the key shall live.",
         examples=[86_400],
+        json_schema_extra={"maximum": int(LONGEST_LIFE.total_seconds())},
     )
-    kind: Literal["account", "service"] | None = Field(
+    codes: ClassVar = {
+        "level": "invalidLevel",
+        "level.int_type": "levelNotNumeric",
+        "expiresIn": "expiresInNotNumeric",
+        "maxIdle": "maxIdleInvalid",
+        "kind.literal_error": "kindInvalid",
+        "environment.literal_error": "environmentInvalid",
+    }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _level_of_service_keys(cls, found: dict[str, Any]) -> dict[str, Any]:
+        is_service = found.get("kind") == KeyKind.SERVICE
+        return found | {"level": NO_ACCESS} if is_service and found.get("level") is None else found
+
+
+class NewKey(NewKeyBasics):
+    """The key that shall be made. Nothing of it can be changed later."""
+
+    kind: Annotated[
+        Literal["account", "service"] | None, BeforeValidator(lambda given: _text(given) or None)
+    ] = Field(
         default=None, description="service: it introspects the keys of others, and nothing else; for admins."
     )
-    networks: list[str] | None = Field(
+    networks: Annotated[list[str], _parsed_by(parse_networks)] | None = Field(
         default=None,
         description="CIDRs that it may be used from; with ! before it, one that it may not be used from.",
         examples=[["192.0.2.0/24", "!192.0.2.7"]],
     )
-    audiences: list[str] | None = Field(
+    audiences: Annotated[list[str], _parsed_by(parse_audiences)] | None = Field(
         default=None,
         description="Names of the services that it is good for; of a service key its own, one.",
         examples=[["orders"]],
     )
-    not_before: Time | None = Field(default=None, description="From when on it is good.")
-    max_idle: int | None = Field(
-        default=None,
-        ge=SHORTEST_IDLE,
-        le=LONGEST_IDLE,
-        description="Seconds without use after which it ends.",
+    not_before: Annotated[Time, BeforeValidator(_moment)] | None = Field(
+        default=None, description="From when on it is good."
     )
-    environment: Literal["live", "test"] | None = Field(default=None, description="A label, and no right.")
-    calls_per_minute: int | None = Field(default=None, ge=1, description="Less than the role's, if given.")
-    calls_per_day: int | None = Field(default=None, ge=1, description="Less than the role's, if given.")
-    note: str | None = Field(
-        default=None, max_length=NOTE_LENGTH, description="Private: told to the owner, and to no service."
+    max_idle: Annotated[int, Whole, WithJsonSchema(IDLE)] | None = Field(
+        default=None, description="Seconds without use after which it ends."
     )
+    environment: Annotated[Literal["live", "test"], BeforeValidator(_text)] | None = Field(
+        default=None, description="A label, and no right."
+    )
+    note: Annotated[str, WithJsonSchema(NOTE)] | None = Field(
+        default=None, description="Private: told to the owner, and to no service."
+    )
+    calls_per_minute: Calls | None = Field(default=None, description="Less than the role's, if given.")
+    calls_per_day: Calls | None = Field(default=None, description="Less than the role's, if given.")
+
+    def conditions(self) -> Conditions:
+        """What the key shall be bound to."""
+        return Conditions(
+            networks=" ".join(self.networks or ()),
+            audiences=" ".join(self.audiences or ()),
+            not_before=self.not_before,
+            max_idle=self.max_idle,
+            environment=Environment(self.environment) if self.environment else None,
+            calls_per_minute=self.calls_per_minute,
+            calls_per_day=self.calls_per_day,
+            note=clean_note(self.note or ""),
+        )
 
 
 class Rotation(Request):
     """For how long the old key shall work beside its successor."""
 
-    overlap: Literal[0, 3600, 86_400, 604_800] = Field(
+    overlap: Annotated[Literal[0, 3600, 86_400, 604_800], Whole] = Field(
         default=0, description="Seconds; they are cut to the expiry of the old key."
     )
+    codes: ClassVar = {"overlap": "overlapInvalid"}
 
 
 class ApiKeyFacts(Wire):

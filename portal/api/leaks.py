@@ -6,7 +6,6 @@ which of its matches were ours, in an answer that only a good signature brings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -17,14 +16,14 @@ from werkzeug.exceptions import ServiceUnavailable
 from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import actor
-from portal.api.leak_schemas import GithubReport, GithubVerdict, GithubVerdicts
+from portal.api.leak_schemas import GithubReport, GithubReports, GithubVerdict, GithubVerdicts, LeakReport
 from portal.api.schemas import Success
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.abuse.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
-from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
+from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.ratelimits import questions
 
@@ -33,10 +32,9 @@ IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signa
 
 def report() -> ResponseReturnValue:
     """Take a stranger's report."""
-    found = body.read_object()
-    given, url = _secrets(found), body.text(found, "url") or ""
+    told = body.read(LeakReport)
     refuse_when_limited(questions.may_report_leaks(client_address()))
-    leaks.report(actor(), [Leak(each, url) for each in given], Reporter.API)
+    leaks.report(actor(), [Leak(each, told.url or "") for each in told.secrets], Reporter.API)
     return answer(Success(), 202)
 
 
@@ -49,18 +47,6 @@ def receive() -> ResponseReturnValue:
     matches = _matches(body.parse_loosely(_signed_body(runtime.github)))
     found = leaks.report(actor(), [Leak(each.token, _place(each)) for each in matches], Reporter.GITHUB)
     return answer(GithubVerdicts([_verdict(each, found) for each in matches]))
-
-
-def _secrets(found: dict[str, Any]) -> Sequence[str]:
-    given = found.get("secrets")
-    if given is None or given == []:
-        raise InvalidInput("secretsMissing", "secrets")
-    texts = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
-    if not texts:
-        raise InvalidInput("fieldInvalid", "secrets")
-    if len(given) > MOST_SECRETS:
-        raise InvalidInput("secretsTooMany", "secrets", maximum=MOST_SECRETS)
-    return texts
 
 
 def _signed_body(keys: SigningKeys | None) -> bytes:
@@ -82,23 +68,10 @@ def _signed_body(keys: SigningKeys | None) -> bytes:
 def _matches(found: Any) -> list[GithubReport]:
     if not isinstance(found, list):
         raise InvalidInput("bodyNotJson", "")
-    matches = [_match(entry) for entry in found if isinstance(entry, dict)]
-    readable = [each for each in matches if each is not None]
+    readable = GithubReports.model_validate(found).root
     if found and not readable:
         raise InvalidInput("fieldInvalid", "token")
     return readable
-
-
-def _match(entry: dict[str, Any]) -> GithubReport | None:
-    """One match, without what is no text in it; None where the token is none."""
-    given = {name: entry.get(name) for name in GithubReport.model_fields}
-    texts = {name: _writable(value) for name, value in given.items() if isinstance(value, str)}
-    return GithubReport.model_validate(texts) if "token" in texts else None
-
-
-def _writable(text: str) -> str:
-    """The text without half a pair of surrogates, which UTF-8 can't write."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _place(match: GithubReport) -> str:

@@ -29,9 +29,6 @@ from portal.api.schemas import (
     AccountAnswer,
     AccountChanges,
     Confirmation,
-    IntrospectedAnswer,
-    IntrospectedToken,
-    IntrospectionAnswer,
     Name,
     NameAnswer,
     OwnAccountChanges,
@@ -40,6 +37,11 @@ from portal.api.schemas import (
     SignUp,
     SignUpAnswer,
     Success,
+)
+from portal.api.token_schemas import (
+    IntrospectedAnswer,
+    IntrospectedToken,
+    IntrospectionAnswer,
     Token,
     Tokens,
 )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SkipValidation,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from portal import clock
 from portal.models import LANGUAGES, Account
@@ -24,10 +35,6 @@ RoleName = Annotated[str, WithJsonSchema({"type": "string", "enum": [role.value 
 LevelNumber = Annotated[int, Field(ge=0, le=HIGHEST_LEVEL)]
 
 
-MOST_TOKENS = 100
-"""That one request introspects."""
-
-
 class Wire(BaseModel):
     """The base of everything that is sent or received."""
 
@@ -37,45 +44,89 @@ class Wire(BaseModel):
 
 
 class Request(Wire):
-    """The base of what is received. Fields that nobody asked for are ignored."""
+    """The base of what is received. Fields that nobody asked for are ignored; null is as good as nothing.
+
+    Fields stand in the order in which their faults are told. What the services check is described
+    here, and read as it comes.
+    """
+
+    model_config = ConfigDict(populate_by_name=False)
+    codes: ClassVar[Mapping[str, str]] = {}
+    """What is told of a field's fault where it is not ``fieldInvalid``, or of one kind of its faults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_null(cls, found: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def whole(value: Any) -> Any:
+    """A whole number as one, also when it is written as 3.0; a text is no number, and true is none."""
+    if isinstance(value, bool | str):
+        raise PydanticKnownError("int_type")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _number_as_text(value: Any) -> Any:
+    return value if isinstance(value, bool) or not isinstance(value, int | float) else str(whole(value))
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticKnownError("missing")
+    return text
+
+
+Whole = BeforeValidator(whole)
+NotBlank = AfterValidator(_not_blank)
+Username = Annotated[str, WithJsonSchema({"type": "string", "minLength": 2, "maxLength": 40})]
+Bio = Annotated[str, WithJsonSchema({"type": "string", "maxLength": BIO_LENGTH})]
 
 
 class SignUp(Request):
     """An address, and the language to write to it in."""
 
-    email: str = Field(examples=["alice@example.org"], json_schema_extra={"format": "email"})
-    language: Language
+    email: Annotated[str, NotBlank] = Field(
+        examples=["alice@example.org"], json_schema_extra={"format": "email"}
+    )
+    language: Annotated[Language, NotBlank]
 
 
 class Confirmation(Request):
     """The consent that an account begins with: 1 processing, 2 open data too."""
 
-    consent: Literal[1, 2]
+    consent: Annotated[Literal[0, 1, 2], Whole, WithJsonSchema({"type": "integer", "enum": [1, 2]})]
+    codes: ClassVar = {"consent": "consentRequired", "consent.missing": "consentRequired"}
 
 
 class SignIn(Request):
     """Name, address or number in any case; password; the code of a second factor, if there is one."""
 
-    username: str | int = Field(examples=["alice"])
-    password: str = Field(repr=False)
-    token: str | None = Field(default=None, repr=False)
+    username: Annotated[str, NotBlank, BeforeValidator(_number_as_text, json_schema_input_type=str | int)] = (
+        Field(examples=["alice"])
+    )
+    password: Annotated[str, NotBlank] = Field(repr=False)
+    token: SkipValidation[str | None] = Field(default=None, repr=False)
 
 
 class AccountChanges(Request):
     """What of the account shall change. What is not given stays."""
 
-    username: str | None = Field(default=None, min_length=2, max_length=40)
-    bio: str | None = Field(default=None, max_length=BIO_LENGTH)
+    username: Username | None = None
+    bio: Bio | None = None
     language: Language | None = None
-    consent: Literal[0, 1, 2] | None = Field(
+    consent: Annotated[Literal[0, 1, 2], Whole] | None = Field(
         default=None, description="0 withdraws it and revokes every key."
     )
+    codes: ClassVar = {"consent": "consentRequired"}
 
 
 class Name(Request):
     """A name that somebody might want."""
 
-    username: str = Field(min_length=2, max_length=40, examples=["alice"])
+    model_config = ConfigDict(json_schema_extra={"required": ["username"]})
+
+    username: Username = Field(default_factory=str, examples=["alice"])
 
 
 class OwnAccountChanges(AccountChanges):
@@ -91,44 +142,6 @@ class OwnAccountChanges(AccountChanges):
         default=None,
         repr=False,
         description="Asked for with email and password, when there is a password already.",
-    )
-
-
-class Token(Request):
-    """One token, as RFC 7662 and RFC 7009 have it: a secret, or key, colon, secret."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    token: str = Field(repr=False, description="The secret; or key, colon, secret.")
-    token_type_hint: str | None = Field(default=None, description="Not needed, and not looked at.")
-    client_id: str | None = Field(default=None, description="The key that asks, where no header shows it.")
-    client_secret: str | None = Field(default=None, repr=False, description="Its secret.")
-
-
-class IntrospectedToken(Token):
-    """One token, and where its user comes from."""
-
-    address: str | None = Field(
-        default=None,
-        description="The address of the user; a key that is bound to networks is active only with it.",
-    )
-
-
-class TokenOfMany(Request):
-    """One token of many, and where its user comes from."""
-
-    token: str = Field(repr=False)
-    address: str | None = None
-
-
-class Tokens(Request):
-    """Up to 100 tokens."""
-
-    tokens: list[str | TokenOfMany] = Field(
-        min_length=1,
-        max_length=MOST_TOKENS,
-        repr=False,
-        description="Secrets, or objects with token and address.",
     )
 
 
@@ -179,44 +192,6 @@ class SignedInAnswer(AccountAnswer):
     """A JWT, to be sent as ``Authorization: Bearer``, and whose it is."""
 
     token: str = Field(repr=False)
-
-
-class ActiveAnswer(Wire):
-    """A token that is good now (RFC 7662, 2.2)."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    active: Literal[True] = True
-    sub: str = Field(description="The number of the account.")
-    username: str
-    client_id: UUID = Field(description="The key.")
-    scope: str = Field(examples=["level:0 level:1 level:2"], description="Every level that the key holds.")
-    level: LevelNumber = Field(description="The one that counts now.")
-    role: RoleName
-    iss: str = Field(description="The address of the portal.")
-    aud: str | list[str] | None = Field(
-        None, description="The service in whose name was asked; else those that the key is bound to."
-    )
-    iat: int = Field(description="When the key was made, in seconds since 1970.")
-    nbf: int | None = Field(None, description="When the key begins, where that was set.")
-    exp: int = Field(description="When the key ends as things stand, in seconds since 1970.")
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the word of RFC 6749
-
-
-class InactiveAnswer(Wire):
-    """A token that opens nothing; why is not told."""
-
-    active: Literal[False] = False
-
-
-class IntrospectionAnswer(RootModel[ActiveAnswer | InactiveAnswer]):
-    """What is told of one token."""
-
-
-class IntrospectedAnswer(Success):
-    """What is told of each token, in their order."""
-
-    tokens: list[ActiveAnswer | InactiveAnswer]
 
 
 class ErrorAnswer(Wire):

@@ -14,8 +14,11 @@ class RuleError(Exception):
         super().__init__(self.code)
 
 
-class InvalidInput(RuleError):
-    """Something that was given can't be used; ``field`` names it."""
+class InvalidInput(RuleError, ValueError):
+    """Something that was given can't be used; ``field`` names it.
+
+    A ValueError too, so that models which read bodies take it for what a field's rule says.
+    """
 
     def __init__(self, code: str, field: str, **details: object) -> None:
         super().__init__(code, field=field, **details)
