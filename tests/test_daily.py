@@ -16,7 +16,7 @@ import psutil
 import pytest
 from _pytest.outcomes import Exit
 
-from portal import create_app
+from portal.app import create_app
 from scripts import quick
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
