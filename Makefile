@@ -52,11 +52,13 @@ test: ## Run the whole test suite on SQLite, with branch coverage, and on Postgr
 	@$(BIN)/python -m tests.support.lanes
 
 .PHONY: test-newest
-UNIT := models services http api web cli
+UNIT := $(patsubst %,tests/%,models services http api web cli) \
+        $(filter-out $(patsubst %,tests/test_%.py,migrations restore mutants),$(wildcard tests/test_*.py))
 test-newest: ## Run the unit tests on Python 3.13, in an environment of its own
+	@scripts/setup.sh test
 	@scripts/setup.sh newest
 	@.venv-3.13/bin/python -m pytest --numprocesses 2 --dist worksteal --database sqlite \
-	    $(UNIT:%=tests/%) $(wildcard tests/test_*.py) $(PYTEST_OPTIONS)
+	    $(UNIT) $(PYTEST_OPTIONS)
 
 .PHONY: lint
 lint: ## Check the style, the types and the templates
