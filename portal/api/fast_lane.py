@@ -21,6 +21,7 @@ from portal.api.whoami import key_body
 from portal.http.headers import JSON_TYPE
 from portal.permissions import READ_OTHERS
 from portal.runtime import Runtime
+from portal.services.core.trouble import tell_swallowed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -63,7 +64,8 @@ class FastLane:
         lane = self._lanes.get(path)
         try:
             answer = lane(environ) if lane is not None else None
-        except Exception:  # noqa: BLE001  # the route meets it again, and has the handler for it
+        except Exception as error:  # noqa: BLE001  # the route meets it again, and has the handler for it
+            tell_swallowed(error, f"the route of {path} answers")
             answer = None
         if answer is None:
             return self._application(environ, start_response)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask, request
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from portal.runtime import runtime_of
+from portal.services.core import trouble
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.client import PageChecker
@@ -185,3 +188,44 @@ def test_a_failure_of_our_own_is_told_as_one(
     for path in (WHOAMI, AUTHORIZE):
         response = app.test_client().get(path, headers=key.headers)
         assert (response.status_code, response.get_json()["error"]) == (500, "internalError")
+
+
+FAULTS = {
+    "a fault": ("RuntimeError", RuntimeError),
+    "a fault of another kind": ("LookupError", LookupError),
+    "a database that is gone": (
+        "OperationalError",
+        lambda told: OperationalError(f"SELECT '{told}'", {"digest": told}, sqlite3.OperationalError(told)),
+    ),
+}
+
+
+@pytest.mark.parametrize("path", [WHOAMI, AUTHORIZE, "/api/introspect"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_it_swallows_is_logged_once_a_minute_and_without_a_secret(
+    app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, path: str, fault: str
+) -> None:
+    kind, error = FAULTS[fault]
+    key = make_key(cast.ada, level=6)
+
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise error(f"no such thing: {key.secret}")
+
+    monkeypatch.setattr(trouble, "_swallowed", {})
+    monkeypatch.setattr(runtime_of(app).verifier, "decide", fail)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    client, now = app.test_client(), [1000.0]
+    monkeypatch.setattr(trouble, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    with capture_logs() as lines:
+        for step in (0, 1, 58, 1):
+            now[0] += step
+            asks = client.post if path == "/api/introspect" else client.get
+            form = {"data": f"token={key.secret}", "content_type": FORM} if path == "/api/introspect" else {}
+            assert asks(path, headers=key.headers, **form).status_code >= 500  # type: ignore[arg-type]
+
+    told = [line for line in lines if line["event"] == "swallowed"]
+    assert [(line["error"], line["times"]) for line in told] == [(kind, 1), (kind, 3)]
+    assert told[0]["place"].startswith("portal/services/verify/doorkeeper.py:")
+    assert key.secret not in str(told)
+    assert "no such thing" not in str(told)

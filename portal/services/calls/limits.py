@@ -34,6 +34,7 @@ from portal.services.calls.leases import (
 )
 from portal.services.calls.library_store import LibraryStore
 from portal.services.calls.rates import Rates, narrowed, rates_by_role
+from portal.services.core.trouble import tell_swallowed
 
 PAUSE = 2.0
 """Seconds between two looks at what is held and not used."""
@@ -112,7 +113,8 @@ class CallLimits:
         rates = self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day)
         try:
             taken = self._store.taken([facts.counted_as], now_ms).get(facts.counted_as, {})
-        except StoreAway:
+        except StoreAway as error:
+            tell_swallowed(error, "no standing is shown")
             return None
         left = Rates(rates.per_minute - taken.get(MINUTE, 0), rates.per_day - taken.get(DAY, 0))
         with self._lock:
@@ -131,7 +133,8 @@ class CallLimits:
         ]
         try:
             taken = self._store.taken(holding, now_ms) if self._store.cheap_to_ask else None
-        except StoreAway:
+        except StoreAway as error:
+            tell_swallowed(error, "what is held stays held")
             return
         unused: list[Unused] = []
         for key_id, held in everything:

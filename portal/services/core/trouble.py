@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -13,10 +15,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 STAYS_FULL = 30.0
 """Seconds for which a full disk is believed: in what is written already there may be room for a row."""
+SWALLOWED_EVERY = 60.0
+"""Seconds between two lines about the same failure at the same place, which a stranger may cause."""
 _NO_WRITING = ("read-only", "readonly", "hot standby", "recovery")
 _NO_ROOM = ("disk is full", "No space left")
 _NO_TABLE = ("no such table", "no such column")
 _DAMAGED = ("malformed", "not a database")
+
+_HOME = Path(__file__).parents[3]
 
 log = structlog.get_logger(__name__)
 
@@ -107,3 +113,40 @@ def _written(connection: Connection) -> None:
         del _troubles[connection.engine]
         seconds = round(time.monotonic() - trouble.since)
         log.warning("database.back", after=seconds, was=trouble.found.value)
+
+
+@dataclass(slots=True)
+class _Swallowed:
+    """How often the same was swallowed since it was told, and when that was."""
+
+    times: int = 0
+    told_at: float = float("-inf")
+
+
+_swallowed: dict[tuple[str, str], _Swallowed] = {}
+"""By the kind of a failure and its place in the code, so that there are only so many."""
+
+
+def tell_swallowed(error: Exception, instead: str) -> None:
+    """Log that a failure is passed over, and what happens ``instead``.
+
+    By its kind and place, never in its words, which may quote a secret; the same once a minute,
+    with how often it was met since.
+    """
+    kind, place = type(error).__name__, _place_of(error)
+    known = _swallowed.setdefault((kind, place), _Swallowed())
+    known.times += 1
+    now = time.monotonic()
+    if now - known.told_at >= SWALLOWED_EVERY:
+        log.warning("swallowed", error=kind, place=place, instead=instead, times=known.times)
+        known.times, known.told_at = 0, now
+
+
+def _place_of(error: Exception) -> str:
+    """The last line of the portal's own code that the failure went through."""
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in frames]
+    own = [
+        f"{path.relative_to(_HOME)}:{line}" for path, line in places if path.is_relative_to(_HOME / "portal")
+    ]
+    return own[-1] if own else "unknown"
