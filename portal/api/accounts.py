@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 from flask.typing import ResponseReturnValue
 
 from portal.api import body
@@ -11,9 +9,7 @@ from portal.api.answers import answer
 from portal.api.auth import Caller, actor, caller
 from portal.api.errors import failure
 from portal.api.schemas import AccountAnswer, Name, NameAnswer, OwnAccountChanges, account_facts
-from portal.http import client_address
 from portal.http.limited import refuse_when_limited
-from portal.http.proving import proving
 from portal.models import Consent
 from portal.services.accounts import profile, update
 from portal.services.core.errors import ConsentLacking, Forbidden
@@ -34,9 +30,7 @@ def change() -> ResponseReturnValue:
     if me.signed and me.signed.account.consent is Consent.NONE and wanted.consent is None:
         raise ConsentLacking
     refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
-    with _proof(me.account_id, wanted):
-        account = update.change_account(actor(), wanted)
-    return answer(AccountAnswer(account=account_facts(account)))
+    return answer(AccountAnswer(account=account_facts(update.change_account(actor(), wanted))))
 
 
 def find_name() -> ResponseReturnValue:
@@ -52,11 +46,3 @@ def find_name() -> ResponseReturnValue:
 def _shown_by(me: Caller) -> object:
     """What somebody is let in by: the session of their JWT, or their key."""
     return me.signed.id if me.signed else me.key and me.key.id
-
-
-def _proof(account_id: int, wanted: update.Changes) -> AbstractContextManager[None]:
-    """Count a try of the current password, where it is asked for."""
-    if wanted.password is None and wanted.email is None:
-        return nullcontext()
-    refuse_when_limited(questions.may_prove(client_address(), account_id))
-    return proving(account_id)

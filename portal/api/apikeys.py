@@ -24,7 +24,6 @@ from portal.api.key_schemas import (
     new_key_facts,
     own_key_facts,
 )
-from portal.http.limited import refuse_when_limited
 from portal.models import ApiKey, KeyKind
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
 from portal.services.core.errors import Forbidden, InvalidInput, NotFound
@@ -32,7 +31,6 @@ from portal.services.keys import creation, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.issuing import Wanted, check_wanted
 from portal.services.keys.queries import KeyStatus
-from portal.services.ratelimits import questions
 from portal.services.verify.verifier import CANONICAL_UUID
 
 PAGE_SIZE, LARGEST_PAGE = 50, 100
@@ -46,7 +44,6 @@ def create() -> ResponseReturnValue:
     name, level, life = basics.name, basics.level, timedelta(seconds=basics.expires_in)
     check_wanted(Wanted(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
     asked = body.as_model(NewKey, found)
-    refuse_when_limited(questions.may_issue_key(caller().account_id))
     conditions, kind = asked.conditions(), KeyKind(asked.kind or KeyKind.ACCOUNT)
     key, secret = creation.create_key(
         actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
@@ -81,7 +78,6 @@ def rotate(key: str) -> ResponseReturnValue:
     old = key_queries.get_key(caller().account_id, key_id)
     if old.is_revoked(clock.utcnow()) and key_queries.find_successor(old) is None:
         raise NotFound
-    refuse_when_limited(questions.may_issue_key(caller().account_id))
     new, secret = rotation.rotate_key(actor(), key_id, overlap=overlap)
     old = key_queries.get_key(caller().account_id, key_id)
     facts = new_key_facts(new, secret)

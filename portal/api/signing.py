@@ -11,10 +11,9 @@ from portal.api.schemas import Confirmation, SignedInAnswer, SignIn, SignUp, Sig
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, SignedSession
-from portal.services.accounts import recovery, signup
 from portal.services.accounts import sign_in as signing_in
+from portal.services.accounts import signup
 from portal.services.auth import jwt
-from portal.services.core.errors import AccountBlocked, AccountLocked
 from portal.services.ratelimits import questions
 
 
@@ -37,18 +36,7 @@ def confirm(token: str) -> ResponseReturnValue:
 def sign_in() -> ResponseReturnValue:
     """Check name and password, and give a JWT."""
     asked = body.read(SignIn)
-    username, address = asked.username, client_address()
-    refuse_when_limited(questions.may_sign_in(address, username))
-    try:
-        signed, _token = signing_in.sign_in(actor(), username, asked.password, SessionKind.JWT)
-    except AccountLocked as error:
-        questions.signed_in(address, username)
-        recovery.request_unlock(actor(), int(str(error.details["account_id"])))
-        raise
-    except AccountBlocked:
-        questions.signed_in(address, username)
-        raise
-    questions.signed_in(address, username)
+    signed, _token = signing_in.sign_in(actor(), asked.username, asked.password, SessionKind.JWT)
     return _signed_in(signed)
 
 

@@ -20,8 +20,8 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 def limited(question: Callable[[], Answer]) -> Callable[[View], View]:
     """Declare the limit of a view that acts: ``question`` is asked for what isn't GET or HEAD.
 
-    >>> @blueprint.post("/signin")
-    ... @limited(lambda: limits.may_sign_in(client_address(), request.form.get("username", "")))
+    >>> @blueprint.post("/leaks")
+    ... @limited(lambda: questions.may_report_leaks(client_address()))
     """
 
     def declare(view: View) -> View:

@@ -28,7 +28,6 @@ def guess(client: PageChecker, username: str) -> TestResponse:
 @pytest.mark.parametrize(
     ("path", "fields", "limit"),
     [
-        ("/signin", {"username": "alice", "password": "x"}, questions.SIGN_IN_OWN),
         ("/signup", {"email": "new@example.org"}, questions.SIGN_UP_OWN),
         ("/password/forgot", {"email": "alice@example.org"}, questions.RESET_OWN),
         ("/confirm/no-such-token", {"consent": "1"}, questions.CONFIRM_SOURCE),

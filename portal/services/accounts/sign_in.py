@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from portal.models import Account, Action, SessionKind, SignedSession, Status
+from portal.services.accounts import recovery
 from portal.services.auth import demo_data, passwords
 from portal.services.auth.logins import find_by_login
 from portal.services.auth.sessions import start
@@ -17,8 +18,11 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
     """Check name (or address, or id) and password; start a session; return it with its token.
 
     Raises SignInFailed, the same and after the same time for an unknown name and a wrong
-    password; AccountBlocked, AccountLocked and Slowed only to somebody with the right password.
+    password, and Slowed after too many of them; AccountBlocked and AccountLocked only to somebody
+    with the right password, and whoever locked the account is mailed the way back.
     """
+    address = actor.address or ""
+    questions.require(questions.may_sign_in(address, username))
     account = find_by_login(username)
     known_hash = account.password_hash if account else None
     if not passwords.verify_password(known_hash, password) or account is None:
@@ -30,27 +34,38 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
                 account_id=account.id if account else None,
             )
         raise SignInFailed
+    questions.signed_in(address, username)
     account_id = account.id
-    questions.require(questions.may_start_session(actor.address or "", account_id))
-    fresh_hash = _fresh_hash(known_hash, password)
+    questions.require(questions.may_start_session(address, account_id))
+    try:
+        return _enter(actor, account_id, known_hash, _fresh_hash(known_hash, password), kind)
+    except AccountLocked:
+        recovery.request_unlock(actor, account_id)
+        raise
+
+
+def _enter(
+    actor: Actor, account_id: int, known_hash: str | None, fresh_hash: str | None, kind: SessionKind
+) -> tuple[SignedSession, str]:
+    """Start the session, unless the password was changed or the account shut meanwhile."""
     with transaction() as session:
         account = lock_account(session, account_id)
         if account is None or account.password_hash != known_hash:
             raise SignInFailed
-        refuse_shut(account)
+        _refuse_shut(account)
         if fresh_hash:
             account.password_hash = fresh_hash
         return start(session, actor, account, kind)
 
 
-def refuse_shut(account: Account) -> None:
+def _refuse_shut(account: Account) -> None:
     """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
     if demo_data.is_shut():
         raise SignInFailed
     if account.status is Status.BLOCKED:
         raise AccountBlocked
     if account.status is Status.LOCKED:
-        raise AccountLocked(account_id=account.id)
+        raise AccountLocked
     if account.status is not Status.ACTIVE:
         raise SignInFailed
 

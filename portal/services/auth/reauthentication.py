@@ -1,4 +1,4 @@
-"""Prove who you are again, before something that can't be undone."""
+"""Prove who you are again, before something that can't be undone. Wrong passwords slow their source."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from portal.services.auth import passwords
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput
 from portal.services.mail import tokens
+from portal.services.ratelimits import questions
 
 
 def prove_password(actor: Actor, password: str) -> int:
     """Ask the actor for the current password again; return the number of their account.
 
-    Raises InvalidInput with ``passwordWrong``, Forbidden for somebody not signed in.
+    Raises InvalidInput with ``passwordWrong``, Slowed, Forbidden for somebody not signed in.
     """
-    if actor.account_id is None:
+    account = db.session.get(Account, actor.account_id) if actor.account_id else None
+    if account is None:
         raise Forbidden
-    account = db.session.get(Account, actor.account_id)
-    if account is None or not passwords.verify_password(account.password_hash, password):
+    if not _is_password(actor, account, password):
         raise InvalidInput("passwordWrong", "current_password")
-    return actor.account_id
+    return account.id
 
 
 def prove_owner(actor: Actor, current: str | None) -> str | None:
@@ -32,7 +33,7 @@ def prove_owner(actor: Actor, current: str | None) -> str | None:
 
     Where there is a password it is the proof. Who confirmed the address through the API has
     none yet: there it is the session that the mailed link began, for as long as a link that
-    opens an account lives. Raises InvalidInput with ``passwordWrong``, Forbidden.
+    opens an account lives. Raises InvalidInput with ``passwordWrong``, Slowed, Forbidden.
     """
     account = db.session.get(Account, actor.account_id) if actor.account_id else None
     if account is None:
@@ -42,10 +43,20 @@ def prove_owner(actor: Actor, current: str | None) -> str | None:
         signed = db.session.get(SignedSession, actor.session_id) if actor.session_id else None
         is_proven = signed is not None and clock.utcnow() - signed.created_at <= tokens.SHORT_LIFE
     else:
-        is_proven = bool(current) and passwords.verify_password(known_hash, current or "")
+        is_proven = current is not None and _is_password(actor, account, current)
     if not is_proven:
         raise InvalidInput("passwordWrong", "current_password")
     return known_hash
+
+
+def _is_password(actor: Actor, account: Account, password: str) -> bool:
+    """Whether this is the password; a right one takes its try back. Raises Slowed."""
+    address = actor.address or ""
+    questions.require(questions.may_prove(address, account.id))
+    is_right = passwords.verify_password(account.password_hash, password)
+    if is_right:
+        questions.proved(address, account.id)
+    return is_right
 
 
 def refuse_other_password(account: Account, known_hash: str | None) -> None:

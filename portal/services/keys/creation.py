@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, Action, ApiKey, KeyKind, MailKind
 from portal.permissions import WRITE_ACCOUNT
-from portal.services.auth.admission import admit
+from portal.services.auth.admission import account_id_of, admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys.conditions import NONE, Conditions
 from portal.services.keys.issuing import Wanted, issue, refuse_second
 from portal.services.mail import outbox
+from portal.services.ratelimits import questions
 
 
 def create_key(
@@ -36,9 +37,10 @@ def create_key(
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
     to, or to more. A service key has level 0. A form makes one key: a second use raises
-    AlreadyMade. Raises InvalidInput, TooManyKeys, Forbidden for a service key that no admin
+    AlreadyMade. Raises InvalidInput, TooManyKeys, Slowed, Forbidden for a service key that no admin
     asks for, and what :func:`portal.services.auth.admission.admit` raises.
     """
+    questions.require(questions.may_issue_key(account_id_of(actor)))
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
         refuse_second(session, actor, account)

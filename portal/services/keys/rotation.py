@@ -15,7 +15,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
 from portal.permissions import WRITE_ACCOUNT, Role
-from portal.services.auth.admission import admit
+from portal.services.auth.admission import account_id_of, admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotFound
@@ -25,6 +25,7 @@ from portal.services.keys import conditions, creation, quotas, revocation
 from portal.services.keys.issuing import Wanted, issue, refuse_second
 from portal.services.keys.queries import find_successor, owned
 from portal.services.mail import outbox
+from portal.services.ratelimits import questions
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
 AT_ONCE = OVERLAPS[0]
@@ -43,6 +44,7 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
     """
     if overlap not in OVERLAPS:
         raise InvalidInput("overlapInvalid", "overlap")
+    questions.require(questions.may_issue_key(account_id_of(actor)))
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
         refuse_second(session, actor, account)

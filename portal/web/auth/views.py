@@ -53,7 +53,6 @@ def sign_up_sent() -> ResponseReturnValue:
 
 
 @blueprint.route("/signin", methods=BOTH)
-@limited(lambda: questions.may_sign_in(client_address(), request.form.get("username", "")))
 def sign_in() -> ResponseReturnValue:
     """Sign in, and go on to where one wanted to."""
     form = SignInForm(next=request.args.get("next", ""))
@@ -69,7 +68,8 @@ def sign_in() -> ResponseReturnValue:
         return redirect(form.target)
     if form.validate_on_submit():
         with form.refusals(SignInFailed, AccountBlocked, AccountLocked):
-            enter(*_check_in(form))
+            who = visitor(), text(form.username), text(form.password)
+            enter(*signing_in.sign_in(*who, SessionKind.BROWSER))
             return redirect(form.target, 303)
     return shown("auth/sign_in.html", form)
 
@@ -119,22 +119,6 @@ def end_own() -> None:
     if current_user.is_authenticated:
         with suppress(NotAdmitted):
             sessions.end_session(actor(), current_user.session_id)
-
-
-def _check_in(form: SignInForm) -> tuple[SignedSession, str]:
-    """Check name and password; only a wrong pair goes on counting as a try."""
-    username = text(form.username)
-    try:
-        entered = signing_in.sign_in(visitor(), username, text(form.password), SessionKind.BROWSER)
-    except AccountLocked as error:
-        questions.signed_in(client_address(), username)
-        recovery.request_unlock(visitor(), int(str(error.details["account_id"])))
-        raise
-    except AccountBlocked:
-        questions.signed_in(client_address(), username)
-        raise
-    questions.signed_in(client_address(), username)
-    return entered
 
 
 def _mail_folder() -> str | None:

@@ -8,12 +8,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_number, ngettext
 from flask_babel import gettext as _
-from flask_login import current_user
 from werkzeug import Response as BaseResponse
 
 from portal import clock
 from portal.extensions import settings
-from portal.http.limited import limited
 from portal.messages import sentence
 from portal.models import ApiKey, KeyKind
 from portal.services.abuse import excess
@@ -23,7 +21,6 @@ from portal.services.keys import creation, issuing, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.services.keys.quotas import Room
-from portal.services.ratelimits import questions
 from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
 from portal.services.usage.queries import Span, Whose
@@ -71,7 +68,6 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("/new")
-@limited(lambda: questions.may_issue_key(_account_id()))
 @answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def create() -> ResponseReturnValue:
     """Make the key and show its secret.
@@ -167,7 +163,6 @@ def rotate(key_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:key_id>/rotate")
-@limited(lambda: questions.may_issue_key(_account_id()))
 @answered_again(lambda: _show_once(*issuing.issue_again(actor())))
 def rotate_now(key_id: UUID) -> ResponseReturnValue:
     """Make the successor and show its secret; see :func:`create`."""
@@ -254,7 +249,3 @@ def _chart(query: str) -> charts.Chart:
 
 def _known_status() -> bool:
     return request.args.get("status") in set(KeyStatus)
-
-
-def _account_id() -> int:
-    return current_user.account_id if current_user.is_authenticated else 0

@@ -6,17 +6,13 @@ from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from portal.http import client_address
-from portal.http.limited import limited
 from portal.services.accounts import email_change, profile
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.mail import pending
 from portal.services.mail.refused import find_refused
-from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
-from portal.web.security.proof import account_id, proof
 from portal.words import ROLES
 
 BOTH = ("GET", "POST")
@@ -50,12 +46,11 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/email", methods=BOTH)
-@limited(lambda: questions.may_prove(client_address(), account_id()))
 def email() -> ResponseReturnValue:
     """Ask for another mail address; it counts once the mail that goes there is answered."""
     form = EmailForm()
     if form.validate_on_submit():
-        with form.refusals(), proof():
+        with form.refusals():
             address = email_change.request_email_change(
                 actor(), text(form.email), current=text(form.current_password)
             )

@@ -9,19 +9,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from portal.http import client_address
-from portal.http.limited import limited
 from portal.services.accounts import recovery, removal
 from portal.services.auth import sessions
 from portal.services.core.errors import LastAdmin
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
-from portal.services.ratelimits import questions
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require, sign_off
 from portal.web.security.agents import describe
 from portal.web.security.forms import ChangePasswordForm, ProofForm
-from portal.web.security.proof import account_id, proof
 
 BOTH = ("GET", "POST")
 
@@ -31,12 +27,11 @@ blueprint.add_app_template_filter(describe, "agent")
 
 
 @blueprint.route("", methods=BOTH)
-@limited(lambda: questions.may_prove(client_address(), account_id()))
 def index() -> ResponseReturnValue:
     """Change the password; see the sessions."""
     form = ChangePasswordForm()
     if form.validate_on_submit():
-        with form.refusals(), proof():
+        with form.refusals():
             recovery.change_password(
                 actor(),
                 text(form.password),
@@ -70,12 +65,11 @@ def end_others() -> ResponseReturnValue:
 
 
 @blueprint.route("/lock", methods=BOTH)
-@limited(lambda: questions.may_prove(client_address(), account_id()))
 def lock() -> ResponseReturnValue:
     """Lock the account: every key is revoked, every session ends."""
     form = ProofForm()
     if form.validate_on_submit():
-        with form.refusals(LastAdmin), proof():
+        with form.refusals(LastAdmin):
             recovery.lock(actor(), text(form.current_password))
             sign_off()
             flash(_("Your account is locked. The mail that we have sent says how to open it."), "success")
@@ -84,12 +78,11 @@ def lock() -> ResponseReturnValue:
 
 
 @blueprint.route("/remove", methods=BOTH)
-@limited(lambda: questions.may_prove(client_address(), account_id()))
 def remove() -> ResponseReturnValue:
     """Remove the account for good."""
     form = ProofForm()
     if form.validate_on_submit():
-        with form.refusals(LastAdmin), proof():
+        with form.refusals(LastAdmin):
             removal.remove_account(actor(), text(form.current_password))
             sign_off()
             flash(_("Your account is removed, and every key of it is revoked."), "success")
