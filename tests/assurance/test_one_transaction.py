@@ -410,6 +410,7 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.CONSENT_ENTERED: "with the account that is created",
         Action.EXCESS_WARNED: "with the climb",
         Action.EXCESS_THROTTLED: "with the climb",
+        Action.DEMO_FILLED: "tests/cli/test_demo.py",
     }
     covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)
 
