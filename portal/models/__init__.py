@@ -4,20 +4,14 @@ from portal.models.account import LANGUAGES, Account, Consent, Status
 from portal.models.audit import Action, ActorKind, AuditEvent
 from portal.models.excess import ExcessStep, Step
 from portal.models.installation import LastMoment, PepperCheck, PromiseProof
-from portal.models.key import (
-    ApiKey,
-    CallWindow,
-    Environment,
-    KeyAddress,
-    KeyKind,
-    KeyRefusal,
-    KeyUsage,
-    KeyUsageHour,
-    Reason,
-)
-from portal.models.outbox import JobLease, LimitCounter, MailKind, OutboxMail
+from portal.models.job_lease import JobLease
+from portal.models.key import ApiKey, Environment, KeyKind, Reason
+from portal.models.limits import CallWindow, LimitCounter
+from portal.models.mail_token import MailToken, Purpose
+from portal.models.outbox import MailKind, OutboxMail
 from portal.models.sent_form import SentForm
-from portal.models.session import MailToken, Purpose, SessionKind, SignedSession
+from portal.models.session import SessionKind, SignedSession
+from portal.models.usage import KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
 
 __all__ = [
     "LANGUAGES",

@@ -1,4 +1,4 @@
-"""Keys and their use."""
+"""Keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.extensions import Base
 from portal.models.account import Account
 from portal.models.types import UtcTime, Word
+from portal.models.usage import KeyUsage
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 
 NAME_LENGTH = 100
@@ -152,61 +152,3 @@ class ApiKey(Base):
 
     def __repr__(self) -> str:
         return f"<ApiKey {self.id}>"
-
-
-class KeyUsage(Base):
-    """What a key did in all, and when and from where last."""
-
-    __tablename__ = "key_usage"
-
-    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    calls: Mapped[int] = mapped_column(BigInteger, default=0)
-    refused: Mapped[int] = mapped_column(BigInteger, default=0)
-    last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    last_used_address: Mapped[str | None] = mapped_column(String(45))
-    reused_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    """When its secret was first used after a successor had taken its place."""
-
-
-class KeyUsageHour(Base):
-    """What a key did in one hour; ``hour`` is its first moment."""
-
-    __tablename__ = "key_usage_hours"
-
-    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
-    calls: Mapped[int] = mapped_column(BigInteger, default=0)
-    refused: Mapped[int] = mapped_column(BigInteger, default=0)
-
-
-class KeyRefusal(Base):
-    """How often a holder of the secret was refused in one hour, by the code of the refusal."""
-
-    __tablename__ = "key_refusals"
-
-    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
-    reason: Mapped[str] = mapped_column(String(40), primary_key=True)
-    refused: Mapped[int] = mapped_column(BigInteger, default=0)
-
-
-class KeyAddress(Base):
-    """From where a key was used: the last few addresses."""
-
-    __tablename__ = "key_addresses"
-
-    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    address: Mapped[str] = mapped_column(String(45), primary_key=True)
-    calls: Mapped[int] = mapped_column(BigInteger, default=0)
-    last_used_at: Mapped[datetime] = mapped_column(UtcTime)
-
-
-class CallWindow(Base):
-    """How many calls workers have taken out of a key's limit, in its window of ``span`` seconds."""
-
-    __tablename__ = "call_windows"
-
-    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    span: Mapped[int] = mapped_column(primary_key=True)
-    starts_at: Mapped[datetime] = mapped_column(UtcTime)
-    taken: Mapped[int] = mapped_column(BigInteger, default=0)

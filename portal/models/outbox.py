@@ -1,4 +1,4 @@
-"""Mail that waits to be sent, and who is at work."""
+"""Mail that waits to be sent."""
 
 from __future__ import annotations
 
@@ -56,22 +56,3 @@ class OutboxMail(Base):
     """When it was done with: sent, ended by somebody, or refused."""
     refused_at: Mapped[datetime | None] = mapped_column(UtcTime, index=True)
     last_error: Mapped[str | None] = mapped_column(String(200))
-
-
-class JobLease(Base):
-    """Which job somebody is at work on, and until when, so that nobody does it twice."""
-
-    __tablename__ = "job_leases"
-
-    name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    leased_until: Mapped[datetime] = mapped_column(UtcTime)
-
-
-class LimitCounter(Base):
-    """How often something was done in a window, counted across all workers."""
-
-    __tablename__ = "limit_counters"
-
-    name: Mapped[str] = mapped_column(String(200), primary_key=True)
-    hits: Mapped[int]
-    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)

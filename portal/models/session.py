@@ -1,4 +1,4 @@
-"""Sessions of browsers and of JWTs, and the tokens that travel by mail."""
+"""Sessions of browsers and of JWTs."""
 
 from __future__ import annotations
 
@@ -39,29 +39,3 @@ class SignedSession(Base):
     user_agent: Mapped[str] = mapped_column(String(200), default="")
 
     account: Mapped[Account] = relationship(lazy="joined", innerjoin=True, viewonly=True)
-
-
-class Purpose(StrEnum):
-    """What a mailed token is good for, and nothing else."""
-
-    CONFIRM = "confirm"
-    RESET = "reset"
-    UNLOCK = "unlock"
-    EMAIL = "email"
-    EMAIL_STOP = "email-stop"
-    FIRST_ADMIN = "first-admin"
-
-
-class MailToken(Base):
-    """A token in a mailed link: kept as SHA-256, for one purpose and one address, used once."""
-
-    __tablename__ = "mail_tokens"
-    __table_args__ = (CheckConstraint("length(token_hash) = 32", name="token_hash"),)
-
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    purpose: Mapped[Purpose] = mapped_column(Word(Purpose))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
-    address: Mapped[str | None] = mapped_column(String(254))
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
-    used_at: Mapped[datetime | None] = mapped_column(UtcTime)

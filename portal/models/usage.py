@@ -1,0 +1,59 @@
+"""How much keys are used: calls and refusals, counted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.extensions import Base
+from portal.models.types import UtcTime
+
+
+class KeyUsage(Base):
+    """What a key did in all, and when and from where last."""
+
+    __tablename__ = "key_usage"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_used_address: Mapped[str | None] = mapped_column(String(45))
+    reused_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When its secret was first used after a successor had taken its place."""
+
+
+class KeyUsageHour(Base):
+    """What a key did in one hour; ``hour`` is its first moment."""
+
+    __tablename__ = "key_usage_hours"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class KeyRefusal(Base):
+    """How often a holder of the secret was refused in one hour, by the code of the refusal."""
+
+    __tablename__ = "key_refusals"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    reason: Mapped[str] = mapped_column(String(40), primary_key=True)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class KeyAddress(Base):
+    """From where a key was used: the last few addresses."""
+
+    __tablename__ = "key_addresses"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(45), primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_used_at: Mapped[datetime] = mapped_column(UtcTime)
