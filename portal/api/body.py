@@ -95,7 +95,7 @@ def parse(data: bytes) -> Any:
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidInput("bodyNotJson", "") from error
-    if NUL.search(text):
+    if "\\u0000" in text and NUL.search(text):
         raise InvalidInput("bodyNotJson", "")
     return found
 

@@ -48,8 +48,15 @@ def _within_a_year(seconds: int) -> int:
     return seconds
 
 
-def _parsed_by(parse: Callable[[list[str]], str]) -> AfterValidator:
-    return AfterValidator(lambda given: parse(given).split())
+def _parsed_by(parse: Callable[[list[str]], str]) -> BeforeValidator:
+    """Reads a list of texts, and stops at the first that is none: a body may hold very many."""
+
+    def read(given: Any) -> list[str]:
+        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+            raise PydanticKnownError("list_type")
+        return parse(given).split()
+
+    return BeforeValidator(read)
 
 
 CALLS = {"type": "integer", "minimum": 1}
