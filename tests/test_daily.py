@@ -16,8 +16,8 @@ import psutil
 import pytest
 from _pytest.outcomes import Exit
 
-from portal.app import create_app
 from scripts import quick
+from tests.conftest import MakeApp
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
 
@@ -77,10 +77,10 @@ def test_dev_serves_demo_data_with_a_debugger_and_its_jobs_end_with_it(
 
 @pytest.mark.parametrize("is_debugging", [True, False])
 def test_what_nobody_expects_reaches_the_debugger_and_no_visitor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_debugging: bool
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, is_debugging: bool
 ) -> None:
     monkeypatch.setenv("FLASK_DEBUG", str(int(is_debugging)))
-    app = create_app({"PORTAL_INSTANCE_PATH": str(tmp_path)})
+    app = make_app()
     app.view_functions["docs.index"] = lambda: 1 / 0
 
     if is_debugging:
