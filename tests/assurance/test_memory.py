@@ -40,6 +40,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/http/kept.py:kept_if_short.decorate",
     "portal/http/proxy.py:TrustedProxies.__init__",
     "portal/http/proxy.py:canonical_address",
+    "portal/mailer.py:_environments",
     "portal/models/guards/__init__.py:expected_guards",
     "portal/services/keys/networks.py:split",
 }
