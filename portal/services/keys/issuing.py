@@ -161,11 +161,7 @@ def issue(
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
-    bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=replaces is not None)
-    if wanted.kind is KeyKind.SERVICE and " " in bound_to.audiences:
-        raise InvalidInput("serviceAudience", "audiences")
-    if bound_to.not_before is not None and bound_to.not_before >= expires_at:
-        raise InvalidInput("notBeforeInvalid", "not_before")
+    bound_to = _checked(wanted, account, bounds, expires_at, is_successor=replaces is not None)
     if replaces is None or not replaces.is_live(now):
         quotas.refuse_one_more(session, account.id, account.role, now)
     peppers.require_current(session, settings.peppers)
@@ -191,6 +187,18 @@ def issue(
     session.add(key)
     session.flush()
     return key, secret
+
+
+def _checked(
+    wanted: Wanted, account: Account, bounds: Bounds, expires_at: datetime, *, is_successor: bool
+) -> Conditions:
+    """The conditions of a new key, held against what it shall be."""
+    bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=is_successor)
+    if wanted.kind is KeyKind.SERVICE and " " in bound_to.audiences:
+        raise InvalidInput("serviceAudience", "audiences")
+    if bound_to.not_before is not None and bound_to.not_before >= expires_at:
+        raise InvalidInput("notBeforeInvalid", "not_before")
+    return bound_to
 
 
 def _bound_to(asked: Conditions, account: Account, maker: ApiKey | None, *, is_successor: bool) -> Conditions:

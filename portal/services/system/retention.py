@@ -89,16 +89,13 @@ def clean() -> dict[str, int]:
     old, too_old = now - KEPT, now - STEPS_KEPT
     newest = select(func.max(OutboxMail.id)).scalar_subquery()
     removed = select(Account.id).where(Account.removed_at.is_not(None))
+    ended = (
+        SignedSession.expires_at < old,
+        SignedSession.ended_at < old,
+        SignedSession.account_id.in_(removed),
+    )
     return {
-        "sessions": _change(
-            delete(SignedSession).where(
-                or_(
-                    SignedSession.expires_at < old,
-                    SignedSession.ended_at < old,
-                    SignedSession.account_id.in_(removed),
-                )
-            )
-        ),
+        "sessions": _change(delete(SignedSession).where(or_(*ended))),
         "mail_tokens": _change(
             delete(MailToken).where(or_(MailToken.used_at.is_not(None), MailToken.expires_at <= now))
         ),
