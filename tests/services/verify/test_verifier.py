@@ -177,7 +177,7 @@ def test_peppers_are_a_ring(make_app: MakeApp, cast: Cast, make_key: MakeKey) ->
         key_id = str(key.id)
 
     def outcome(peppers: str) -> Outcome:
-        return make_app(PORTAL_PEPPERS=runtime_of(peppers)).verifier.decide(key_id, secret).outcome  # type: ignore[no-any-return]
+        return runtime_of(make_app(PORTAL_PEPPERS=peppers)).verifier.decide(key_id, secret).outcome
 
     assert outcome(old) is Outcome.GOOD
     assert outcome(f"{new},{old}") is Outcome.GOOD
