@@ -86,7 +86,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Hands:
+class FrozenClock:
     """The hands of a clock that stands still until it is put forward."""
 
     @staticmethod
@@ -114,7 +114,7 @@ class Hands:
 
 
 @contextmanager
-def taken_in_hand(start: datetime | None = None) -> Iterator[Hands]:
+def freeze(start: datetime | None = None) -> Iterator[FrozenClock]:
     """Stop the time of this process, to be put forward by hand, while the block runs.
 
     It stands still at ``start``, or where it is. Only for ``portal.selfcheck``, on an installation
@@ -125,6 +125,6 @@ def taken_in_hand(start: datetime | None = None) -> Iterator[Hands]:
         raise RuntimeError("the clock is in hand already")
     _moved.append(now_ms() if start is None else to_ms(start))
     try:
-        yield Hands()
+        yield FrozenClock()
     finally:
         _moved.clear()

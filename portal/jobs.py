@@ -101,7 +101,7 @@ def run(app: Flask, transport: Transport, stop: Stop) -> None:
 
     A database that is away is waited for, with growing pauses.
     """
-    courier = Courier(transport)
+    courier = OutboxWorker(transport)
     log.info("jobs.started")
     pause = PAUSE
     while not stop.asked:
@@ -123,12 +123,12 @@ def run_once(app: Flask, transport: Transport) -> int:
 
     Raises DBAPIError when the database is away.
     """
-    courier = Courier(transport)
+    courier = OutboxWorker(transport)
     do_round(app, courier, Stop())
     return courier.sent
 
 
-def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
+def do_round(app: Flask, courier: OutboxWorker, stop: Stop) -> None:
     """Look for excess, send what is due, and clean, each if it is time. Raises DBAPIError."""
     with app.app_context():
         moments.keep_if_due()
@@ -144,7 +144,7 @@ def do_round(app: Flask, courier: Courier, stop: Stop) -> None:
 
 
 @dataclass(slots=True)
-class Courier:
+class OutboxWorker:
     """Sends the outbox through one transport.
 
     ``unmarked`` are mails that were handed over while the database went away: they are

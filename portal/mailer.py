@@ -26,7 +26,7 @@ from jinja2 import Environment
 from portal import clock
 from portal.extensions import settings
 from portal.permissions import LEVELS
-from portal.services.mail.outbox import Addressed, Claim, Letter
+from portal.services.mail.outbox import Claim, MailContent, PreparedMail
 
 LONGEST_LINE = 900
 """Characters; RFC 5321 (4.5.3.1.6) allows 998 octets, and links must not be cut."""
@@ -52,7 +52,7 @@ class RenderedMail:
     html: str
 
 
-def render(letter: Letter, language: str) -> RenderedMail:
+def render(letter: MailContent, language: str) -> RenderedMail:
     """Write a letter in the language of its reader. It may hold a token, so it is not kept."""
     text, html = _environments(current_app.jinja_env)
     language = language if language in _translated() else SOURCE_LANGUAGE
@@ -65,7 +65,7 @@ def render(letter: Letter, language: str) -> RenderedMail:
         return RenderedMail(subject, _tidy(str(plain)), _tidy(str(rich)))
 
 
-def compose(addressed: Addressed, claim: Claim, *, eight_bit: bool) -> EmailMessage:
+def compose(addressed: PreparedMail, claim: Claim, *, eight_bit: bool) -> EmailMessage:
     """Make the message of a claimed row (RFC 5322); the same row always has the same id.
 
     ``eight_bit`` keeps other letters than ASCII as they are instead of quoting them.

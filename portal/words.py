@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from portal.models import Action, ActorKind, Reason, Status
+from portal.models import AccountStatus, Action, ActorKind, RevocationReason
 from portal.permissions import N_, Role
 
 REASONS: dict[str, str] = {
-    Reason.OWNER: N_("by you"),
-    Reason.REPLACED: N_("rotated"),
-    Reason.ROLE_LOWERED: N_("role lowered"),
-    Reason.BLOCKED: N_("account blocked"),
-    Reason.LOCKED: N_("account locked"),
-    Reason.CONSENT_WITHDRAWN: N_("consent withdrawn"),
-    Reason.ACCOUNT_REMOVED: N_("account removed"),
-    Reason.EXCESSIVE: N_("excessive use"),
-    Reason.OPERATOR: N_("by an operator"),
-    Reason.LEAKED: N_("its secret leaked"),
+    RevocationReason.OWNER: N_("by you"),
+    RevocationReason.REPLACED: N_("rotated"),
+    RevocationReason.ROLE_LOWERED: N_("role lowered"),
+    RevocationReason.BLOCKED: N_("account blocked"),
+    RevocationReason.LOCKED: N_("account locked"),
+    RevocationReason.CONSENT_WITHDRAWN: N_("consent withdrawn"),
+    RevocationReason.ACCOUNT_REMOVED: N_("account removed"),
+    RevocationReason.EXCESSIVE: N_("excessive use"),
+    RevocationReason.OPERATOR: N_("by an operator"),
+    RevocationReason.LEAKED: N_("its secret leaked"),
 }
 """Why a key was revoked, behind the word 'revoked'."""
 
@@ -44,11 +44,11 @@ ROLES: dict[Role, str] = {
     Role.ADMIN: N_("Admin"),
 }
 
-STATUSES: dict[Status, str] = {
-    Status.ACTIVE: N_("Active"),
-    Status.INACTIVE: N_("Not confirmed"),
-    Status.LOCKED: N_("Locked"),
-    Status.BLOCKED: N_("Blocked"),
+STATUSES: dict[AccountStatus, str] = {
+    AccountStatus.ACTIVE: N_("Active"),
+    AccountStatus.INACTIVE: N_("Not confirmed"),
+    AccountStatus.LOCKED: N_("Locked"),
+    AccountStatus.BLOCKED: N_("Blocked"),
 }
 
 ACTOR_KINDS: dict[ActorKind, str] = {

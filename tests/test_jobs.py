@@ -181,7 +181,7 @@ def test_a_mail_handed_over_while_the_database_goes_away_is_not_sent_again(
         def deliver(self, _message: EmailMessage, name: str) -> None:
             delivered.append(name)
 
-    courier = jobs.Courier(Counting(tmp_path))
+    courier = jobs.OutboxWorker(Counting(tmp_path))
     enqueue(app)
     with monkeypatch.context() as broken, app.app_context():
         broken.setattr(outbox, "mark_sent", _fail_with(AWAY))

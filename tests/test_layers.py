@@ -136,7 +136,7 @@ def application_code(path: Path) -> Iterator[str]:
 def other_clocks(path: Path) -> Iterator[str]:
     if path.stem == "clock":
         return
-    moving = () if name_of(path) in CALLED_BY_COMMAND else ("taken_in_hand",)
+    moving = () if name_of(path) in CALLED_BY_COMMAND else ("freeze",)
     for source in (*TIMES, *moving):
         yield from (f"{where}: {source}" for where in lines_with(path, source))
 
@@ -204,7 +204,7 @@ def test_migrations_know_no_application_code() -> None:
         (application_code, "../migrations/versions/0099_a.py", "import portal.models.key"),
         (application_code, "../migrations/leftovers.py", "from config import load_settings"),
         (other_clocks, "services/a.py", "now = datetime.now()"),
-        (other_clocks, "web/a.py", "with taken_in_hand():"),
+        (other_clocks, "web/a.py", "with freeze():"),
     ],
 )
 def test_each_rule_names_every_file_and_line_that_breaks_it(rule, where, line, tmp_path) -> None:  # type: ignore[no-untyped-def]

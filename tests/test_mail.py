@@ -14,9 +14,9 @@ from flask import Flask
 from jinja2 import UndefinedError
 
 from portal import mailer
-from portal.models import MailKind, Reason
+from portal.models import MailKind, RevocationReason
 from portal.permissions import LEVELS
-from portal.services.mail.outbox import Addressed, Claim, Letter
+from portal.services.mail.outbox import Claim, MailContent, PreparedMail
 from tests.conftest import MakeApp
 from tests.support.clock import Clock
 
@@ -103,15 +103,15 @@ Write = Callable[..., mailer.RenderedMail]
 def write(app: Flask) -> Write:
     def write(template: str, language: str = "en", **params: Any) -> mailer.RenderedMail:
         with app.app_context():
-            return mailer.render(Letter(template, {**LETTERS[template], **params}), language)
+            return mailer.render(MailContent(template, {**LETTERS[template], **params}), language)
 
     return write
 
 
-def compose(app: Flask, letter: Letter, *, address: str = "alice@example.org", **options: Any) -> bytes:
+def compose(app: Flask, letter: MailContent, *, address: str = "alice@example.org", **options: Any) -> bytes:
     with app.app_context():
         options.setdefault("eight_bit", True)
-        return mailer.compose(Addressed(letter, address, "en"), CLAIM, **options).as_bytes()
+        return mailer.compose(PreparedMail(letter, address, "en"), CLAIM, **options).as_bytes()
 
 
 def words_of(html: str) -> str:
@@ -138,7 +138,7 @@ def test_each_mail_says_the_same_in_text_and_in_html(write: Write, template: str
 def test_links_begin_with_the_base_url(make_app: MakeApp, template: str) -> None:
     app = make_app(PORTAL_BASE_URL="https://keys.example.org")
     with app.app_context():
-        mail = mailer.render(Letter(template, LETTERS[template]), "en")
+        mail = mailer.render(MailContent(template, LETTERS[template]), "en")
 
     link = "https://keys.example.org" + LINKS[template]
     assert link in mail.text.split()
@@ -178,8 +178,8 @@ def test_a_key_that_made_a_key_is_named(write: Write) -> None:
     assert f"Made by: The key {maker}" in write("key-made", made_by_key=maker, source=None).text
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_each_reason_of_a_revocation_is_told_in_words(write: Write, reason: Reason) -> None:
+@pytest.mark.parametrize("reason", RevocationReason)
+def test_each_reason_of_a_revocation_is_told_in_words(write: Write, reason: RevocationReason) -> None:
     mail = write("keys-revoked", reason=reason.value, keys=3, names=None)
 
     assert mail.subject == "3 keys were revoked"
@@ -203,7 +203,7 @@ def test_a_subject_is_one_line(app: Flask, write: Write) -> None:
     name = "evil\r\nBcc: bob@example.org\r\n\r\nbody"
     assert write("key-made", name=name).subject == "A key was made: evil Bcc: bob@example.org body"
 
-    message = message_from_bytes(compose(app, Letter("key-made", {**KEY_MADE, "name": name})))
+    message = message_from_bytes(compose(app, MailContent("key-made", {**KEY_MADE, "name": name})))
 
     assert message["Bcc"] is None
 
@@ -213,7 +213,7 @@ def test_a_subject_is_one_line(app: Flask, write: Write) -> None:
 )
 def test_an_address_that_can_not_stand_in_a_header_is_refused(app: Flask, address: str) -> None:
     with pytest.raises(mailer.MailUnusable) as caught:
-        compose(app, Letter("taken", {}), address=address)
+        compose(app, MailContent("taken", {}), address=address)
 
     assert "bob" not in str(caught.value)
 
@@ -221,7 +221,7 @@ def test_an_address_that_can_not_stand_in_a_header_is_refused(app: Flask, addres
 def test_the_headers_are_those_of_an_automatic_mail(app: Flask, clock: Clock) -> None:
     clock.to(datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC))
 
-    message = message_from_bytes(compose(app, Letter("taken", {})), policy=policy.default)
+    message = message_from_bytes(compose(app, MailContent("taken", {})), policy=policy.default)
 
     assert message["From"] == "Chatelaine <chatelaine@localhost>"
     assert message["To"] == "alice@example.org"
@@ -235,9 +235,9 @@ def test_the_headers_are_those_of_an_automatic_mail(app: Flask, clock: Clock) ->
 
 
 def test_the_message_id_is_the_same_at_every_attempt(app: Flask, clock: Clock) -> None:
-    first = message_from_bytes(compose(app, Letter("taken", {})))
+    first = message_from_bytes(compose(app, MailContent("taken", {})))
     clock.forward(hours=3)
-    second = message_from_bytes(compose(app, Letter("taken", {})))
+    second = message_from_bytes(compose(app, MailContent("taken", {})))
 
     assert first["Message-ID"] == second["Message-ID"] == "<key-made.7.1795460400000@127.0.0.1>"
 
@@ -245,7 +245,7 @@ def test_the_message_id_is_the_same_at_every_attempt(app: Flask, clock: Clock) -
 @pytest.mark.parametrize("eight_bit", [True, False])
 def test_other_letters_and_long_links_arrive_whole(make_app: MakeApp, eight_bit: bool) -> None:
     app = make_app(PORTAL_BASE_URL=f"https://{'a' * 60}.example.org")
-    letter = Letter("key-made", {**KEY_MADE, "name": "Schlüssel für Zoë – 鍵"})
+    letter = MailContent("key-made", {**KEY_MADE, "name": "Schlüssel für Zoë – 鍵"})
     raw = compose(app, letter, eight_bit=eight_bit)
 
     assert raw.isascii() is not eight_bit
@@ -257,24 +257,24 @@ def test_other_letters_and_long_links_arrive_whole(make_app: MakeApp, eight_bit:
 
 
 def test_very_long_lines_are_quoted(app: Flask) -> None:
-    raw = compose(app, Letter("email-changed", {"email": "x" * 2000}))
+    raw = compose(app, MailContent("email-changed", {"email": "x" * 2000}))
 
     assert max(map(len, raw.splitlines())) < 998
 
 
 def test_an_international_domain_is_written_in_ascii(app: Flask) -> None:
-    message = message_from_bytes(compose(app, Letter("taken", {}), address="zoe@straße.example"))
+    message = message_from_bytes(compose(app, MailContent("taken", {}), address="zoe@straße.example"))
 
     assert message["To"] == "zoe@xn--strae-oqa.example"
 
 
 def test_what_a_mail_needs_must_be_there(app: Flask) -> None:
     with app.app_context(), pytest.raises(UndefinedError):
-        mailer.render(Letter("confirm", {}), "en")
+        mailer.render(MailContent("confirm", {}), "en")
 
 
 def test_a_letter_does_not_show_its_token() -> None:
-    assert "tOkEn" not in repr(Letter("confirm", {"token": "tOkEn"}))
+    assert "tOkEn" not in repr(MailContent("confirm", {"token": "tOkEn"}))
 
 
 def test_a_mail_is_written_in_the_language_of_its_reader(app: Flask, write: Write, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from flask import Flask
 
-from portal.models import Consent, Status
+from portal.models import AccountStatus, Consent
 from portal.services.accounts import consent as account_consent
 from portal.services.accounts import recovery, removal
 from portal.services.operators import actions
@@ -123,9 +123,13 @@ class Scene:
         )
         if removed is not None:
             return "removed"
-        if status == Status.ACTIVE and consent == Consent.NONE:
+        if status == AccountStatus.ACTIVE and consent == Consent.NONE:
             return "without consent"
-        names = {Status.INACTIVE: "unconfirmed", Status.LOCKED: "locked", Status.BLOCKED: "blocked"}
+        names = {
+            AccountStatus.INACTIVE: "unconfirmed",
+            AccountStatus.LOCKED: "locked",
+            AccountStatus.BLOCKED: "blocked",
+        }
         return names.get(status, "active")
 
 

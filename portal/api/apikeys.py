@@ -29,7 +29,7 @@ from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
 from portal.services.core.errors import Forbidden, InvalidInput, NotFound
 from portal.services.keys import creation, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.issuing import Wanted, check_wanted
+from portal.services.keys.issuing import KeySpec, check_spec
 from portal.services.keys.queries import KeyStatus
 from portal.services.verify.verifier import CANONICAL_UUID
 
@@ -42,7 +42,7 @@ def create() -> ResponseReturnValue:
     found = body.read_object()
     basics = body.as_model(NewKeyBasics, found)
     name, level, life = basics.name, basics.level, timedelta(seconds=basics.expires_in)
-    check_wanted(Wanted(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
+    check_spec(KeySpec(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
     asked = body.as_model(NewKey, found)
     conditions, kind = asked.conditions(), KeyKind(asked.kind or KeyKind.ACCOUNT)
     key, secret = creation.create_key(

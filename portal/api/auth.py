@@ -23,7 +23,7 @@ from portal.extensions import db
 from portal.http import client_address, request_id
 from portal.http.credentials import BEARER, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
-from portal.models import ActorKind, Consent, SignedSession
+from portal.models import ActorKind, Consent, UserSession
 from portal.runtime import runtime
 from portal.services.auth import jwt
 from portal.services.core.actor import Actor
@@ -31,7 +31,7 @@ from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput,
 from portal.services.core.outcomes import Outcome
 from portal.services.ratelimits import questions
 from portal.services.verify.doorkeeper import STRANGER, Admission
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""
@@ -62,8 +62,8 @@ class Caller(NamedTuple):
 
     account_id: int
     level: int
-    key: KeyFacts | None = None
-    signed: SignedSession | None = None
+    key: VerifiedKey | None = None
+    signed: UserSession | None = None
 
 
 def admit_anybody() -> Response | None:

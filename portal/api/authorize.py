@@ -23,7 +23,7 @@ from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.core.errors import InvalidInput
 from portal.services.keys.audiences import check_audience
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -131,7 +131,7 @@ def _told(terms: Terms, environ: WSGIEnvironment) -> list[str]:
     return told
 
 
-def identity(key: KeyFacts, level: int) -> tuple[tuple[str, str], ...]:
+def identity(key: VerifiedKey, level: int) -> tuple[tuple[str, str], ...]:
     """Who the visitor is, as headers; a name that isn't ASCII is percent-encoded UTF-8."""
     return _written(key.id, level, key.account_id, key.username, key.role)
 
@@ -151,7 +151,7 @@ def _written(
 
 def authorize(**_terms: object) -> ResponseReturnValue:
     """Let the visitor through: whoever was not let in does not come here."""
-    key: KeyFacts = g.caller.key
+    key: VerifiedKey = g.caller.key
     response = let_through()
     response.headers.extend(identity(key, g.caller.level))
     return response

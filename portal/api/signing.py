@@ -10,7 +10,7 @@ from portal.api.auth import actor
 from portal.api.schemas import Confirmation, SignedInAnswer, SignIn, SignUp, SignUpAnswer, account_facts
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
-from portal.models import SessionKind, SignedSession
+from portal.models import SessionKind, UserSession
 from portal.services.accounts import sign_in as signing_in
 from portal.services.accounts import signup
 from portal.services.auth import jwt
@@ -40,5 +40,5 @@ def sign_in() -> ResponseReturnValue:
     return _signed_in(signed)
 
 
-def _signed_in(signed: SignedSession) -> ResponseReturnValue:
+def _signed_in(signed: UserSession) -> ResponseReturnValue:
     return answer(SignedInAnswer(account=account_facts(signed.account), token=jwt.issue(signed)))

@@ -14,7 +14,7 @@ from portal.api.auth import Caller, actor
 from portal.api.schemas import AccountAnswer, account_facts
 from portal.http.headers import JSON_TYPE
 from portal.services.accounts import profile
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 
 
 def show_account() -> ResponseReturnValue:
@@ -29,7 +29,7 @@ def show_key() -> ResponseReturnValue:
     return Response(key_body(me.key, me.level), content_type=JSON_TYPE)
 
 
-def key_body(key: KeyFacts, level: int) -> bytes:
+def key_body(key: VerifiedKey, level: int) -> bytes:
     """The answer of :func:`show_key`, which is asked for most; ``level`` is the one that counts."""
     return _written(key.id, level, key.account_id, key.name, (key.created_at, key.expires_at))
 

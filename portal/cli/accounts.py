@@ -8,7 +8,7 @@ import click
 
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
-from portal.models import Account, Status
+from portal.models import Account, AccountStatus
 from portal.permissions import Role
 from portal.services.accounts import signup
 from portal.services.accounts.lookalikes import shown_address
@@ -17,7 +17,7 @@ from portal.services.operators import actions, exports
 UNSAID = "No reason was given, on the command line."
 """What the record keeps when nobody says why."""
 
-STATUSES = {status.word: status for status in Status}
+STATUSES = {status.word: status for status in AccountStatus}
 
 group = PlainGroup("account", help="Make, list, block and change accounts.")
 a_role = click.Choice([role.value for role in Role])

@@ -12,7 +12,7 @@ from config_values import ConfigurationError
 from portal.cli.parents import end_with
 from portal.cli.speech import PlainGroup, database_says, with_database
 from portal.cli.starting import require_peppers, require_writable
-from portal.jobs import Courier, Stop, do_round, run
+from portal.jobs import OutboxWorker, Stop, do_round, run
 from portal.transports import Transport, make_transport
 
 group = PlainGroup("jobs", help="Send mails and clean up.")
@@ -41,7 +41,7 @@ def run_jobs(once: bool, parent: int | None) -> None:
 
 
 def _run_once(app: Flask, transport: Transport) -> None:
-    courier = Courier(transport)
+    courier = OutboxWorker(transport)
     try:
         do_round(app, courier, Stop())
     except DBAPIError as error:

@@ -12,7 +12,7 @@ from portal.cli.accounts import reason
 from portal.cli.speech import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.extensions import settings
-from portal.models import ApiKey, Reason
+from portal.models import ApiKey, RevocationReason
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.keys import peppers
 from portal.services.operators import actions, exports, lost_pepper
@@ -97,5 +97,5 @@ def revoke_pepper(pepper_id: str, reason: str) -> None:
 
 def _state(key: ApiKey, now: datetime) -> str:
     if key.is_revoked(now):
-        return f"revoked:{key.revoked_reason or Reason.REPLACED}"
+        return f"revoked:{key.revoked_reason or RevocationReason.REPLACED}"
     return "expired" if key.is_expired(now) else "live"

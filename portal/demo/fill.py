@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from sqlalchemy import select
 
 from portal import clock
-from portal.clock import taken_in_hand
+from portal.clock import freeze
 from portal.demo.people import PEOPLE
 from portal.demo.stage import BY_NAME, Stage
 from portal.demo.story import DAY, in_order
@@ -34,7 +34,7 @@ def fill(operator: Actor, password: str) -> None:
     """
     demo_data.mark(operator)
     now, midnight = clock.utcnow(), clock.today()
-    with taken_in_hand(midnight - (PEOPLE[0].joined + 1) * DAY) as hands:
+    with freeze(midnight - (PEOPLE[0].joined + 1) * DAY) as hands:
         stage = Stage(hands, password, operator)
         for days, play in in_order():
             stage.go_to(midnight - days * DAY + MORNING + _some_hours(days))

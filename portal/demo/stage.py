@@ -8,11 +8,11 @@ from email.message import EmailMessage
 from uuid import UUID
 
 from portal import clock
-from portal.clock import Hands
+from portal.clock import FrozenClock
 from portal.demo.people import PEOPLE, Person, Planned
 from portal.extensions import db
-from portal.jobs import Courier, Stop
-from portal.models import ActorKind, Consent, SessionKind, SignedSession
+from portal.jobs import OutboxWorker, Stop
+from portal.models import ActorKind, Consent, SessionKind, UserSession
 from portal.permissions import Role
 from portal.services.accounts import profile, sign_in, signup
 from portal.services.core.actor import Actor
@@ -45,7 +45,7 @@ class Kept:
 class Stage:
     """What is there so far: the accounts and the keys, by their names."""
 
-    hands: Hands
+    hands: FrozenClock
     password: str = field(repr=False)
     operator: Actor
     ids: dict[str, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Stage:
 
     def run_jobs(self) -> None:
         """Do what the jobs do between two scenes; the mails stay here."""
-        Courier(self.mails).send_due(Stop())
+        OutboxWorker(self.mails).send_due(Stop())
         rotation.retire_due()
 
     def stranger(self, name: str) -> Actor:
@@ -153,5 +153,5 @@ class Stage:
         self.plans[key_id] = planned
 
 
-def _signed_in(browser: Actor, signed: SignedSession) -> Actor:
+def _signed_in(browser: Actor, signed: UserSession) -> Actor:
     return replace(browser, kind=ActorKind.BROWSER, account_id=signed.account_id, session_id=signed.id)

@@ -72,7 +72,7 @@ _FOR_A_YEAR = ("Cache-Control", "public, max-age=31536000, immutable")
 _FOR_A_WHILE = ("Cache-Control", "public, max-age=300")
 
 
-class Envelope:
+class ResponseHeaders:
     """Gives each request an id and each answer its headers."""
 
     def __init__(self, application: WSGIApplication, settings: Settings, static_folder: str) -> None:
@@ -129,7 +129,7 @@ class Envelope:
 def init_app(app: Flask) -> None:
     """Wrap the application, offer ``csp_nonce()`` to its templates, version its static files."""
     folder = app.static_folder or ""
-    app.wsgi_app = Envelope(app.wsgi_app, app.config["PORTAL"], folder)  # type: ignore[method-assign]  # Flask's way
+    app.wsgi_app = ResponseHeaders(app.wsgi_app, app.config["PORTAL"], folder)  # type: ignore[method-assign]  # Flask's way
     app.add_template_global(csp_nonce)
 
     @app.url_defaults

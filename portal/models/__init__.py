@@ -1,21 +1,22 @@
 """Tables, constraints and facts about one row."""
 
-from portal.models.account import LANGUAGES, Account, Consent, Status
+from portal.models.account import LANGUAGES, Account, AccountStatus, Consent
 from portal.models.audit import Action, ActorKind, AuditEvent
-from portal.models.excess import ExcessStep, Step
+from portal.models.excess import ExcessLevel, ExcessStep
 from portal.models.installation import LastMoment, PepperCheck, PromiseProof
 from portal.models.job_lease import JobLease
-from portal.models.key import ApiKey, Environment, KeyKind, Reason
+from portal.models.key import ApiKey, Environment, KeyKind, RevocationReason
 from portal.models.limits import CallWindow, LimitCounter
-from portal.models.mail_token import MailToken, Purpose
+from portal.models.mail_token import MailToken, TokenPurpose
 from portal.models.outbox import MailKind, OutboxMail
 from portal.models.sent_form import SentForm
-from portal.models.session import SessionKind, SignedSession
+from portal.models.session import SessionKind, UserSession
 from portal.models.usage import KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
 
 __all__ = [
     "LANGUAGES",
     "Account",
+    "AccountStatus",
     "Action",
     "ActorKind",
     "ApiKey",
@@ -23,6 +24,7 @@ __all__ = [
     "CallWindow",
     "Consent",
     "Environment",
+    "ExcessLevel",
     "ExcessStep",
     "JobLease",
     "KeyAddress",
@@ -37,11 +39,9 @@ __all__ = [
     "OutboxMail",
     "PepperCheck",
     "PromiseProof",
-    "Purpose",
-    "Reason",
+    "RevocationReason",
     "SentForm",
     "SessionKind",
-    "SignedSession",
-    "Status",
-    "Step",
+    "TokenPurpose",
+    "UserSession",
 ]

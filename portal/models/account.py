@@ -9,13 +9,13 @@ from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import BigId, IntEnumType, UtcTime, Word
+from portal.models.types import BigId, IntEnumType, StrEnumType, UtcDateTime
 from portal.permissions import Role
 
 LANGUAGES = ("en", "de", "es", "fr", "nl")
 
 
-class Status(IntEnum):
+class AccountStatus(IntEnum):
     """The state of an account, as the wire has it."""
 
     ACTIVE = 1
@@ -65,24 +65,24 @@ class Account(Base):
     lusername: Mapped[str] = mapped_column(String(60), unique=True)
     bio: Mapped[str] = mapped_column(String(2000), default="")
     language: Mapped[str] = mapped_column(String(5), default="en")
-    role: Mapped[Role] = mapped_column(Word(Role), default=Role.USER)
-    status: Mapped[Status] = mapped_column(IntEnumType(Status), default=Status.INACTIVE)
-    status_before_block: Mapped[Status | None] = mapped_column(IntEnumType(Status))
+    role: Mapped[Role] = mapped_column(StrEnumType(Role), default=Role.USER)
+    status: Mapped[AccountStatus] = mapped_column(IntEnumType(AccountStatus), default=AccountStatus.INACTIVE)
+    status_before_block: Mapped[AccountStatus | None] = mapped_column(IntEnumType(AccountStatus))
     """What it is again when the block is taken away; of a blocked account only."""
     consent: Mapped[Consent] = mapped_column(IntEnumType(Consent), default=Consent.NONE)
     consent_version: Mapped[str | None] = mapped_column(String(20))
-    consent_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    consent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     mfa_enabled: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    updated_at: Mapped[datetime] = mapped_column(UtcTime)
-    last_seen_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    removed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def may_own_keys(self) -> bool:
         """Whether the account is active and consents, so that its keys may live."""
-        return self.status is Status.ACTIVE and self.consent is not Consent.NONE
+        return self.status is AccountStatus.ACTIVE and self.consent is not Consent.NONE
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"

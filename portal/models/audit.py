@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Index, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import BigId, UtcTime, Word
+from portal.models.types import BigId, StrEnumType, UtcDateTime
 
 
 class ActorKind(StrEnum):
@@ -78,9 +78,9 @@ class AuditEvent(Base):
     __table_args__ = (Index(None, "account_id", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcTime)
-    action: Mapped[Action] = mapped_column(Word(Action), index=True)
-    actor_kind: Mapped[ActorKind] = mapped_column(Word(ActorKind))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    action: Mapped[Action] = mapped_column(StrEnumType(Action), index=True)
+    actor_kind: Mapped[ActorKind] = mapped_column(StrEnumType(ActorKind))
     actor_account_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     actor_key_id: Mapped[UUID | None] = mapped_column(Uuid)
     account_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -10,10 +10,10 @@ from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime, Word
+from portal.models.types import StrEnumType, UtcDateTime
 
 
-class Step(StrEnum):
+class ExcessLevel(StrEnum):
     """The rungs of the ladder."""
 
     WARNED = "warned"
@@ -27,7 +27,7 @@ class ExcessStep(Base):
     __tablename__ = "excess_steps"
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    day: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
-    step: Mapped[Step] = mapped_column(Word(Step), primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcTime)
+    day: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    step: Mapped[ExcessLevel] = mapped_column(StrEnumType(ExcessLevel), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     figures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

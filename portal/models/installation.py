@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime
+from portal.models.types import UtcDateTime
 
 
 class PromiseProof(Base):
@@ -21,8 +21,8 @@ class PromiseProof(Base):
 
     promise: Mapped[str] = mapped_column(String(40), primary_key=True)
     held: Mapped[bool]
-    ran_at: Mapped[datetime] = mapped_column(UtcTime)
-    proved_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ran_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(String(40))
     revision: Mapped[str | None] = mapped_column(String(40))
 
@@ -35,7 +35,7 @@ class PepperCheck(Base):
 
     pepper_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     check_value: Mapped[bytes] = mapped_column(LargeBinary(32))
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class LastMoment(Base):
@@ -44,4 +44,4 @@ class LastMoment(Base):
     __tablename__ = "last_moments"
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime
+from portal.models.types import UtcDateTime
 
 
 class JobLease(Base):
@@ -17,4 +17,4 @@ class JobLease(Base):
     __tablename__ = "job_leases"
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    leased_until: Mapped[datetime] = mapped_column(UtcTime)
+    leased_until: Mapped[datetime] = mapped_column(UtcDateTime)

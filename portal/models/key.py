@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.extensions import Base
 from portal.models.account import Account
-from portal.models.types import UtcTime, Word
+from portal.models.types import StrEnumType, UtcDateTime
 from portal.models.usage import KeyUsage
 from portal.permissions import HIGHEST_LEVEL, LONGEST_LIFE
 
@@ -34,7 +34,7 @@ DIGEST_BYTES = 32
 LONGEST_LIFE_MS = int(LONGEST_LIFE.total_seconds()) * 1000
 
 
-class Reason(StrEnum):
+class RevocationReason(StrEnum):
     """Why a key was revoked."""
 
     OWNER = "owner"
@@ -102,22 +102,22 @@ class ApiKey(Base):
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id"), unique=True)
     counted_with_id: Mapped[UUID | None] = mapped_column(Uuid)
     """The first key of its line, with which its calls are counted; None for that key itself."""
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[KeyKind] = mapped_column(
-        Word(KeyKind), default=KeyKind.ACCOUNT, server_default=KeyKind.ACCOUNT.value
+        StrEnumType(KeyKind), default=KeyKind.ACCOUNT, server_default=KeyKind.ACCOUNT.value
     )
-    environment: Mapped[Environment | None] = mapped_column(Word(Environment))
+    environment: Mapped[Environment | None] = mapped_column(StrEnumType(Environment))
     networks: Mapped[str] = mapped_column(String(NETWORKS_LENGTH), default="", server_default="")
     audiences: Mapped[str] = mapped_column(String(AUDIENCES_LENGTH), default="", server_default="")
-    not_before: Mapped[datetime | None] = mapped_column(UtcTime)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     max_idle: Mapped[int | None] = mapped_column(Integer)
     calls_per_minute: Mapped[int | None] = mapped_column(Integer)
     calls_per_day: Mapped[int | None] = mapped_column(Integer)
     note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
-    retires_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    revoked_reason: Mapped[Reason | None] = mapped_column(Word(Reason))
+    retires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_reason: Mapped[RevocationReason | None] = mapped_column(StrEnumType(RevocationReason))
 
     account: Mapped[Account] = relationship(viewonly=True)
     usage: Mapped[KeyUsage | None] = relationship(viewonly=True, lazy="joined")

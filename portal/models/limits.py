@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime
+from portal.models.types import UtcDateTime
 
 
 class CallWindow(Base):
@@ -19,7 +19,7 @@ class CallWindow(Base):
 
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
     span: Mapped[int] = mapped_column(primary_key=True)
-    starts_at: Mapped[datetime] = mapped_column(UtcTime)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     taken: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
@@ -30,4 +30,4 @@ class LimitCounter(Base):
 
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     hits: Mapped[int]
-    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

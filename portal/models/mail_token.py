@@ -9,10 +9,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime, Word
+from portal.models.types import StrEnumType, UtcDateTime
 
 
-class Purpose(StrEnum):
+class TokenPurpose(StrEnum):
     """What a mailed token is good for, and nothing else."""
 
     CONFIRM = "confirm"
@@ -30,9 +30,9 @@ class MailToken(Base):
     __table_args__ = (CheckConstraint("length(token_hash) = 32", name="token_hash"),)
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    purpose: Mapped[Purpose] = mapped_column(Word(Purpose))
+    purpose: Mapped[TokenPurpose] = mapped_column(StrEnumType(TokenPurpose))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     address: Mapped[str | None] = mapped_column(String(254))
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
-    used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import BigId, UtcTime, Word
+from portal.models.types import BigId, StrEnumType, UtcDateTime
 
 
 class MailKind(StrEnum):
@@ -43,16 +43,16 @@ class OutboxMail(Base):
     __table_args__ = (Index(None, "sent_at", "next_attempt_at"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[MailKind] = mapped_column(Word(MailKind))
+    kind: Mapped[MailKind] = mapped_column(StrEnumType(MailKind))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     address: Mapped[str] = mapped_column(String(254))
     language: Mapped[str] = mapped_column(String(5))
     params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    next_attempt_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
-    leased_until: Mapped[datetime | None] = mapped_column(UtcTime)
-    sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it was done with: sent, ended by somebody, or refused."""
-    refused_at: Mapped[datetime | None] = mapped_column(UtcTime, index=True)
+    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     last_error: Mapped[str | None] = mapped_column(String(200))

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime
+from portal.models.types import UtcDateTime
 
 
 class SentForm(Base):
@@ -28,6 +28,6 @@ class SentForm(Base):
 
     id: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     request_id: Mapped[str] = mapped_column(String(36))
-    at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     salt: Mapped[bytes] = mapped_column(LargeBinary(32))
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -15,7 +15,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 """A growing number as primary key; SQLite counts only in INTEGER."""
 
 
-class UtcTime(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment, kept as whole milliseconds since the epoch in UTC.
 
     A number means the same on both databases, in a CHECK and to a raw read.
@@ -52,7 +52,7 @@ class _EnumType(TypeDecorator[E]):
         return None if value is None else self.enum(value)
 
 
-class Word(_EnumType[E]):
+class StrEnumType(_EnumType[E]):
     """A member of an enum of words."""
 
     impl = String(40)

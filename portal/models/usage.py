@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.extensions import Base
-from portal.models.types import UtcTime
+from portal.models.types import UtcDateTime
 
 
 class KeyUsage(Base):
@@ -20,9 +20,9 @@ class KeyUsage(Base):
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
-    last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_address: Mapped[str | None] = mapped_column(String(45))
-    reused_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    reused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its secret was first used after a successor had taken its place."""
 
 
@@ -32,7 +32,7 @@ class KeyUsageHour(Base):
     __tablename__ = "key_usage_hours"
 
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
 
@@ -43,7 +43,7 @@ class KeyRefusal(Base):
     __tablename__ = "key_refusals"
 
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     reason: Mapped[str] = mapped_column(String(40), primary_key=True)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
 
@@ -56,4 +56,4 @@ class KeyAddress(Base):
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
     address: Mapped[str] = mapped_column(String(45), primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
-    last_used_at: Mapped[datetime] = mapped_column(UtcTime)
+    last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import update
 
 from portal import clock
-from portal.models import ApiKey, Consent, Reason
+from portal.models import ApiKey, Consent, RevocationReason
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, GOOD, NOBODY, OPERATOR, REVOKED, Made, Person, Stage, hold
 from portal.services.accounts import consent, recovery, removal
@@ -32,7 +32,7 @@ def for_good(stage: Stage) -> None:
     for change in (
         {"revoked_at": None, "revoked_reason": None},
         {"revoked_at": later},
-        {"revoked_reason": Reason.LEAKED},
+        {"revoked_reason": RevocationReason.LEAKED},
     ):
         refused = stage.is_refused(update(ApiKey).where(ApiKey.id == made.uuid).values(change))
         hold(refused, f"the database let {' and '.join(change)} of a revoked key be changed")

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Column, LargeBinary, String, Uuid, insert, update
 
 from portal import clock
-from portal.models.types import UtcTime, Word
+from portal.models.types import StrEnumType, UtcDateTime
 from portal.permissions import LONGEST_LIFE, Role
 from portal.selfcheck.scratch import CAP
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, LEVEL, Made, Person, Stage, code, hold
@@ -181,9 +181,9 @@ def _hold_overlaps(stage: Stage) -> None:
 def _another(column: Column[Any], value: Any) -> Any:
     """A value that fits the column and is not the one that is there."""
     kind = column.type
-    if isinstance(kind, Word):
+    if isinstance(kind, StrEnumType):
         return next(each for each in kind.enum if each != value)
-    if isinstance(kind, UtcTime):
+    if isinstance(kind, UtcDateTime):
         return clock.from_ms(0) if value is None else value - timedelta(seconds=1)
     if isinstance(kind, Uuid):
         return uuid4()

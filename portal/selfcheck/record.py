@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import clock
 from portal.extensions import Base
-from portal.models import Account, Action, ActorKind, AuditEvent, Consent, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, AuditEvent, Consent
 from portal.permissions import Role
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
 from portal.services.accounts import consent, profile, recovery, removal
@@ -147,7 +147,7 @@ def _left_of_two(stage: Stage, way: Callable[[Person, Person], Acts]) -> Person:
     """Hold that of two admins who are ended at one moment one is left; return them."""
     one, two = _two_admins(stage)
     stage.together(*way(one, two))
-    active = select(Account.id).where(Account.role == Role.ADMIN, Account.status == Status.ACTIVE)
+    active = select(Account.id).where(Account.role == Role.ADMIN, Account.status == AccountStatus.ACTIVE)
     left = [row[0] for row in stage.rows(active)]
     hold(len(left) == 1, f"{len(left)} admins were left of two who were ended at one moment")
     return one if left == [one.account_id] else two

@@ -20,8 +20,8 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
 from portal import clock, jobs
-from portal.clock import Hands
-from portal.models import ActorKind, ApiKey, SessionKind, SignedSession
+from portal.clock import FrozenClock
+from portal.models import ActorKind, ApiKey, SessionKind, UserSession
 from portal.permissions import Role
 from portal.selfcheck.scratch import Scratch
 from portal.services.accounts import signup
@@ -32,7 +32,7 @@ from portal.services.keys import creation
 T = TypeVar("T")
 
 KEYS = cast(Table, ApiKey.__table__)
-SEATS = cast(Table, SignedSession.__table__)
+SEATS = cast(Table, UserSession.__table__)
 SEATED = timedelta(minutes=30)
 """How long somebody sits at one session."""
 OPERATOR, NOBODY = Actor.command_line(), Actor(ActorKind.ANONYMOUS)
@@ -90,7 +90,7 @@ class Stage:
 
     _numbers = count(1)
 
-    def __init__(self, scratch: Scratch, hands: Hands) -> None:
+    def __init__(self, scratch: Scratch, hands: FrozenClock) -> None:
         self.scratch = scratch
         self.clock = hands
         number = next(self._numbers)

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from portal.models import Account, ApiKey, Status
+from portal.models import Account, AccountStatus, ApiKey
 from portal.selfcheck.forms import browser, fields_of, own_site
 from portal.selfcheck.stage import DAY, EXPIRED, GOOD, NAME, REVOKED, UNKNOWN, Made, Person, Stage, hold
 from portal.services.auth import sessions
@@ -69,7 +69,7 @@ def harmless(stage: Stage) -> None:
     stage.address = stage.address.replace("198.18.", "198.19.")
     stage.jwt(owner)
     status = stage.rows(select(Account.status).where(Account.id == owner.account_id))[0][0]
-    hold(status == Status.ACTIVE, "a stranger has shut an account")
+    hold(status == AccountStatus.ACTIVE, "a stranger has shut an account")
     ended = select(func.count()).where(ApiKey.account_id == owner.account_id, ApiKey.revoked_at.is_not(None))
     hold(stage.rows(ended)[0][0] == 0, "a stranger has revoked a key")
 

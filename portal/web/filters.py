@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from jinja2 import StrictUndefined
 
 from portal import clock
-from portal.models import Consent, Status
+from portal.models import AccountStatus, Consent
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.core import free_text
 
@@ -79,5 +79,5 @@ def init_app(app: Flask) -> None:
     app.jinja_env.finalize = shown
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
-    app.jinja_env.globals.update(Status=Status, Consent=Consent)
+    app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent)
     app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})

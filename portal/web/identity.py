@@ -28,7 +28,7 @@ from portal import clock
 from portal.extensions import db, login_manager
 from portal.http import client_address, request_id
 from portal.http.limited import refuse_when_limited
-from portal.models import Account, ActorKind, Consent, SignedSession
+from portal.models import Account, ActorKind, Consent, UserSession
 from portal.permissions import Role
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
@@ -45,7 +45,7 @@ _BEFORE = "before"
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     """The owner of the session that a browser holds; what pages may know of the account."""
 
-    def __init__(self, signed: SignedSession, token: str) -> None:
+    def __init__(self, signed: UserSession, token: str) -> None:
         self._token = token
         self.session_id = signed.id
         self.account_id = signed.account_id
@@ -91,7 +91,7 @@ def load_user(token: str) -> SignedIn | None:
     return SignedIn(signed, token) if signed else None
 
 
-def begin(signed: SignedSession, token: str) -> None:
+def begin(signed: UserSession, token: str) -> None:
     """Put a new session into the browser's cookie; nothing of the old cookie is kept but its mark.
 
     The cookie outlives the browser, as long as a session can last; the server says when it ends.

@@ -10,7 +10,7 @@ from flask import Flask
 from portal.models import ActorKind, SessionKind
 from portal.services.auth import jwt, sessions
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from tests.conftest import MakeApp
 from tests.support.cast import Person
 from tests.support.client import PageChecker
@@ -27,7 +27,7 @@ def bearer(app: Flask) -> Bearer:
     def sign_in(person: Person) -> Headers:
         with app.app_context():
             with transaction() as session:
-                account = lock_account(session, person.account_id)
+                account = get_account_for_update(session, person.account_id)
                 assert account
                 signed, _token = sessions.start(session, STRANGER, account, SessionKind.JWT)
             return {"Authorization": f"Bearer {jwt.issue(signed)}"}

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from portal import clock as times
 from portal.extensions import db, settings
-from portal.models import ActorKind, Purpose, SessionKind
+from portal.models import ActorKind, SessionKind, TokenPurpose
 from portal.runtime import runtime_of
 from portal.services.accounts import sign_in
 from portal.services.auth import jwt, sessions
@@ -104,7 +104,7 @@ def test_sessions_and_mailed_links_that_ended_stay_ended(
         token = jwt.issue(signed)
         _, cookie = sign_in.sign_in(NOBODY, who.email, who.password, SessionKind.BROWSER)
         with transaction() as session:
-            link = tokens.mint(session, Purpose.UNLOCK, account_id=who.account_id, address=who.email)
+            link = tokens.mint(session, TokenPurpose.UNLOCK, account_id=who.account_id, address=who.email)
     clock.forward(days=31)
     with app.app_context():
         moments.keep_now()
@@ -114,7 +114,7 @@ def test_sessions_and_mailed_links_that_ended_stay_ended(
     with (restarted(app, make_app) if restart else app).app_context():
         assert jwt.read(token) is None
         assert sessions.resume(cookie) is None
-        assert tokens.find(link, Purpose.UNLOCK) is None
+        assert tokens.find(link, TokenPurpose.UNLOCK) is None
 
 
 def test_time_goes_on_from_the_last_moment_less_the_leeway(clock: Clock) -> None:

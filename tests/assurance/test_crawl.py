@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.models import Purpose
+from portal.models import TokenPurpose
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
@@ -41,11 +41,11 @@ def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:
                 "token": tokens.mint(
                     session,
                     purpose,
-                    account_id=None if purpose is Purpose.FIRST_ADMIN else cast.alice.account_id,
+                    account_id=None if purpose is TokenPurpose.FIRST_ADMIN else cast.alice.account_id,
                     address=cast.alice.email,
                 )
             }
-            for purpose in Purpose
+            for purpose in TokenPurpose
         ]
 
 

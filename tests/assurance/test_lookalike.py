@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.models import Purpose
+from portal.models import TokenPurpose
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 from tests.support.crawl import stops
@@ -35,8 +35,8 @@ def links(app, account_id):
     with app.app_context(), transaction() as session:
         return {
             purpose: tokens.mint(session, purpose, account_id=account_id, address=FALSE)
-            for purpose in Purpose
-            if purpose is not Purpose.FIRST_ADMIN
+            for purpose in TokenPurpose
+            if purpose is not TokenPurpose.FIRST_ADMIN
         }
 
 

@@ -19,11 +19,11 @@ from flask import Flask
 
 from portal import clock
 from portal.extensions import Base, db
-from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, Purpose, SessionKind
+from portal.models import Action, ActorKind, AuditEvent, Consent, OutboxMail, SessionKind, TokenPurpose
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.abuse import excess, leaks
-from portal.services.abuse.excess import Ladder
+from portal.services.abuse.excess import ExcessPolicy
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import (
     consent,
@@ -89,9 +89,9 @@ class Scene:
                 mail = session.scalars(sa.select(OutboxMail).order_by(OutboxMail.id.desc())).first()
                 assert mail
                 self.confirm = signup.prepare_sign_up_mail(session, mail).params["token"]
-                self.reset = self._mint(session, Purpose.RESET)
-                self.email = self._mint(session, Purpose.EMAIL, "alice@new.example.org")
-                self.stop = self._mint(session, Purpose.EMAIL_STOP)
+                self.reset = self._mint(session, TokenPurpose.RESET)
+                self.email = self._mint(session, TokenPurpose.EMAIL, "alice@new.example.org")
+                self.stop = self._mint(session, TokenPurpose.EMAIL_STOP)
             claim = outbox.claim_next()
             assert claim
             self.claim = claim
@@ -101,12 +101,12 @@ class Scene:
             with transaction() as session:
                 self.unlock = tokens.mint(
                     session,
-                    Purpose.UNLOCK,
+                    TokenPurpose.UNLOCK,
                     account_id=self.carol.account_id,
                     address=self.carol.email,
                 )
 
-    def _mint(self, session: Any, purpose: Purpose, address: str | None = None) -> str:
+    def _mint(self, session: Any, purpose: TokenPurpose, address: str | None = None) -> str:
         alice = self.cast.alice
         return tokens.mint(session, purpose, account_id=alice.account_id, address=address or alice.email)
 
@@ -118,7 +118,7 @@ def keys_id(text: str) -> Any:
 def climb(scene: Scene) -> Any:
     """Take all the rungs at once."""
     rates = {role.value: Rates(1, 1) for role in Role}
-    return excess.climb(scene.cast.alice.account_id, Ladder(80, 1, rates))
+    return excess.climb(scene.cast.alice.account_id, ExcessPolicy(80, 1, rates))
 
 
 UseCase = Callable[[Scene], Any]

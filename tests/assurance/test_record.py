@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.models import Action, Purpose
+from portal.models import Action, TokenPurpose
 from portal.permissions import Role
 from portal.services.accounts import recovery
 from portal.services.auth import sessions
@@ -45,7 +45,7 @@ class Scene:
     mailbox: Mailbox
     new_client: Callable[[], PageChecker]
 
-    def token(self, purpose: Purpose, address: str | None = None) -> str:
+    def token(self, purpose: TokenPurpose, address: str | None = None) -> str:
         """A link for Alice."""
         with self.app.app_context(), transaction() as session:
             address = address or self.alice.email
@@ -58,14 +58,14 @@ class Scene:
 
     def asked_for_email(self) -> str:
         """The path of a link that stops a change of Alice's address."""
-        self.token(Purpose.EMAIL, "al@example.org")
-        return f"/stop-email/{self.token(Purpose.EMAIL_STOP)}"
+        self.token(TokenPurpose.EMAIL, "al@example.org")
+        return f"/stop-email/{self.token(TokenPurpose.EMAIL_STOP)}"
 
     def locked(self) -> str:
         """The path of a link that opens Alice's locked account."""
         with self.app.app_context():
             recovery.lock(self.alice.actor, self.alice.password)
-        return f"/unlock/{self.token(Purpose.UNLOCK)}"
+        return f"/unlock/{self.token(TokenPurpose.UNLOCK)}"
 
     def blocked(self) -> str:
         """The path that takes the block from Alice's account."""
@@ -134,10 +134,10 @@ PAGES = [
     Act("auth.forgot", {A.PASSWORD_RESET_REQUESTED}, lambda _: "/password/forgot",
         lambda s: {"email": s.alice.email}, "nobody"),
     Act("auth.reset", {A.PASSWORD_RESET, A.SESSIONS_ENDED},
-        lambda s: f"/password/reset/{s.token(Purpose.RESET)}", lambda _: NEW, "nobody"),
+        lambda s: f"/password/reset/{s.token(TokenPurpose.RESET)}", lambda _: NEW, "nobody"),
     Act("auth.unlock", {A.ACCOUNT_UNLOCKED}, Scene.locked, who="nobody"),
     Act("auth.confirm_email", {A.ACCOUNT_EMAIL_CHANGED},
-        lambda s: f"/confirm-email/{s.token(Purpose.EMAIL, 'al@example.org')}", who="nobody"),
+        lambda s: f"/confirm-email/{s.token(TokenPurpose.EMAIL, 'al@example.org')}", who="nobody"),
     Act("auth.stop_email", {A.ACCOUNT_EMAIL_CHANGE_CANCELLED}, Scene.asked_for_email, who="nobody"),
     Act("profile.cancel_email", {A.ACCOUNT_EMAIL_CHANGE_CANCELLED},
         lambda s: s.asked_for_email() and "/account/profile/email/cancel"),
@@ -310,7 +310,7 @@ def test_the_first_admin_is_recorded_and_a_fresh_database_is_empty(
     assert database.execute("SELECT count(*) FROM accounts") == [(0,)]
     assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
     with app.app_context(), transaction() as session:
-        token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
     client = new_client()
     client.checks_pages = False
     client.post(f"/setup/{token}", data={"email": "ada@example.org", **FIRST})

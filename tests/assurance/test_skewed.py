@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from portal import clock as times
 from portal.extensions import db
 from portal.http.cookies import SessionSigner
-from portal.models import Purpose, SignedSession
+from portal.models import TokenPurpose, UserSession
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
@@ -81,7 +81,7 @@ def web_token(machines: Machines) -> bool:
 def mailed_link(machines: Machines) -> bool:
     who = machines.cast.alice
     with machines.first.application.app_context(), transaction() as session:
-        link = tokens.mint(session, Purpose.RESET, account_id=who.account_id, address=who.email)
+        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, address=who.email)
     machines.to_the_second()
     return machines.second.get(f"/password/reset/{link}", follow_redirects=True).status_code == 200
 
@@ -112,7 +112,7 @@ def sent_twice(machines: Machines) -> bool:
     machines.second.set_cookie("session", before.value)
     answer: TestResponse = machines.second.post("/signin", data=fields)
     with machines.second.application.app_context():
-        sessions = db.session.query(SignedSession).filter_by(account_id=who.account_id).count()
+        sessions = db.session.query(UserSession).filter_by(account_id=who.account_id).count()
     return answer.status_code in {302, 303} and sessions == 1
 
 

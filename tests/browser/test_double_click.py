@@ -13,7 +13,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from portal.app import create_app
-from portal.models import Purpose
+from portal.models import TokenPurpose
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import recovery
@@ -74,7 +74,7 @@ class Scene:
             key, _ = creation.create_key(self.person.actor, name="Importer", level=2, life=timedelta(days=30))
             return str(key.id)
 
-    def link(self, purpose: Purpose, address: str | None = None) -> str:
+    def link(self, purpose: TokenPurpose, address: str | None = None) -> str:
         """The token of a mailed link."""
         with self.app.app_context(), transaction() as session:
             address = address or self.person.email
@@ -110,7 +110,7 @@ def confirm(scene: Scene) -> None:
 
 
 def reset(scene: Scene) -> None:
-    scene.window.open(f"/password/reset/{scene.link(Purpose.RESET)}")
+    scene.window.open(f"/password/reset/{scene.link(TokenPurpose.RESET)}")
     scene.fill(password=NEW_PASSWORD)
 
 
@@ -138,13 +138,13 @@ def sign_in(scene: Scene) -> None:
 
 
 def confirm_email(scene: Scene) -> None:
-    scene.window.open(f"/confirm-email/{scene.link(Purpose.EMAIL, f'two-{scene.person.email}')}")
+    scene.window.open(f"/confirm-email/{scene.link(TokenPurpose.EMAIL, f'two-{scene.person.email}')}")
 
 
 def unlock(scene: Scene) -> None:
     with scene.app.app_context():
         recovery.lock(scene.person.actor, scene.person.password)
-    scene.window.open(f"/unlock/{scene.link(Purpose.UNLOCK)}")
+    scene.window.open(f"/unlock/{scene.link(TokenPurpose.UNLOCK)}")
 
 
 def revoke(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from flask import Flask
 
 from portal import clock
 from portal.app import create_app
-from portal.models import Environment, ExcessStep, Step
+from portal.models import Environment, ExcessLevel, ExcessStep
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import email_change, signup
@@ -102,7 +102,9 @@ def note_excess(owner: Person, key_id: str) -> None:
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with transaction() as session:
         session.add(
-            ExcessStep(account_id=owner.account_id, day=day, step=Step.THROTTLED, at=now, figures=figures)
+            ExcessStep(
+                account_id=owner.account_id, day=day, step=ExcessLevel.THROTTLED, at=now, figures=figures
+            )
         )
 
 

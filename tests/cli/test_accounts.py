@@ -18,7 +18,7 @@ from flask import Flask
 
 from portal.cli import accounts, whoever
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, Consent, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, Consent
 from portal.permissions import Role
 from portal.services.auth import passwords
 from portal.services.core import audit
@@ -69,7 +69,7 @@ class TestCreating:
         account = account_of(app, "zoe@example.org")
         assert (account.role, account.status, account.consent) == (
             Role.SUPPORT,
-            Status.ACTIVE,
+            AccountStatus.ACTIVE,
             Consent.PROCESSING,
         )
         assert passwords.verify_password(account.password_hash, PASSWORD)
@@ -145,7 +145,7 @@ class TestCreating:
                     shown += more
         assert process.wait(30) == 0, shown
         assert PASSWORD.encode() not in shown
-        assert account_of(app, "zoe@example.org").status == Status.ACTIVE
+        assert account_of(app, "zoe@example.org").status == AccountStatus.ACTIVE
 
     def test_an_unknown_role_is_refused(self, app: Flask) -> None:
         result = run(app, "account", "create", "zoe@example.org", "--role", "king", "--password-stdin",
@@ -169,16 +169,16 @@ class TestActing:
     def test_block_and_unblock(self, app: Flask, cast: Cast) -> None:
         blocked = run(app, "account", "block", cast.alice.email, "--reason", "spam")
         assert (blocked.exit_code, "blocked" in blocked.stdout) == (0, True)
-        assert account_of(app, cast.alice.email).status == Status.BLOCKED
+        assert account_of(app, cast.alice.email).status == AccountStatus.BLOCKED
         assert last_event(app, Action.ACCOUNT_BLOCKED).reason == "spam"
         assert run(app, "account", "unblock", cast.alice.email).exit_code == 0
-        assert account_of(app, cast.alice.email).status == Status.ACTIVE
+        assert account_of(app, cast.alice.email).status == AccountStatus.ACTIVE
         assert last_event(app, Action.ACCOUNT_UNBLOCKED).reason == accounts.UNSAID
 
     def test_name_and_number_name_an_account_too(self, app: Flask, cast: Cast) -> None:
         assert run(app, "account", "block", "alice").exit_code == 0
         assert run(app, "account", "block", str(cast.bob.account_id)).exit_code == 0
-        assert account_of(app, cast.bob.email).status == Status.BLOCKED
+        assert account_of(app, cast.bob.email).status == AccountStatus.BLOCKED
 
     @pytest.mark.parametrize(
         "words", [("block", "nobody@example.org"), ("set-role", "nobody@example.org", "user")]
@@ -346,7 +346,7 @@ def test_a_group_alone_shows_its_help(app: Flask) -> None:
 )
 def test_words_that_are_no_text_are_refused(app: Flask, cast: Cast, words: tuple[str, ...]) -> None:
     assert "not text in UTF-8" in refused(run(app, *words))
-    assert account_of(app, cast.alice.email).status == Status.ACTIVE
+    assert account_of(app, cast.alice.email).status == AccountStatus.ACTIVE
 
 
 @pytest.mark.parametrize(

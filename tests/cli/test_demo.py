@@ -17,15 +17,15 @@ from portal.cli.starting import require_no_demo
 from portal.extensions import db
 from portal.models import (
     Account,
+    AccountStatus,
     ActorKind,
     ApiKey,
     AuditEvent,
     Consent,
     KeyKind,
     OutboxMail,
-    Reason,
+    RevocationReason,
     SessionKind,
-    Status,
 )
 from portal.models.key_states import is_soon
 from portal.permissions import Role
@@ -86,11 +86,11 @@ def test_it_fills_an_empty_installation_with_a_year_of_everything(
 
     assert len(accounts) == 12
     assert {account.role for account in accounts} == set(Role)
-    assert {account.status for account in accounts} == set(Status)
+    assert {account.status for account in accounts} == set(AccountStatus)
     assert {account.consent for account in accounts} >= {Consent.NONE, Consent.PROCESSING}
     assert len(keys) == 40
     assert states(keys) == {
-        *(f"revoked: {reason}" for reason in Reason),
+        *(f"revoked: {reason}" for reason in RevocationReason),
         "expired", "rested too long", "retiring", "not yet", "soon", "live", "never used",
         "for a service", "made by a key", "used after its end",
     }  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Flask
 
 from portal.extensions import db
-from portal.models import Action, ActorKind, ApiKey, Reason
+from portal.models import Action, ActorKind, ApiKey, RevocationReason
 from portal.services.core import audit
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
@@ -48,7 +48,7 @@ def test_revoking_is_for_good_and_keeps_the_reason(app: Flask, cast: Cast, make_
     with app.app_context():
         key = db.session.get(ApiKey, UUID(made.id))
         assert key
-        assert key.revoked_reason is Reason.OPERATOR
+        assert key.revoked_reason is RevocationReason.OPERATOR
     assert last_event(app, Action.KEY_REVOKED).reason == "found in a paste"
     assert "revoked:operator" in run(app, "key", "list").stdout
     assert run(app, "key", "revoke", made.id).exit_code == 0

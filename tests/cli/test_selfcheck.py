@@ -256,13 +256,13 @@ def test_without_the_right_to_make_a_schema_it_says_which(app: Flask, database: 
 
 
 def test_a_clock_in_hand_stands_still_and_goes_forward_only() -> None:
-    with times.taken_in_hand() as hands:
+    with times.freeze() as hands:
         before = times.now_ms()
         hands.forward(days=400, milliseconds=1)
         assert times.now_ms() == before + 400 * 86_400_000 + 1
         with pytest.raises(ValueError, match="backwards"):
             hands.forward(seconds=-1)
-        with pytest.raises(RuntimeError), times.taken_in_hand():
+        with pytest.raises(RuntimeError), times.freeze():
             pass
         assert times.now_ms() > before
 
@@ -270,7 +270,7 @@ def test_a_clock_in_hand_stands_still_and_goes_forward_only() -> None:
 
 
 def test_a_clock_in_hand_can_be_as_after_it_was_set_back() -> None:
-    with times.taken_in_hand() as hands:
+    with times.freeze() as hands:
         before = times.now_ms()
         hands.forward(days=2)
         with hands.set_back():

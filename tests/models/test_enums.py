@@ -9,22 +9,25 @@ from flask import Flask
 from sqlalchemy.exc import StatementError
 
 from portal.extensions import db
-from portal.models import Account, Consent, Status
+from portal.models import Account, AccountStatus, Consent
 from portal.services.core.transaction import transaction
 from tests.support.cast import Cast
 from tests.support.databases import ROOT, Database
 
 COLUMNS = [
-    *(("status", status) for status in Status),
+    *(("status", status) for status in AccountStatus),
     *(("consent", consent) for consent in Consent),
-    *(("status_before_block", status) for status in (Status.ACTIVE, Status.INACTIVE, Status.LOCKED)),
+    *(
+        ("status_before_block", status)
+        for status in (AccountStatus.ACTIVE, AccountStatus.INACTIVE, AccountStatus.LOCKED)
+    ),
 ]
 A_NUMBER = re.compile(r"\|\s*int\s*[=!<>]=|\b(status|consent)\s*[=!]=\s*-?\d|\{-?\d+:")
 
 
 @pytest.mark.parametrize(("column", "member"), COLUMNS)
 def test_it_is_stored_as_its_value_and_read_as_its_member(
-    app: Flask, database: Database, cast: Cast, column: str, member: Status | Consent
+    app: Flask, database: Database, cast: Cast, column: str, member: AccountStatus | Consent
 ) -> None:
     alice = cast.alice.account_id
     if column == "status_before_block":

@@ -30,7 +30,7 @@ from portal.services.operators import actions
 from portal.services.ratelimits import counters, questions
 from portal.services.verify import doorkeeper
 from portal.services.verify import verifier as verify_verifier
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.sqlite_reader import SqliteReader
 from tests.cli.test_selfcheck import run, schemas, state
 from tests.support.databases import Database
@@ -96,7 +96,7 @@ def instead(*changes: tuple[object, str, object]) -> Break:
     return break_it
 
 
-def never_reading_again(reader: SqliteReader, digest: bytes) -> KeyFacts | None:
+def never_reading_again(reader: SqliteReader, digest: bytes) -> VerifiedKey | None:
     """Believe what was read once for ever."""
     return reader._kept.get(digest) or reader._read(reader._connection or reader._open(), digest)
 
@@ -154,7 +154,7 @@ IN_THE_DATABASE: dict[str, tuple[Break, str]] = {
 }
 OUTSIDE: dict[str, tuple[Break, str]] = {
     "expiry": (lenient(Outcome.EXPIRED), "at the second of its expiry a key was answered with good"),
-    "longest-life": (instead((issuing, "check_wanted", nothing)), ""),
+    "longest-life": (instead((issuing, "check_spec", nothing)), ""),
     "capped": (
         instead((quotas, "refuse_one_more", nothing)),
         "14 at one moment made 14 keys where 10 may be",
@@ -243,7 +243,7 @@ def test_a_race_that_nobody_holds_is_told(app: Flask, monkeypatch: pytest.Monkey
     def break_it(patch: pytest.MonkeyPatch) -> None:
         for trigger, table in (("api_keys_owner", "api_keys"), ("accounts_keys", "accounts")):
             without(trigger, table)(patch)
-        patch.setattr(admission, "lock_account", unlocked)
+        patch.setattr(admission, "get_account_for_update", unlocked)
         patch.setattr(creation, "refuse_second", slow)
 
     hold_told(app, monkeypatch, "race", break_it, "were left above the role")

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import ActorKind, Consent, SessionKind, Status
+from portal.models import AccountStatus, ActorKind, Consent, SessionKind
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
@@ -153,7 +153,7 @@ def test_two_admins_can_not_end_each_other(
 
     together(app, lambda: act(cast.ada, eve), lambda: act(eve, cast.ada))
 
-    active = f"SELECT count(*) FROM accounts WHERE role = 'admin' AND status = {int(Status.ACTIVE)}"
+    active = f"SELECT count(*) FROM accounts WHERE role = 'admin' AND status = {int(AccountStatus.ACTIVE)}"
     assert database.execute(active) == [(1,)]
 
 

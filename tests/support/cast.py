@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, ActorKind, AuditEvent, SessionKind, SignedSession
+from portal.models import Account, ActorKind, AuditEvent, SessionKind, UserSession
 from portal.permissions import Role
 from portal.services.accounts import profile, signup
 from portal.services.auth import passwords
@@ -103,9 +103,7 @@ def sit_down(account_id: int) -> Actor:
 
     It leaves no trace in the record.
     """
-    seats = select(SignedSession).where(
-        SignedSession.account_id == account_id, SignedSession.user_agent == SEAT
-    )
+    seats = select(UserSession).where(UserSession.account_id == account_id, UserSession.user_agent == SEAT)
     now = clock.utcnow()
     with nullcontext() if has_app_context() else _latest[-1].app_context():
         db.session.rollback()
@@ -121,14 +119,14 @@ def _begin_seat(account_id: int) -> UUID:
     times = {"created_at": now, "last_seen_at": now, "expires_at": now + timedelta(days=30)}
     with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
         connection.execute(
-            insert(SignedSession).values(**seat, **times, account_id=account_id, user_agent=SEAT)
+            insert(UserSession).values(**seat, **times, account_id=account_id, user_agent=SEAT)
         )
     return session_id
 
 
 def _forget_seats(account_id: int) -> None:
     with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
-        connection.execute(delete(SignedSession).where(SignedSession.account_id == account_id))
+        connection.execute(delete(UserSession).where(UserSession.account_id == account_id))
 
 
 def make_cast(app: Flask) -> Cast:

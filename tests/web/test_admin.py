@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, Reason, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey, RevocationReason
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import removal
@@ -207,7 +207,7 @@ class TestBlocking:
         make_key(cast.alice)
         text = words(sue.get(path(cast.alice, "block")))
         assert "2 live keys are revoked at once, for good" in text
-        assert account_of(app, cast.alice).status == Status.ACTIVE
+        assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
 
     def test_it_blocks_and_the_key_and_the_session_end(
         self,
@@ -224,7 +224,7 @@ class TestBlocking:
         answer = sue.submit(path(cast.alice, "block"), {"reason": "sells patterns of others"})
         assert (answer.status_code, answer.headers["Location"]) == (303, path(cast.alice))
         assert "The account is blocked" in words(sue.get(path(cast.alice)))
-        assert account_of(app, cast.alice).status == Status.BLOCKED
+        assert account_of(app, cast.alice).status == AccountStatus.BLOCKED
         assert new_client().get("/api/whoami/key", headers=made.headers).status_code == 401
         assert alice.get("/account/keys").status_code == 302
         assert "sells patterns of others" in words(sue.get("/admin/record"))
@@ -239,14 +239,14 @@ class TestBlocking:
         long = sue.submit(path(cast.alice, "block"), {"reason": "x" * 501})
         assert long.status_code == 422
         assert "x" * 501 in long.text
-        assert account_of(app, cast.alice).status == Status.ACTIVE
+        assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
 
     def test_unblocking(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         sue.submit(path(cast.alice, "block"), {"reason": "spam"})
         assert sue.get(path(cast.alice, "block")).status_code == 303
         assert sue.submit(path(cast.alice, "unblock"), {"reason": ""}).status_code == 422
         assert sue.submit(path(cast.alice, "unblock"), {"reason": "a mistake"}).status_code == 303
-        assert account_of(app, cast.alice).status == Status.ACTIVE
+        assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
         assert sue.get(path(cast.alice, "unblock")).status_code == 303
 
 
@@ -259,15 +259,15 @@ class TestRevoking:
         assert sue.submit(path(cast.alice, "revoke-keys"), {"reason": ""}).status_code == 422
         sue.submit(path(cast.alice, "revoke-keys"), {"reason": "9 million calls"})
         assert "2 keys are revoked" in words(sue.get(path(cast.alice)))
-        assert {key_of(app, key).revoked_reason for key in made} == {Reason.EXCESSIVE}
-        assert account_of(app, cast.alice).status == Status.ACTIVE
+        assert {key_of(app, key).revoked_reason for key in made} == {RevocationReason.EXCESSIVE}
+        assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
 
     def test_one_key(self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
         made, other = make_key(cast.alice, name="leaky"), make_key(cast.alice)
         assert "Revoke leaky?" in words(sue.get(key_path(cast.alice, made)))
         assert sue.submit(key_path(cast.alice, made), {"reason": " "}).status_code == 422
         assert sue.submit(key_path(cast.alice, made), {"reason": "in a paste"}).status_code == 303
-        assert key_of(app, made).revoked_reason is Reason.OPERATOR
+        assert key_of(app, made).revoked_reason is RevocationReason.OPERATOR
         assert key_of(app, other).revoked_at is None
         assert sue.get(key_path(cast.alice, made)).status_code == 303
 
@@ -336,7 +336,7 @@ class TestAboveOneself:
             assert sue.get(path(whom, act)).status_code == 403
             answer = sue.post(path(whom, act), data=data)
             assert answer.status_code == 403
-            assert account_of(app, whom).status == Status.ACTIVE
+            assert account_of(app, whom).status == AccountStatus.ACTIVE
 
 
 class TestTheRecord:

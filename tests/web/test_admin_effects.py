@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal.models import Action, ActorKind, Purpose
+from portal.models import Action, ActorKind, TokenPurpose
 from portal.permissions import Role
 from portal.services.accounts import recovery, removal
 from portal.services.core import audit
@@ -26,7 +26,7 @@ NEW = "lantern gravel otter sixty"
 
 def reset(who: Person) -> None:
     with transaction() as session:
-        link = tokens.mint(session, Purpose.RESET, account_id=who.account_id, address=who.email)
+        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, address=who.email)
     recovery.reset_password(STRANGER, link, NEW)
 
 

@@ -20,7 +20,7 @@ from bs4 import Tag
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.models import Action, Purpose
+from portal.models import Action, TokenPurpose
 from portal.permissions import Role
 from portal.services.auth import sessions
 from portal.services.core import sent_forms
@@ -172,7 +172,7 @@ def test_the_first_admin_who_clicks_twice_is_signed_in(
     app: Flask, new_client: NewClient, database: Database
 ) -> None:
     with app.app_context(), transaction() as session:
-        token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
     client = new_client()
     form = find_form(client.page(f"/setup/{token}"))
     data = form_values(form) | {"email": "ada@example.org", "password": NEW_PASSWORD, "consent": "1"}

@@ -8,7 +8,7 @@ from portal import clock as time
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.abuse import excess
-from portal.services.abuse.excess import Ladder
+from portal.services.abuse.excess import ExcessPolicy
 from portal.services.calls.rates import Rates
 
 PAGE = "/account/usage-limits"
@@ -33,7 +33,7 @@ def use(app, cast):
         usage.flush()
         with app.app_context():
             excess.climb(
-                cast.alice.account_id, Ladder(80, revoke, {role.value: Rates(9, 10) for role in Role})
+                cast.alice.account_id, ExcessPolicy(80, revoke, {role.value: Rates(9, 10) for role in Role})
             )
 
     return use

@@ -22,18 +22,18 @@ from portal.models import (
     Account,
     Action,
     ApiKey,
+    ExcessLevel,
     ExcessStep,
     KeyRefusal,
     KeyUsage,
     KeyUsageHour,
     MailKind,
-    Reason,
-    Step,
+    RevocationReason,
 )
 from portal.services.calls.rates import Rates, narrowed, rates_by_role
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox
 
@@ -44,13 +44,13 @@ KEYS_TOLD = 5
 NOTICE = timedelta(days=7)
 """How long a revocation stands above the list of keys."""
 ACTIONS = {
-    Step.WARNED: Action.EXCESS_WARNED,
-    Step.THROTTLED: Action.EXCESS_THROTTLED,
-    Step.REVOKED: Action.EXCESS_REVOKED,
+    ExcessLevel.WARNED: Action.EXCESS_WARNED,
+    ExcessLevel.THROTTLED: Action.EXCESS_THROTTLED,
+    ExcessLevel.REVOKED: Action.EXCESS_REVOKED,
 }
 
 
-class Ladder(NamedTuple):
+class ExcessPolicy(NamedTuple):
     """How the rungs are set; ``revoke`` is 0 where nothing is revoked."""
 
     warn: int
@@ -77,23 +77,23 @@ class KeyUse(NamedTuple):
         return self.calls * 100 // self.limit
 
 
-def ladder(settings: Settings) -> Ladder:
+def ladder(settings: Settings) -> ExcessPolicy:
     """The ladder of this installation; without limits it has no rungs."""
     if not settings.limits_enabled:
-        return Ladder(0, 0, rates_by_role(settings))
-    return Ladder(settings.excess_warn, settings.excess_revoke, rates_by_role(settings))
+        return ExcessPolicy(0, 0, rates_by_role(settings))
+    return ExcessPolicy(settings.excess_warn, settings.excess_revoke, rates_by_role(settings))
 
 
-def look(rungs: Ladder) -> dict[Step, int]:
+def look(rungs: ExcessPolicy) -> dict[ExcessLevel, int]:
     """Climb for every account that has reached a rung; return how often each was taken."""
-    taken = dict.fromkeys(Step, 0)
+    taken = dict.fromkeys(ExcessLevel, 0)
     for account_id in _candidates(rungs):
         for step in climb(account_id, rungs):
             taken[step] += 1
     return taken
 
 
-def climb(account_id: int, rungs: Ladder) -> Sequence[Step]:
+def climb(account_id: int, rungs: ExcessPolicy) -> Sequence[ExcessLevel]:
     """Take the rungs that an account has reached, in one transaction with record and mail.
 
     Of several at once only the highest is mailed. The account is held, so that no key is made
@@ -102,7 +102,7 @@ def climb(account_id: int, rungs: Ladder) -> Sequence[Step]:
     if not _reached(account_id, rungs):
         return ()
     with transaction() as session:
-        account = lock_account(session, account_id)
+        account = get_account_for_update(session, account_id)
         reached = _reached(account_id, rungs)
         if account is None or reached is None:
             return ()
@@ -152,12 +152,12 @@ def notice(account_id: int) -> ExcessStep | None:
     """What an owner has to know: keys revoked in the last week, or the highest rung of today."""
     today = clock.today()
     recent = steps_since(account_id, today - NOTICE)
-    told = [step for step in recent if step.step is Step.REVOKED or step.day == today]
+    told = [step for step in recent if step.step is ExcessLevel.REVOKED or step.day == today]
     shown = {step.step: step for step in reversed(told)}
-    return next((shown[step] for step in reversed(Step) if step in shown), None)
+    return next((shown[step] for step in reversed(ExcessLevel) if step in shown), None)
 
 
-def _reached(account_id: int, rungs: Ladder) -> tuple[list[KeyUse], list[Step]] | None:
+def _reached(account_id: int, rungs: ExcessPolicy) -> tuple[list[KeyUse], list[ExcessLevel]] | None:
     """The use of today and the rungs, lowest first, that are reached and not taken yet."""
     use = use_today(account_id, rungs.rates)
     query = select(ExcessStep.step).where(
@@ -165,20 +165,24 @@ def _reached(account_id: int, rungs: Ladder) -> tuple[list[KeyUse], list[Step]] 
     )
     taken = set(db.session.scalars(query))
     steps = []
-    if rungs.warn and any(key.percent >= rungs.warn for key in use) and Step.WARNED not in taken:
-        steps.append(Step.WARNED)
-    if any(key.refused for key in use) and Step.THROTTLED not in taken:
-        steps.append(Step.THROTTLED)
+    if rungs.warn and any(key.percent >= rungs.warn for key in use) and ExcessLevel.WARNED not in taken:
+        steps.append(ExcessLevel.WARNED)
+    if any(key.refused for key in use) and ExcessLevel.THROTTLED not in taken:
+        steps.append(ExcessLevel.THROTTLED)
     if rungs.revoke and sum(key.refused for key in use if key.is_live) >= rungs.revoke:
-        steps.append(Step.REVOKED)  # of keys that live: new ones begin at nothing, also on the same day
+        steps.append(
+            ExcessLevel.REVOKED
+        )  # of keys that live: new ones begin at nothing, also on the same day
     return (use, steps) if steps else None
 
 
-def _figures(step: Step, use: Sequence[KeyUse], rungs: Ladder) -> dict[str, Any]:
+def _figures(step: ExcessLevel, use: Sequence[KeyUse], rungs: ExcessPolicy) -> dict[str, Any]:
     return {
         "calls": sum(key.calls for key in use),
         "refused": sum(key.refused for key in use),
-        "rung": {Step.WARNED: rungs.warn, Step.THROTTLED: 1, Step.REVOKED: rungs.revoke}[step],
+        "rung": {ExcessLevel.WARNED: rungs.warn, ExcessLevel.THROTTLED: 1, ExcessLevel.REVOKED: rungs.revoke}[
+            step
+        ],
         "by_key": [
             {
                 "key": str(key.key_id),
@@ -193,20 +197,22 @@ def _figures(step: Step, use: Sequence[KeyUse], rungs: Ladder) -> dict[str, Any]
     }
 
 
-def _take(session: Session, account: Account, step: Step, figures: dict[str, Any]) -> dict[str, Any]:
+def _take(session: Session, account: Account, step: ExcessLevel, figures: dict[str, Any]) -> dict[str, Any]:
     """Do what a rung asks for and write it down; return its figures.
 
     A row of the same day is written over; the record keeps both.
     """
     now, actor = clock.utcnow(), Actor.system()
-    if step is Step.REVOKED:
-        figures["revoked"] = revocation.revoke_all(session, actor, account, Reason.EXCESSIVE, tell=False)
+    if step is ExcessLevel.REVOKED:
+        figures["revoked"] = revocation.revoke_all(
+            session, actor, account, RevocationReason.EXCESSIVE, tell=False
+        )
     session.merge(ExcessStep(account_id=account.id, day=clock.today(), step=step, at=now, figures=figures))
     audit.record(session, actor, ACTIONS[step], account_id=account.id, **figures)
     return figures
 
 
-def _candidates(rungs: Ladder) -> list[int]:
+def _candidates(rungs: ExcessPolicy) -> list[int]:
     """The accounts that may have reached a rung today."""
     found = set(db.session.scalars(_with_refusals()))
     if rungs.warn:
@@ -223,7 +229,7 @@ def _with_refusals() -> Select[int]:
     )
 
 
-def _near_their_limit(rungs: Ladder) -> Select[int]:
+def _near_their_limit(rungs: ExcessPolicy) -> Select[int]:
     of_role = case(
         {role: rates.per_day for role, rates in rungs.rates.items()}, value=Account.role, else_=MOST_CALLS
     )

@@ -17,9 +17,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.extensions import db, settings
-from portal.models import Account, ApiKey, MailKind, Reason
+from portal.models import Account, ApiKey, MailKind, RevocationReason
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import queries as key_queries
 from portal.services.keys import secrets
 from portal.services.keys.revocation import MOST_NAMED, revoke_these
@@ -131,7 +131,7 @@ def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
 def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], reporter: Reporter) -> None:
     """Revoke the lines of the keys whose secrets were found, in one transaction."""
     with transaction() as session:
-        account = lock_account(session, account_id)
+        account = get_account_for_update(session, account_id)
         if account is None:
             return
         told: dict[UUID, dict[str, object]] = {
@@ -140,7 +140,7 @@ def _revoke(actor: Actor, account_id: int, found_at: Mapping[UUID, list[str]], r
         }
         for key_id, places in found_at.items():
             told[key_id] = {"found_at": places, "reporter": reporter.value}
-        ended = revoke_these(session, actor, account_id, Reason.LEAKED, told)
+        ended = revoke_these(session, actor, account_id, RevocationReason.LEAKED, told)
         if ended:
             _tell(session, account, found_at, ended, reporter)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from portal.models import Account, Status
+from portal.models import Account, AccountStatus
 from portal.permissions import Role
 from portal.services.core.errors import LastAdmin
 
@@ -18,7 +18,7 @@ _ADMINS = 0x61646D696E
 def refuse_last_admin(session: Session, account_id: int) -> None:
     """Raise LastAdmin when no other admin would be left; hold all admins meanwhile."""
     rows = hold_admins(session, account_id)
-    admins = [row.id for row in rows if row.role is Role.ADMIN and row.status is Status.ACTIVE]
+    admins = [row.id for row in rows if row.role is Role.ADMIN and row.status is AccountStatus.ACTIVE]
     if admins == [account_id]:
         raise LastAdmin
 

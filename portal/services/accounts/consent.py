@@ -10,7 +10,7 @@ from portal.models import (
     Action,
     ActorKind,
     Consent,
-    Reason,
+    RevocationReason,
 )
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.auth.admission import admit
@@ -43,7 +43,7 @@ def set_consent_in(session: Session, actor: Actor, account: Account, consent: Co
         if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)
     elif account.consent is not Consent.NONE:
-        revocation.revoke_all(session, actor, account, Reason.CONSENT_WITHDRAWN)
+        revocation.revoke_all(session, actor, account, RevocationReason.CONSENT_WITHDRAWN)
         account.consent = Consent.NONE
         audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
     account.updated_at = clock.utcnow()

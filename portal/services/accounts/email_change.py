@@ -7,18 +7,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, MailKind, OutboxMail, Purpose, Status
+from portal.models import Account, AccountStatus, Action, MailKind, OutboxMail, TokenPurpose
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth import reauthentication
 from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key
+from portal.services.core.emails import email_key
 from portal.services.core.errors import TokenInvalid
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import outbox, pending, tokens
-from portal.services.mail.outbox import Letter
+from portal.services.mail.outbox import MailContent
 from portal.services.mail.pending import drop_email
 from portal.services.ratelimits import questions
 
@@ -36,18 +36,18 @@ def stop_email(actor: Actor, token: str) -> None:
     It does nothing else. Raises TokenInvalid, also when no change is pending any more.
     """
     with transaction() as session:
-        redeemed = tokens.redeem(session, token, Purpose.EMAIL_STOP)
+        redeemed = tokens.redeem(session, token, TokenPurpose.EMAIL_STOP)
         if not drop_email(session, actor, redeemed.account_id or 0):
             raise TokenInvalid
 
 
-def prepare_asked_mail(session: Session, mail: OutboxMail) -> Letter | None:
+def prepare_asked_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Tell the old address that another one was asked for, with the link that stops it."""
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status is not Status.ACTIVE or account.email != mail.address:
+    if account is None or account.status is not AccountStatus.ACTIVE or account.email != mail.address:
         return None
-    token = tokens.mint(session, Purpose.EMAIL_STOP, account_id=account.id, address=account.email)
-    return Letter("email-asked", {"token": token, "name": account.username, **mail.params})
+    token = tokens.mint(session, TokenPurpose.EMAIL_STOP, account_id=account.id, address=account.email)
+    return MailContent("email-asked", {"token": token, "name": account.username, **mail.params})
 
 
 def request_email_change(actor: Actor, email: str, *, current: str | None) -> str:
@@ -91,36 +91,34 @@ def request_email_in(session: Session, actor: Actor, account: Account, email: st
     audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
 
 
-def prepare_email_mail(session: Session, mail: OutboxMail) -> Letter | None:
+def prepare_email_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Make the link that proves a new address.
 
     None when somebody else has it already, or when the account was shut meanwhile. The change
     waits on all the same where it is taken, so that the profile tells nobody who has an account.
     """
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status is not Status.ACTIVE:
+    if account is None or account.status is not AccountStatus.ACTIVE:
         return None
-    tokens.void(session, account.id, Purpose.EMAIL)
-    token = tokens.mint(session, Purpose.EMAIL, account_id=account.id, address=mail.address)
-    taken = session.scalars(
-        select(Account.id).where(Account.lemail == address_key(mail.address))
-    ).one_or_none()
+    tokens.void(session, account.id, TokenPurpose.EMAIL)
+    token = tokens.mint(session, TokenPurpose.EMAIL, account_id=account.id, address=mail.address)
+    taken = session.scalars(select(Account.id).where(Account.lemail == email_key(mail.address))).one_or_none()
     if taken not in (None, account.id):
         return None
-    return Letter("email-confirm", {"token": token, "name": account.username})
+    return MailContent("email-confirm", {"token": token, "name": account.username})
 
 
 def confirm_email(actor: Actor, token: str) -> Account:
     """Make the proven address the account's; the old one is told. Raises TokenInvalid."""
     try:
         with transaction() as session:
-            redeemed = tokens.redeem(session, token, Purpose.EMAIL)
-            account = lock_account(session, redeemed.account_id or 0)
-            if account is None or account.status is not Status.ACTIVE or not redeemed.address:
+            redeemed = tokens.redeem(session, token, TokenPurpose.EMAIL)
+            account = get_account_for_update(session, redeemed.account_id or 0)
+            if account is None or account.status is not AccountStatus.ACTIVE or not redeemed.address:
                 raise TokenInvalid
             outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
             account.email = redeemed.address
-            account.lemail = address_key(redeemed.address)
+            account.lemail = email_key(redeemed.address)
             account.updated_at = clock.utcnow()
             pending.end_everything(session, actor, account.id)
             audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)

@@ -12,12 +12,12 @@ from portal import clock
 from portal.extensions import db
 from portal.models import (
     Account,
+    AccountStatus,
     Action,
     MailKind,
     OutboxMail,
-    Purpose,
-    Reason,
-    Status,
+    RevocationReason,
+    TokenPurpose,
 )
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.admins import hold_admins, refuse_last_admin
@@ -27,15 +27,15 @@ from portal.services.auth.admission import admit
 from portal.services.auth.reauthentication import prove_owner, prove_password, refuse_other_password
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key
+from portal.services.core.emails import email_key
 from portal.services.core.errors import AlreadySent, TokenInvalid
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox, pending, tokens
-from portal.services.mail.outbox import Letter
+from portal.services.mail.outbox import MailContent
 from portal.services.ratelimits import questions
 
-CAN_BE_RESET = (Status.ACTIVE, Status.LOCKED)
+CAN_BE_RESET = (AccountStatus.ACTIVE, AccountStatus.LOCKED)
 
 
 def change_password(actor: Actor, new: str, *, current: str | None, end_others: bool = True) -> None:
@@ -92,18 +92,16 @@ def request_reset(actor: Actor, email: str) -> None:
         audit.record(session, actor, Action.PASSWORD_RESET_REQUESTED)
 
 
-def prepare_reset_mail(session: Session, mail: OutboxMail) -> Letter | None:
+def prepare_reset_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Make the link of a reset; of a locked account it opens that too. None when there is nobody to tell."""
-    known = session.scalars(
-        select(Account.id).where(Account.lemail == address_key(mail.address))
-    ).one_or_none()
+    known = session.scalars(select(Account.id).where(Account.lemail == email_key(mail.address))).one_or_none()
     account = outbox.hold(session, mail, known)
     if account is None or account.status not in CAN_BE_RESET:
         return None
     mail.account_id, mail.language = account.id, account.language
     mail.address = account.email or mail.address  # as it was proven, not as it was typed
-    token = tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
-    return Letter("reset", {"token": token, "locked": account.status is Status.LOCKED})
+    token = tokens.mint(session, TokenPurpose.RESET, account_id=account.id, address=account.email)
+    return MailContent("reset", {"token": token, "locked": account.status is AccountStatus.LOCKED})
 
 
 def reset_password(actor: Actor, token: str, new: str) -> None:
@@ -112,19 +110,19 @@ def reset_password(actor: Actor, token: str, new: str) -> None:
     An account that its owner had locked is open again; no key comes back.
     Raises InvalidInput (the link stays good) and TokenInvalid.
     """
-    found = tokens.find(token, Purpose.RESET)
+    found = tokens.find(token, TokenPurpose.RESET)
     account = db.session.get(Account, found.account_id) if found else None
     if account is None:
         raise TokenInvalid
     new_hash = _checked_hash(account, new)
     with transaction() as session:
-        redeemed = tokens.redeem(session, token, Purpose.RESET)
-        locked = lock_account(session, account.id)
+        redeemed = tokens.redeem(session, token, TokenPurpose.RESET)
+        locked = get_account_for_update(session, account.id)
         if locked is None or locked.status not in CAN_BE_RESET or locked.email != redeemed.address:
             raise TokenInvalid
         _set_password(session, actor, locked, new_hash, Action.PASSWORD_RESET)
         sessions.end_all(session, actor, locked.id)
-        if locked.status is Status.LOCKED:
+        if locked.status is AccountStatus.LOCKED:
             _open(session, actor, locked)
 
 
@@ -138,9 +136,9 @@ def lock(actor: Actor, password: str) -> None:
         hold_admins(session, account_id)
         account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
         refuse_last_admin(session, account_id)
-        revocation.revoke_all(session, actor, account, Reason.LOCKED)
+        revocation.revoke_all(session, actor, account, RevocationReason.LOCKED)
         sessions.end_all(session, actor, account.id)
-        account.status, account.updated_at = Status.LOCKED, clock.utcnow()
+        account.status, account.updated_at = AccountStatus.LOCKED, clock.utcnow()
         audit.record(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)
         outbox.enqueue_to(session, account, MailKind.LOCKED)
 
@@ -153,27 +151,27 @@ def request_unlock(actor: Actor, account_id: int) -> None:
     if not questions.may_mail_unlock(actor.address or "", account_id):
         return
     with suppress(AlreadySent), transaction() as session:
-        account = lock_account(session, account_id)
-        if account is not None and account.status is Status.LOCKED:
+        account = get_account_for_update(session, account_id)
+        if account is not None and account.status is AccountStatus.LOCKED:
             audit.record(session, actor, Action.ACCOUNT_UNLOCK_REQUESTED, account_id=account.id)
             outbox.enqueue_to(session, account, MailKind.LOCKED)
 
 
-def prepare_unlock_mail(session: Session, mail: OutboxMail) -> Letter | None:
+def prepare_unlock_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Make the link that opens a locked account; None when it is not locked any more."""
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status is not Status.LOCKED:
+    if account is None or account.status is not AccountStatus.LOCKED:
         return None
-    token = tokens.mint(session, Purpose.UNLOCK, account_id=account.id, address=account.email)
-    return Letter("locked", {"token": token})
+    token = tokens.mint(session, TokenPurpose.UNLOCK, account_id=account.id, address=account.email)
+    return MailContent("locked", {"token": token})
 
 
 def unlock(actor: Actor, token: str) -> Account:
     """Open a locked account with a mailed link. No key comes back. Raises TokenInvalid."""
     with transaction() as session:
-        redeemed = tokens.redeem(session, token, Purpose.UNLOCK)
-        account = lock_account(session, redeemed.account_id or 0)
-        if account is None or account.status is not Status.LOCKED:
+        redeemed = tokens.redeem(session, token, TokenPurpose.UNLOCK)
+        account = get_account_for_update(session, redeemed.account_id or 0)
+        if account is None or account.status is not AccountStatus.LOCKED:
             raise TokenInvalid
         pending.end_everything(session, actor, account.id)
         _open(session, actor, account)
@@ -181,7 +179,7 @@ def unlock(actor: Actor, token: str) -> Account:
 
 
 def _open(session: Session, actor: Actor, account: Account) -> None:
-    account.status, account.updated_at = Status.ACTIVE, clock.utcnow()
+    account.status, account.updated_at = AccountStatus.ACTIVE, clock.utcnow()
     audit.record(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
 
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import (
     Account,
+    AccountStatus,
     Action,
     Consent,
     MailKind,
-    Reason,
-    Status,
+    RevocationReason,
 )
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.admins import hold_admins, refuse_last_admin
@@ -50,10 +50,10 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     The name that is left can't be chosen (:func:`portal.services.accounts.fields.clean_username`), so
     that nobody has taken it before.
     """
-    revocation.revoke_all(session, actor, account, Reason.ACCOUNT_REMOVED, tell=False)
+    revocation.revoke_all(session, actor, account, RevocationReason.ACCOUNT_REMOVED, tell=False)
     sessions.end_all(session, actor, account.id)
     now = clock.utcnow()
-    account.status = Status.INACTIVE
+    account.status = AccountStatus.INACTIVE
     account.consent = Consent.NONE
     account.email = account.lemail = account.password_hash = None
     account.username = account.lusername = f"removed:{account.id}"
@@ -69,7 +69,7 @@ def forget_unconfirmed() -> int:
         accounts = session.scalars(
             select(Account)
             .where(
-                Account.status == Status.INACTIVE,
+                Account.status == AccountStatus.INACTIVE,
                 Account.removed_at.is_(None),
                 Account.created_at < oldest,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models import Account, Action, SessionKind, SignedSession, Status
+from portal.models import Account, AccountStatus, Action, SessionKind, UserSession
 from portal.services.accounts import recovery
 from portal.services.auth import demo_data, passwords
 from portal.services.auth.logins import find_by_login
@@ -10,11 +10,11 @@ from portal.services.auth.sessions import start
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AccountBlocked, AccountLocked, SignInFailed
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.ratelimits import questions
 
 
-def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[SignedSession, str]:
+def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tuple[UserSession, str]:
     """Check name (or address, or id) and password; start a session; return it with its token.
 
     Raises SignInFailed, the same and after the same time for an unknown name and a wrong
@@ -46,10 +46,10 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
 
 def _enter(
     actor: Actor, account_id: int, known_hash: str | None, fresh_hash: str | None, kind: SessionKind
-) -> tuple[SignedSession, str]:
+) -> tuple[UserSession, str]:
     """Start the session, unless the password was changed or the account shut meanwhile."""
     with transaction() as session:
-        account = lock_account(session, account_id)
+        account = get_account_for_update(session, account_id)
         if account is None or account.password_hash != known_hash:
             raise SignInFailed
         _refuse_shut(account)
@@ -62,11 +62,11 @@ def _refuse_shut(account: Account) -> None:
     """Raise AccountBlocked, AccountLocked or SignInFailed when the account can't be entered."""
     if demo_data.is_shut():
         raise SignInFailed
-    if account.status is Status.BLOCKED:
+    if account.status is AccountStatus.BLOCKED:
         raise AccountBlocked
-    if account.status is Status.LOCKED:
+    if account.status is AccountStatus.LOCKED:
         raise AccountLocked
-    if account.status is not Status.ACTIVE:
+    if account.status is not AccountStatus.ACTIVE:
         raise SignInFailed
 
 

@@ -14,14 +14,14 @@ from portal import clock
 from portal.extensions import db, settings
 from portal.models import (
     Account,
+    AccountStatus,
     Action,
     Consent,
     MailKind,
     OutboxMail,
-    Purpose,
     SessionKind,
-    SignedSession,
-    Status,
+    TokenPurpose,
+    UserSession,
 )
 from portal.permissions import Role
 from portal.services.accounts.consent import clean_consent, give_consent
@@ -29,11 +29,11 @@ from portal.services.accounts.fields import clean_language, clean_reachable, fir
 from portal.services.auth import passwords, sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key
+from portal.services.core.emails import email_key
 from portal.services.core.errors import BeingSetUp, InvalidInput, TokenInvalid
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import outbox, tokens
-from portal.services.mail.outbox import Letter
+from portal.services.mail.outbox import MailContent
 from portal.services.ratelimits import questions
 
 
@@ -53,7 +53,7 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     return email
 
 
-def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
+def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Choose the mail that answers a sign-up: the link to confirm, or word that it is taken.
 
     None when it was ended meanwhile. Once it has made an account it makes no second one: that
@@ -61,7 +61,7 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
     """
     made_before = mail.account_id is not None
     account = session.scalars(
-        select(Account).where(Account.lemail == address_key(mail.address)).with_for_update()
+        select(Account).where(Account.lemail == email_key(mail.address)).with_for_update()
     ).one_or_none()
     if account is None and made_before:
         return None
@@ -72,15 +72,15 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> Letter | None:
         return None
     mail.account_id = account.id
     mail.address = account.email or mail.address  # as it was given first, not as it was typed
-    if account.status is not Status.INACTIVE:
-        return Letter("taken", {})
-    token = tokens.mint(session, Purpose.CONFIRM, account_id=account.id, address=account.email)
-    return Letter("confirm", {"token": token})
+    if account.status is not AccountStatus.INACTIVE:
+        return MailContent("taken", {})
+    token = tokens.mint(session, TokenPurpose.CONFIRM, account_id=account.id, address=account.email)
+    return MailContent("confirm", {"token": token})
 
 
 def confirm(
     actor: Actor, token: str, *, consent: int, password: str | None, kind: SessionKind | None
-) -> tuple[SignedSession, str] | None:
+) -> tuple[UserSession, str] | None:
     """Prove the address, give consent, set the password, and start the first session.
 
     Without a ``kind`` none is started, where somebody else is signed in.
@@ -89,7 +89,7 @@ def confirm(
     TokenInvalid when the link is wrong, used or too old.
     """
     given = clean_consent(consent)
-    found = tokens.find(token, Purpose.CONFIRM)
+    found = tokens.find(token, TokenPurpose.CONFIRM)
     if found is None or found.account_id is None:
         raise TokenInvalid
     password_hash = None
@@ -97,11 +97,11 @@ def confirm(
         passwords.check_password(password, second_factor=False, context=[found.address or ""])
         password_hash = passwords.hash_password(password)
     with transaction() as session:
-        redeemed = tokens.redeem(session, token, Purpose.CONFIRM)
-        account = lock_account(session, redeemed.account_id or 0)
-        if account is None or account.status is not Status.INACTIVE:
+        redeemed = tokens.redeem(session, token, TokenPurpose.CONFIRM)
+        account = get_account_for_update(session, redeemed.account_id or 0)
+        if account is None or account.status is not AccountStatus.INACTIVE:
             raise TokenInvalid
-        account.status = Status.ACTIVE
+        account.status = AccountStatus.ACTIVE
         account.password_hash = password_hash
         account.updated_at = clock.utcnow()
         give_consent(session, actor, account, given)
@@ -136,7 +136,7 @@ def first_admin_link() -> str | None:
     with transaction() as session:
         if _has_admin(session):
             return None
-        token = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
     return f"{settings.base_url}/setup/{token}"
 
 
@@ -148,20 +148,20 @@ def create_first_admin(
     password: str,
     consent: int,
     kind: SessionKind | None = SessionKind.BROWSER,
-) -> tuple[SignedSession, str] | None:
+) -> tuple[UserSession, str] | None:
     """Make the first admin with the one-time link, and sign them in, unless ``kind`` is None.
 
     Raises InvalidInput (the link stays good), also for an address that is taken, and
     TokenInvalid, also when somebody was first.
     """
     given, email = clean_consent(consent), clean_reachable(email)
-    if tokens.find(token, Purpose.FIRST_ADMIN) is None:
+    if tokens.find(token, TokenPurpose.FIRST_ADMIN) is None:
         raise TokenInvalid
     passwords.check_password(password, second_factor=False, context=[email])
     password_hash = passwords.hash_password(password)
     try:
         with transaction() as session:
-            tokens.redeem(session, token, Purpose.FIRST_ADMIN)
+            tokens.redeem(session, token, TokenPurpose.FIRST_ADMIN)
             if _has_admin(session):
                 raise TokenInvalid
             account = _make(session, email, "en", Role.ADMIN)
@@ -175,12 +175,12 @@ def _make(session: Session, email: str, language: str, role: Role) -> Account:
     now, username = clock.utcnow(), first_username()
     account = Account(
         email=email,
-        lemail=address_key(email),
+        lemail=email_key(email),
         username=username,
         lusername=username.lower(),
         language=language,
         role=role,
-        status=Status.INACTIVE,
+        status=AccountStatus.INACTIVE,
         created_at=now,
         updated_at=now,
     )
@@ -196,12 +196,12 @@ def _activate(
     password_hash: str,
     consent: Consent = Consent.PROCESSING,
 ) -> None:
-    account.status = Status.ACTIVE
+    account.status = AccountStatus.ACTIVE
     account.password_hash = password_hash
     give_consent(session, actor, account, consent)
     audit.record(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)
 
 
 def _has_admin(session: Session) -> bool:
-    admins = select(Account.id).where(Account.role == Role.ADMIN, Account.status == Status.ACTIVE)
+    admins = select(Account.id).where(Account.role == Role.ADMIN, Account.status == AccountStatus.ACTIVE)
     return session.scalar(admins.limit(1)) is not None

@@ -13,13 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, ActorKind, ApiKey, Consent, KeyKind, SignedSession, Status
+from portal.models import Account, AccountStatus, ActorKind, ApiKey, Consent, KeyKind, UserSession
 from portal.permissions import effective_level
 from portal.services.auth.session_life import may_go_on
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AccountBlocked, AccountLocked, ConsentLacking, Forbidden, NotAdmitted
 from portal.services.core.outcomes import NO_LEVEL, Outcome
-from portal.services.core.transaction import lock_account, note_admitted
+from portal.services.core.transaction import get_account_for_update, note_admitted
 
 
 def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = True) -> Account:
@@ -31,7 +31,7 @@ def admit(session: Session, actor: Actor, *, level: int = 0, consent: bool = Tru
     Raises what the door would say: NotAdmitted, AccountBlocked, AccountLocked,
     ConsentLacking, and Forbidden, also for nobody.
     """
-    account = lock_account(session, account_id_of(actor))
+    account = get_account_for_update(session, account_id_of(actor))
     if account is None:
         raise NotAdmitted
     now = clock.utcnow()
@@ -57,8 +57,8 @@ def account_id_of(actor: Actor) -> int:
 
 def _refuse_ended_session(session: Session, actor: Actor, now: datetime) -> None:
     signed = session.scalars(
-        select(SignedSession)
-        .where(SignedSession.id == actor.session_id, SignedSession.account_id == actor.account_id)
+        select(UserSession)
+        .where(UserSession.id == actor.session_id, UserSession.account_id == actor.account_id)
         .execution_options(populate_existing=True)
     ).one_or_none()
     if signed is None or not may_go_on(signed, now):
@@ -78,8 +78,8 @@ def _level_of_key(session: Session, actor: Actor, account: Account, now: datetim
         raise NotAdmitted(Outcome.REVOKED)
     if key.is_expired(now):
         raise NotAdmitted(Outcome.EXPIRED)
-    if account.status is not Status.ACTIVE:
-        raise AccountLocked if account.status is Status.LOCKED else AccountBlocked
+    if account.status is not AccountStatus.ACTIVE:
+        raise AccountLocked if account.status is AccountStatus.LOCKED else AccountBlocked
     if account.consent is Consent.NONE:
         raise ConsentLacking
     return NO_LEVEL if key.kind is KeyKind.SERVICE else effective_level(key.level, account.role)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from portal import clock
 from portal.extensions import settings
-from portal.models import SignedSession
+from portal.models import UserSession
 from portal.services.auth import sessions
 from portal.services.auth.pyjwt import jwt
 
@@ -17,7 +17,7 @@ CLAIMS = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"]
 LONGEST_TOKEN = 2048
 
 
-def issue(signed: SignedSession) -> str:
+def issue(signed: UserSession) -> str:
     """Write the token of a session; it ends with the session, and not later."""
     created = int(signed.created_at.timestamp())
     return jwt.encode(
@@ -35,7 +35,7 @@ def issue(signed: SignedSession) -> str:
     )
 
 
-def read(token: str) -> SignedSession | None:
+def read(token: str) -> UserSession | None:
     """The session of a token that is ours, in time and not ended; None otherwise.
 
     The machine that made it may be ahead by the leeway of our clock (RFC 7519, 4.1.5); its end has none.

@@ -6,7 +6,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import (
     Account,
-    SignedSession,
+    UserSession,
 )
 from portal.services.auth import passwords
 from portal.services.core.actor import Actor
@@ -40,7 +40,7 @@ def prove_owner(actor: Actor, current: str | None) -> str | None:
         raise Forbidden
     known_hash = account.password_hash
     if known_hash is None:
-        signed = db.session.get(SignedSession, actor.session_id) if actor.session_id else None
+        signed = db.session.get(UserSession, actor.session_id) if actor.session_id else None
         is_proven = signed is not None and clock.utcnow() - signed.created_at <= tokens.SHORT_LIFE
     else:
         is_proven = current is not None and _is_password(actor, account, current)

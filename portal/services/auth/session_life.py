@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from portal.models import SessionKind, SignedSession, Status
+from portal.models import AccountStatus, SessionKind, UserSession
 from portal.permissions import Role
 
 JWT_LIFE = timedelta(hours=12)
@@ -26,7 +26,7 @@ def life_time(role: Role) -> timedelta:
     return OPERATOR_LIFE if role.is_operator else OWNER_LIFE
 
 
-def may_go_on(signed: SignedSession, now: datetime) -> bool:
+def may_go_on(signed: UserSession, now: datetime) -> bool:
     """Whether a session is neither ended nor too old, and its account is open."""
     role = signed.account.role
     return (
@@ -34,5 +34,5 @@ def may_go_on(signed: SignedSession, now: datetime) -> bool:
         and now < signed.expires_at
         and (signed.kind is SessionKind.JWT or now - signed.last_seen_at < idle_time(role))
         and now - signed.created_at < life_time(role)
-        and signed.account.status is Status.ACTIVE
+        and signed.account.status is AccountStatus.ACTIVE
     )

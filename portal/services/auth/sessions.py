@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, SentForm, SessionKind, SignedSession
+from portal.models import Account, Action, SentForm, SessionKind, UserSession
 from portal.services.auth.admission import admit
 from portal.services.auth.session_life import JWT_LIFE, life_time, may_go_on
 from portal.services.core import audit, sent_forms
@@ -35,7 +35,7 @@ MOST_LIVING = 50
 """Sessions of a kind that an account may have at a time."""
 
 
-def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[SignedSession, str]:
+def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -> tuple[UserSession, str]:
     """Start a session in the caller's transaction; return it with its new token.
 
     The account is locked by the caller. Of more than :data:`MOST_LIVING` of a kind, the one that
@@ -46,7 +46,7 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
     if form is not None:
         token = _token_of(form, sent_forms.spend(session, form, actor.request_id or ""))
     life = JWT_LIFE if kind is SessionKind.JWT else life_time(account.role)
-    signed = SignedSession(
+    signed = UserSession(
         id=uuid7(),
         kind=kind,
         token_hash=hash_token(token) if kind is SessionKind.BROWSER else None,
@@ -64,7 +64,7 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
     return signed, token
 
 
-def resume_again(form: Form, sent: SentForm) -> tuple[SignedSession, str] | None:
+def resume_again(form: Form, sent: SentForm) -> tuple[UserSession, str] | None:
     """The session that this form has begun a moment ago, with its token, if it may go on.
 
     For a browser that has lost the answer; see :mod:`portal.services.core.sent_forms`.
@@ -80,51 +80,51 @@ def _token_of(form: Form, sent: SentForm) -> str:
 
 def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKind, now: datetime) -> None:
     """End those that were not seen for longest, so that with one more there are not too many."""
-    living = select(SignedSession.id).where(
-        SignedSession.account_id == account_id,
-        SignedSession.kind == kind,
-        SignedSession.ended_at.is_(None),
-        SignedSession.expires_at > now,
+    living = select(UserSession.id).where(
+        UserSession.account_id == account_id,
+        UserSession.kind == kind,
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > now,
     )
-    newest_first = living.order_by(SignedSession.last_seen_at.desc(), SignedSession.id.desc())
+    newest_first = living.order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
     too_old = session.scalars(newest_first.offset(MOST_LIVING - 1)).all()
     for session_id in too_old:
-        session.execute(update(SignedSession).where(SignedSession.id == session_id).values(ended_at=now))
+        session.execute(update(UserSession).where(UserSession.id == session_id).values(ended_at=now))
         audit.record(session, actor, Action.SESSION_ENDED, account_id=account_id, most=MOST_LIVING)
 
 
-def resume(token: str) -> SignedSession | None:
+def resume(token: str) -> UserSession | None:
     """The browser session that holds this token, if it may go on; notes that it was seen."""
     return _resumed(
         db.session.scalars(
-            select(SignedSession).where(
-                SignedSession.token_hash == hash_token(token),
-                SignedSession.kind == SessionKind.BROWSER,
+            select(UserSession).where(
+                UserSession.token_hash == hash_token(token),
+                UserSession.kind == SessionKind.BROWSER,
             )
         ).one_or_none()
     )
 
 
-def resume_by_id(session_id: UUID) -> SignedSession | None:
+def resume_by_id(session_id: UUID) -> UserSession | None:
     """The JWT's session of this id, if it may go on; notes that it was seen."""
     return _resumed(
         db.session.scalars(
-            select(SignedSession).where(SignedSession.id == session_id, SignedSession.kind == SessionKind.JWT)
+            select(UserSession).where(UserSession.id == session_id, UserSession.kind == SessionKind.JWT)
         ).one_or_none()
     )
 
 
-def list_sessions(account_id: int) -> Sequence[SignedSession]:
+def list_sessions(account_id: int) -> Sequence[UserSession]:
     """The sessions of an account that may go on, the one seen last first."""
     now = clock.utcnow()
     rows = db.session.scalars(
-        select(SignedSession)
+        select(UserSession)
         .where(
-            SignedSession.account_id == account_id,
-            SignedSession.ended_at.is_(None),
-            SignedSession.expires_at > now,
+            UserSession.account_id == account_id,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > now,
         )
-        .order_by(SignedSession.last_seen_at.desc())
+        .order_by(UserSession.last_seen_at.desc())
     )
     return [row for row in rows if may_go_on(row, now)]
 
@@ -137,9 +137,7 @@ def end_session(actor: Actor, session_id: UUID) -> None:
     with transaction() as session:
         account = admit(session, actor, consent=False)
         signed = session.scalars(
-            select(SignedSession).where(
-                SignedSession.id == session_id, SignedSession.account_id == account.id
-            )
+            select(UserSession).where(UserSession.id == session_id, UserSession.account_id == account.id)
         ).one_or_none()
         if signed is None:
             raise NotFound
@@ -162,17 +160,15 @@ def end_all(
 
     With them goes what was asked for and waits: links, mails with links, a change of address.
     """
-    query = update(SignedSession).where(
-        SignedSession.account_id == account_id, SignedSession.ended_at.is_(None)
-    )
+    query = update(UserSession).where(UserSession.account_id == account_id, UserSession.ended_at.is_(None))
     if but is not None:
-        query = query.where(SignedSession.id != but)
+        query = query.where(UserSession.id != but)
     session.execute(query.values(ended_at=clock.utcnow()))
     audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
     pending.end_everything(session, actor, account_id)
 
 
-def _resumed(signed: SignedSession | None) -> SignedSession | None:
+def _resumed(signed: UserSession | None) -> UserSession | None:
     now = clock.utcnow()
     if signed is None or not may_go_on(signed, now):
         return None
@@ -186,6 +182,6 @@ def _touch(session_id: UUID, account_id: int, now: datetime) -> None:
     with transaction() as session:
         for query in (
             update(Account).where(Account.id == account_id).values(last_seen_at=now),
-            update(SignedSession).where(SignedSession.id == session_id).values(last_seen_at=now),
+            update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now),
         ):
             session.execute(query)

@@ -66,7 +66,7 @@ class LimitedKey(Protocol):
         """The same for a day."""
 
 
-class Standing(NamedTuple):
+class LimitStatus(NamedTuple):
     """A key's limits, and how much of them is left."""
 
     rates: Rates
@@ -105,7 +105,7 @@ class CallLimits:
         """The limits of a key whose owner has this role."""
         return narrowed(self._rates[role], per_minute, per_day)
 
-    def standing(self, facts: LimitedKey) -> Standing | None:
+    def standing(self, facts: LimitedKey) -> LimitStatus | None:
         """What is left now, but for what other processes hold. None when the limits are off or away."""
         if not self._enabled:
             return None
@@ -120,7 +120,7 @@ class CallLimits:
         with self._lock:
             held = self._held.get(facts.counted_as)
             own = [w.left if w.is_open(now_ms) else 0 for w in (held.minute, held.day)] if held else [0, 0]
-        return Standing(rates, Rates(max(0, left.per_minute) + own[0], max(0, left.per_day) + own[1]))
+        return LimitStatus(rates, Rates(max(0, left.per_minute) + own[0], max(0, left.per_day) + own[1]))
 
     def give_back(self) -> None:
         """Give back what others may be waiting for, and what is held for keys that rest."""

@@ -45,7 +45,7 @@ def _validate_email() -> Callable[..., Any]:
     return email_validator.validate_email
 
 
-def address_key(text: str) -> str:
+def email_key(text: str) -> str:
     """What an address is kept and found by, in whichever way it is written.
 
     That is in any case, with a domain in its own letters or as xn--, composed or not. What is

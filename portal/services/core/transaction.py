@@ -3,7 +3,7 @@
 Everything that writes does so inside :func:`transaction`. On SQLite it begins with the
 write lock in hand (``BEGIN IMMEDIATE``), since a reading transaction that turns into a
 writing one fails or loses updates; on PostgreSQL the rows that a rule is about are locked
-by :func:`lock_account`.
+by :func:`get_account_for_update`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def transaction() -> Iterator[Session]:
         session.info.pop(_ADMITTED, None)
 
 
-def lock_account(session: Session, account_id: int) -> Account | None:
+def get_account_for_update(session: Session, account_id: int) -> Account | None:
     """Read an account and hold it until the transaction ends, so that no rule about it races."""
     return session.scalars(
         select(Account)

@@ -19,7 +19,7 @@ from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys.conditions import NONE, Conditions
-from portal.services.keys.issuing import Wanted, issue, refuse_second
+from portal.services.keys.issuing import KeySpec, issue, refuse_second
 from portal.services.mail import outbox
 from portal.services.ratelimits import questions
 
@@ -44,7 +44,7 @@ def create_key(
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
         refuse_second(session, actor, account)
-        wanted = Wanted(name.strip(), level, life, conditions, kind)
+        wanted = KeySpec(name.strip(), level, life, conditions, kind)
         key, secret = issue(session, actor, account, wanted)
         _tell_made(session, actor, account, key)
     return key, secret

@@ -33,7 +33,7 @@ NO_ACCESS = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class KeySpec:
     """What a new key shall be: name, level, how long it lives, and what it is bound to."""
 
     name: str
@@ -113,7 +113,7 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     return Bounds(min(account.role.level, maker.level), until, maker)
 
 
-def check_wanted(wanted: Wanted, highest: int, longest: timedelta, *, is_successor: bool = False) -> None:
+def check_spec(wanted: KeySpec, highest: int, longest: timedelta, *, is_successor: bool = False) -> None:
     """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
 
     ``highest`` is the highest level that may be given, ``longest`` the longest life. A successor
@@ -135,7 +135,7 @@ def check_wanted(wanted: Wanted, highest: int, longest: timedelta, *, is_success
         raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
 
 
-def check_service(wanted: Wanted, highest: int) -> None:
+def check_service(wanted: KeySpec, highest: int) -> None:
     """Raise Forbidden unless an admin asks, with a key of level 9 if with one; InvalidInput for a level.
 
     A service key opens introspection and nothing else, so it has no level of its own.
@@ -150,14 +150,14 @@ def issue(
     session: Session,
     actor: Actor,
     account: Account,
-    wanted: Wanted,
+    wanted: KeySpec,
     *,
     replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
-    check_wanted(wanted, bounds.level, quotas.longest_life(account.role), is_successor=replaces is not None)
+    check_spec(wanted, bounds.level, quotas.longest_life(account.role), is_successor=replaces is not None)
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
     expires_at = min(now + wanted.life, bounds.until)
@@ -190,7 +190,7 @@ def issue(
 
 
 def _checked(
-    wanted: Wanted, account: Account, bounds: Bounds, expires_at: datetime, *, is_successor: bool
+    wanted: KeySpec, account: Account, bounds: Bounds, expires_at: datetime, *, is_successor: bool
 ) -> Conditions:
     """The conditions of a new key, held against what it shall be."""
     bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=is_successor)

@@ -18,7 +18,7 @@ NEARLY = 0.9
 """The share of the cap from which on pages warn."""
 
 
-class Room(NamedTuple):
+class KeyQuota(NamedTuple):
     """How many live keys an account has, how many of its keys retire, and how many it may have.
 
     A key that was rotated takes no room: its successor does.
@@ -44,7 +44,7 @@ def longest_life(role: Role) -> timedelta:
     return timedelta(days=settings.longest_life[role])
 
 
-def room_of(account_id: int, role: Role) -> Room:
+def quota_of(account_id: int, role: Role) -> KeyQuota:
     """How much room there is for keys; for pages, which say so before it is used up."""
     return _room(db.session(), account_id, role, clock.utcnow())
 
@@ -63,9 +63,9 @@ def refuse_one_more_overlap(session: Session, account_id: int, role: Role, now: 
         raise TooManyKeys(most=room.most)
 
 
-def _room(session: Session, account_id: int, role: Role, now: datetime) -> Room:
+def _room(session: Session, account_id: int, role: Role, now: datetime) -> KeyQuota:
     query = select(func.count(), func.count(ApiKey.retires_at)).where(
         ApiKey.account_id == account_id, key_states.live(now)
     )
     everything, retiring = session.execute(query).one()
-    return Room(everything - retiring, retiring, settings.keys_per_account[role])
+    return KeyQuota(everything - retiring, retiring, settings.keys_per_account[role])

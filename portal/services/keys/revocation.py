@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
-from portal.models import Account, Action, ApiKey, MailKind, Reason
+from portal.models import Account, Action, ApiKey, MailKind, RevocationReason
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.auth.admission import admit
 from portal.services.core import audit
@@ -30,7 +30,11 @@ MOST_NAMED = 20
 
 
 def revoke_key(
-    actor: Actor, key_id: UUID, *, reason: Reason = Reason.OWNER, holds_secret: bool = False
+    actor: Actor,
+    key_id: UUID,
+    *,
+    reason: RevocationReason = RevocationReason.OWNER,
+    holds_secret: bool = False,
 ) -> ApiKey:
     """Revoke a key of the actor's account for good; a second time changes nothing.
 
@@ -55,12 +59,12 @@ def revoke_in(
     actor: Actor,
     account: Account,
     key: ApiKey,
-    reason: Reason,
+    reason: RevocationReason,
     *,
     why: str | None = None,
 ) -> None:
     """Revoke one key in the caller's transaction, and write the owner a mail."""
-    revoke_quietly(session, actor, key, reason, why)
+    revoke_without_mail(session, actor, key, reason, why)
     outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=1, names=[key.name])
 
 
@@ -76,13 +80,13 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
             raise NotFound
         told: dict[UUID, dict[str, Any]] = {key_id: {}}
         told |= {each: {"line": str(key_id)} for each in key_queries.made_with(session, account.id, key_id)}
-        ended = revoke_these(session, actor, account.id, Reason.OWNER, told)
+        ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
         if ended:
             outbox.enqueue_to(
                 session,
                 account,
                 MailKind.KEYS_REVOKED,
-                reason=Reason.OWNER.value,
+                reason=RevocationReason.OWNER.value,
                 keys=len(ended),
                 names=list(ended.values())[:MOST_NAMED],
             )
@@ -93,7 +97,7 @@ def revoke_all(
     session: Session,
     actor: Actor,
     account: Account,
-    reason: Reason,
+    reason: RevocationReason,
     *,
     why: str | None = None,
     tell: bool = True,
@@ -124,7 +128,7 @@ def revoke_each(
     actor: Actor,
     account_id: int,
     meant: ColumnElement[bool],
-    reason: Reason,
+    reason: RevocationReason,
     *,
     why: str | None = None,
     told: Mapping[UUID, dict[str, Any]] = MappingProxyType({}),
@@ -151,7 +155,11 @@ def revoke_each(
 
 
 def revoke_these(
-    session: Session, actor: Actor, account_id: int, reason: Reason, told: Mapping[UUID, dict[str, Any]]
+    session: Session,
+    actor: Actor,
+    account_id: int,
+    reason: RevocationReason,
+    told: Mapping[UUID, dict[str, Any]],
 ) -> dict[UUID, str]:
     """Revoke these keys as :func:`revoke_each` does, however many; ``told`` has the details of each."""
     ended: dict[UUID, str] = {}
@@ -171,16 +179,16 @@ def stamp_retired(session: Session, account_id: int) -> int:
     )
     found = session.scalars(retired).all()
     for key in found:
-        revoke_quietly(session, Actor.system(), key, Reason.REPLACED, at=key.retires_at)
+        revoke_without_mail(session, Actor.system(), key, RevocationReason.REPLACED, at=key.retires_at)
     session.flush()
     return len(found)
 
 
-def revoke_quietly(
+def revoke_without_mail(
     session: Session,
     actor: Actor,
     key: ApiKey,
-    reason: Reason,
+    reason: RevocationReason,
     why: str | None = None,
     *,
     at: datetime | None = None,

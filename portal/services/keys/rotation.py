@@ -13,23 +13,23 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, Reason
+from portal.models import Account, Action, ApiKey, KeyUsage, MailKind, RevocationReason
 from portal.permissions import WRITE_ACCOUNT, Role
 from portal.services.auth.admission import account_id_of, admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotFound
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.core.upsert import insert_into
 from portal.services.keys import conditions, creation, quotas, revocation
-from portal.services.keys.issuing import Wanted, issue, refuse_second
+from portal.services.keys.issuing import KeySpec, issue, refuse_second
 from portal.services.keys.queries import find_successor, owned
 from portal.services.mail import outbox
 from portal.services.ratelimits import questions
 
 OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(hours=24), timedelta(days=7))
 AT_ONCE = OVERLAPS[0]
-ROTATED_OUT = frozenset({None, Reason.REPLACED, Reason.OWNER})
+ROTATED_OUT = frozenset({None, RevocationReason.REPLACED, RevocationReason.OWNER})
 """Ends after which a use of the old secret is news; after the others its owner knows why."""
 IN_A_ROUND = 500
 
@@ -64,7 +64,7 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
             old.retires_at = retirement(old, overlap, new.created_at)
         _tell_rotated(session, actor, account, old, new)
         if was_live and overlap == AT_ONCE:
-            revocation.revoke_quietly(session, actor, old, Reason.REPLACED)
+            revocation.revoke_without_mail(session, actor, old, RevocationReason.REPLACED)
     return new, secret
 
 
@@ -86,7 +86,7 @@ def note_reuse(actor: Actor, key_id: UUID) -> bool:
         return False  # a look only: whoever comes again and again holds up no writer
     with transaction() as session:
         key = session.get(ApiKey, key_id)
-        account = lock_account(session, key.account_id) if key else None
+        account = get_account_for_update(session, key.account_id) if key else None
         if key is None or account is None or not _is_rotated_out(key, clock.utcnow()):
             return False
         if not _mark_reused(session, key_id):
@@ -117,15 +117,15 @@ def retire_due() -> int:
     marked = 0
     for account_id in owners:
         with transaction() as session:
-            lock_account(session, account_id)
+            get_account_for_update(session, account_id)
             marked += revocation.stamp_retired(session, account_id)
     return marked
 
 
-def _wanted_like(old: ApiKey, role: Role, now: datetime) -> Wanted:
+def _wanted_like(old: ApiKey, role: Role, now: datetime) -> KeySpec:
     """The settings of the successor; what may no longer be is left to the rules."""
     life = min(old.expires_at - old.created_at, quotas.longest_life(role))
-    return Wanted(old.name, old.level, life, conditions.like(old, now), old.kind)
+    return KeySpec(old.name, old.level, life, conditions.like(old, now), old.kind)
 
 
 def _is_rotated_out(key: ApiKey, now: datetime) -> bool:

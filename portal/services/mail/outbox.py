@@ -22,7 +22,7 @@ from portal.extensions import db
 from portal.models import Account, Action, MailKind, OutboxMail
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 
 LEASE = timedelta(minutes=10)
 """How long a sending may take before another process tries the mail again."""
@@ -35,14 +35,14 @@ ERROR_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MailContent:
     """What a mail says: its template and what that needs. It may hold a token, so no repr."""
 
     template: str
     params: dict[str, Any] = field(repr=False)
 
 
-Prepare = Callable[[Session, OutboxMail], Letter | None]
+Prepare = Callable[[Session, OutboxMail], MailContent | None]
 """Makes the letter of a row at the time of sending; None when nobody is to be written to."""
 
 
@@ -57,10 +57,10 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class PreparedMail:
     """A letter, to whom it goes and in which language."""
 
-    letter: Letter
+    letter: MailContent
     address: str = field(repr=False)
     language: str
 
@@ -124,7 +124,7 @@ def claim_next() -> Claim | None:
         return Claim(mail.id, mail.kind, mail.created_at, mail.leased_until)
 
 
-def prepare(claim: Claim, maker: Prepare | None) -> Addressed | None:
+def prepare(claim: Claim, maker: Prepare | None) -> PreparedMail | None:
     """Make the letter of a claimed row: with ``maker``, or from the row as it stands.
 
     ``maker`` may correct the row's address and language. None when nobody is to be written
@@ -134,8 +134,8 @@ def prepare(claim: Claim, maker: Prepare | None) -> Addressed | None:
         mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
         if mail is None:
             return None
-        letter = maker(session, mail) if maker else Letter(mail.kind.value, dict(mail.params))
-        return None if letter is None else Addressed(letter, mail.address, mail.language)
+        letter = maker(session, mail) if maker else MailContent(mail.kind.value, dict(mail.params))
+        return None if letter is None else PreparedMail(letter, mail.address, mail.language)
 
 
 def hold(session: Session, mail: OutboxMail, account_id: int | None) -> Account | None:
@@ -144,7 +144,7 @@ def hold(session: Session, mail: OutboxMail, account_id: int | None) -> Account 
     None when there is none, or when the mail was ended meanwhile: whoever ends mails holds
     the account too, so none that was ended before is sent with a link that works.
     """
-    account = lock_account(session, account_id) if account_id is not None else None
+    account = get_account_for_update(session, account_id) if account_id is not None else None
     session.refresh(mail, with_for_update=True)
     return None if mail.sent_at is not None else account
 

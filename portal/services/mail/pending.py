@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, MailKind, MailToken, OutboxMail, Purpose
+from portal.models import Account, Action, MailKind, MailToken, OutboxMail, TokenPurpose
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.mail import tokens
@@ -51,7 +51,7 @@ def find_email(account_id: int) -> PendingEmail | None:
 def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
     """Drop the pending change of address of a locked account; False when there is none."""
     was_pending = _find_email(session, account_id) is not None
-    tokens.void(session, account_id, Purpose.EMAIL)
+    tokens.void(session, account_id, TokenPurpose.EMAIL)
     _end_mails(session, OutboxMail.account_id == account_id, MailKind.EMAIL_CONFIRM)
     if was_pending:
         audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_CANCELLED, account_id=account_id)
@@ -86,7 +86,7 @@ def _find_email(session: Session, account_id: int) -> PendingEmail | None:
         select(MailToken)
         .where(
             MailToken.account_id == account_id,
-            MailToken.purpose == Purpose.EMAIL,
+            MailToken.purpose == TokenPurpose.EMAIL,
             MailToken.used_at.is_(None),
             MailToken.expires_at > clock.utcnow(),
         )

@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, MailToken, Purpose
+from portal.models import Account, MailToken, TokenPurpose
 from portal.services.core.errors import TokenInvalid
-from portal.services.core.transaction import lock_account
+from portal.services.core.transaction import get_account_for_update
 
 LIFE = timedelta(hours=24)
 SHORT_LIFE = timedelta(hours=1)
 """A link that opens an account without its password lives an hour."""
 
-_LIVES = {Purpose.RESET: SHORT_LIFE}
+_LIVES = {TokenPurpose.RESET: SHORT_LIFE}
 
 
 def hash_token(token: str) -> bytes:
@@ -27,7 +27,7 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def mint(session: Session, purpose: Purpose, *, account_id: int | None, address: str | None) -> str:
+def mint(session: Session, purpose: TokenPurpose, *, account_id: int | None, address: str | None) -> str:
     """Make a token of 256 random bits; keep its hash, return the token itself."""
     token = secrets.token_urlsafe(32)
     now = clock.utcnow()
@@ -44,7 +44,7 @@ def mint(session: Session, purpose: Purpose, *, account_id: int | None, address:
     return token
 
 
-def find(token: str, purpose: Purpose) -> MailToken | None:
+def find(token: str, purpose: TokenPurpose) -> MailToken | None:
     """Look at a token without using it; None when it would not be accepted."""
     return db.session.scalars(_usable(token, purpose)).one_or_none()
 
@@ -54,7 +54,7 @@ def owner_of(found: MailToken) -> Account | None:
     return None if found.account_id is None else db.session.get(Account, found.account_id)
 
 
-def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:
+def redeem(session: Session, token: str, purpose: TokenPurpose) -> MailToken:
     """Use a token up, and with it every other one of its account and purpose.
 
     Two at the same moment, with one token or with two of a kind: one of them gets it. The
@@ -65,7 +65,7 @@ def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:
     if found is None:
         raise TokenInvalid
     if found.account_id is not None:
-        lock_account(session, found.account_id)
+        get_account_for_update(session, found.account_id)
     unused = session.scalars(
         select(MailToken.token_hash)
         .where(*_unused(found.account_id), MailToken.purpose == purpose)
@@ -78,7 +78,7 @@ def redeem(session: Session, token: str, purpose: Purpose) -> MailToken:
     return found
 
 
-def void(session: Session, account_id: int | None, *purposes: Purpose) -> None:
+def void(session: Session, account_id: int | None, *purposes: TokenPurpose) -> None:
     """Make the account's unused tokens useless: those of the purposes, or all.
 
     The tokens of no account (those for the first admin) are a kin of their own.
@@ -94,7 +94,7 @@ def _unused(account_id: int | None) -> tuple[ColumnElement[bool], ColumnElement[
     return own.is_(None) if account_id is None else own == account_id, MailToken.used_at.is_(None)
 
 
-def _usable(token: str, purpose: Purpose) -> Select[MailToken]:
+def _usable(token: str, purpose: TokenPurpose) -> Select[MailToken]:
     return select(MailToken).where(
         MailToken.token_hash == hash_token(token),
         MailToken.purpose == purpose,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, ActorKind, ApiKey, MailKind, Reason, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey, MailKind, RevocationReason
 from portal.permissions import ADMINISTER, SUPPORT, Role
 from portal.services.accounts.admins import hold_admins, may_act_on, refuse_last_admin
 from portal.services.auth import sessions
@@ -35,7 +35,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
         if role.level < account.role.level:
             if account.role is Role.ADMIN:
                 refuse_last_admin(session, account.id)
-            revocation.revoke_all(session, actor, account, Reason.ROLE_LOWERED, why=reason)
+            revocation.revoke_all(session, actor, account, RevocationReason.ROLE_LOWERED, why=reason)
         elif role.level > account.role.level:
             sessions.end_all(session, actor, account.id)
         if role is not account.role:
@@ -63,11 +63,11 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
         refuse_last_admin(session, account.id)
-        if account.status is not Status.BLOCKED:
-            revocation.revoke_all(session, actor, account, Reason.BLOCKED, why=reason)
+        if account.status is not AccountStatus.BLOCKED:
+            revocation.revoke_all(session, actor, account, RevocationReason.BLOCKED, why=reason)
             sessions.end_all(session, actor, account.id)
             before = account.status
-            account.status, account.status_before_block = Status.BLOCKED, before
+            account.status, account.status_before_block = AccountStatus.BLOCKED, before
             account.updated_at = clock.utcnow()
             audit.record(
                 session,
@@ -90,9 +90,9 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
     reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        if account.status is Status.BLOCKED:
+        if account.status is AccountStatus.BLOCKED:
             before = account.status_before_block
-            account.status = Status.LOCKED if before is None else before
+            account.status = AccountStatus.LOCKED if before is None else before
             account.status_before_block, account.updated_at = None, clock.utcnow()
             audit.record(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
     return account
@@ -121,9 +121,9 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
     questions.require(questions.may_mail_way_back(actor.account_id or actor.kind.value, account_id))
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        if account.status is Status.BLOCKED:
+        if account.status is AccountStatus.BLOCKED:
             raise InvalidInput("unblockFirst", "reason")
-        kind = MailKind.SIGN_UP if account.status is Status.INACTIVE else MailKind.RESET
+        kind = MailKind.SIGN_UP if account.status is AccountStatus.INACTIVE else MailKind.RESET
         outbox.enqueue_to(session, account, kind)
         audit.record(session, actor, Action.ACCOUNT_LINK_MAILED, account_id=account.id, reason=reason)
     return account
@@ -137,7 +137,7 @@ def revoke_excessive(actor: Actor, account_id: int, *, why: str) -> int:
     reason = clean_reason(why)
     with transaction() as session:
         account = _lock_target(session, actor, account_id, SUPPORT)
-        return revocation.revoke_all(session, actor, account, Reason.EXCESSIVE, why=reason)
+        return revocation.revoke_all(session, actor, account, RevocationReason.EXCESSIVE, why=reason)
 
 
 def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
@@ -151,7 +151,7 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
         revocation.stamp_retired(session, account.id)
         session.refresh(key)
         if key.revoked_at is None:
-            revocation.revoke_in(session, actor, account, key, Reason.OPERATOR, why=reason)
+            revocation.revoke_in(session, actor, account, key, RevocationReason.OPERATOR, why=reason)
     return key
 
 

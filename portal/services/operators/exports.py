@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, AuditEvent, Status, key_states
+from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey, AuditEvent, key_states
 from portal.permissions import Role
 from portal.services.auth.logins import find_by_login
 from portal.services.core import audit
@@ -33,7 +33,7 @@ def get_account(login: str) -> Account:
 
 
 def list_accounts(
-    actor: Actor, *, role: Role | None = None, status: Status | None = None
+    actor: Actor, *, role: Role | None = None, status: AccountStatus | None = None
 ) -> Iterator[tuple[Account, int]]:
     """Every account that fits, by number, with how many live keys it has. Raises Forbidden."""
     _note(actor, Action.ACCOUNTS_SEARCHED)

@@ -6,9 +6,9 @@ from sqlalchemy import and_, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, MailKind, Reason, key_states
+from portal.models import ApiKey, MailKind, RevocationReason, key_states
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox
 from portal.services.operators.actions import clean_reason
@@ -25,13 +25,19 @@ def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
     revoked = 0
     for account_id in sorted(owners):
         with transaction() as session:
-            account = lock_account(session, account_id)
+            account = get_account_for_update(session, account_id)
             if account is None:
                 continue
-            ended = revocation.revoke_each(session, actor, account_id, meant, Reason.OPERATOR, why=reason)
+            ended = revocation.revoke_each(
+                session, actor, account_id, meant, RevocationReason.OPERATOR, why=reason
+            )
             revoked += len(ended)
             if ended:
                 outbox.enqueue_to(
-                    session, account, MailKind.KEYS_REVOKED, reason=Reason.OPERATOR.value, keys=len(ended)
+                    session,
+                    account,
+                    MailKind.KEYS_REVOKED,
+                    reason=RevocationReason.OPERATOR.value,
+                    keys=len(ended),
                 )
     return revoked

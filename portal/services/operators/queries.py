@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey
 from portal.permissions import SUPPORT, Role
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key
+from portal.services.core.emails import email_key
 from portal.services.core.errors import NotFound
 from portal.services.core.transaction import transaction
 from portal.services.ratelimits import questions
@@ -42,7 +42,7 @@ def search_accounts(
     *,
     query: str = "",
     role: Role | None = None,
-    status: Status | None = None,
+    status: AccountStatus | None = None,
     page: int = 1,
 ) -> AccountPage:
     """The accounts whose name, address, number or key fits, the newest first.
@@ -118,7 +118,7 @@ def _like(query: str) -> ColumnElement[bool]:
         Account.email.icontains(words, autoescape=True),
     ]
     if "@" in words:
-        conditions.append(Account.lemail == address_key(words))
+        conditions.append(Account.lemail == email_key(words))
     if words.isascii() and words.isdecimal() and len(words) < 16:
         conditions.append(Account.id == int(words))
     if _KEY_ID.fullmatch(words.lower()):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 from unicodedata import normalize
 
-from portal.services.core.emails import address_key
+from portal.services.core.emails import email_key
 from portal.services.core.errors import Slowed
 from portal.services.ratelimits.counters import Answer, Counter, Limit, ask, ask_failed, counter, give_back
 
@@ -294,5 +294,5 @@ def _login(username: str) -> str:
 
 
 def _folded(text_: str) -> str:
-    text = address_key(text_) if "@" in text_ else text_.strip()
+    text = email_key(text_) if "@" in text_ else text_.strip()
     return normalize("NFKC", text).casefold()

@@ -20,7 +20,7 @@ from portal.models import (
     ExcessStep,
     MailToken,
     OutboxMail,
-    SignedSession,
+    UserSession,
 )
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -90,12 +90,12 @@ def clean() -> dict[str, int]:
     newest = select(func.max(OutboxMail.id)).scalar_subquery()
     removed = select(Account.id).where(Account.removed_at.is_not(None))
     ended = (
-        SignedSession.expires_at < old,
-        SignedSession.ended_at < old,
-        SignedSession.account_id.in_(removed),
+        UserSession.expires_at < old,
+        UserSession.ended_at < old,
+        UserSession.account_id.in_(removed),
     )
     return {
-        "sessions": _change(delete(SignedSession).where(or_(*ended))),
+        "sessions": _change(delete(UserSession).where(or_(*ended))),
         "mail_tokens": _change(
             delete(MailToken).where(or_(MailToken.used_at.is_not(None), MailToken.expires_at <= now))
         ),

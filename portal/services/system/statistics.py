@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, KeyUsage, OutboxMail, SessionKind, SignedSession, Status, key_states
+from portal.models import Account, AccountStatus, KeyUsage, OutboxMail, SessionKind, UserSession, key_states
 from portal.permissions import Role
 from portal.services.mail import refused
 
@@ -49,7 +49,7 @@ def read_figures() -> Figures:
 
 
 def _accounts() -> dict[tuple[str, str], int]:
-    found = {(role.value, status.word): 0 for role in Role for status in Status}
+    found = {(role.value, status.word): 0 for role in Role for status in AccountStatus}
     query = (
         select(Account.role, Account.status, func.count())
         .where(Account.removed_at.is_(None))
@@ -67,9 +67,9 @@ def _keys() -> Select[str, int]:
 
 def _sessions() -> Select[SessionKind, int]:
     return (
-        select(SignedSession.kind, func.count())
-        .where(SignedSession.ended_at.is_(None), SignedSession.expires_at > clock.utcnow())
-        .group_by(SignedSession.kind)
+        select(UserSession.kind, func.count())
+        .where(UserSession.ended_at.is_(None), UserSession.expires_at > clock.utcnow())
+        .group_by(UserSession.kind)
     )
 
 

@@ -37,14 +37,14 @@ SLOTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class UsageScope:
     """Whose use is read: one key's, one account's, or, with neither, that of all."""
 
     key_id: UUID | None = None
     account_id: int | None = None
 
 
-ALL = Whose()
+ALL = UsageScope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def first_moment(span: Span) -> datetime:
     return now - (number - 1) * length
 
 
-def read_series(span: Span, whose: Whose = ALL) -> Series:
+def read_series(span: Span, whose: UsageScope = ALL) -> Series:
     """What was counted over a span, with nothing left out."""
     first = first_moment(span)
     number, length = SLOTS[span]
@@ -137,7 +137,7 @@ def busiest_keys(span: Span) -> list[BusyKey]:
     return [BusyKey(found[key_id], *counts) for key_id, counts in counted.items()]
 
 
-def _reasons(whose: Whose, first: datetime, refused: int) -> list[tuple[str, int]]:
+def _reasons(whose: UsageScope, first: datetime, refused: int) -> list[tuple[str, int]]:
     count = func.sum(KeyRefusal.refused)
     counted = _counts(whose, KeyRefusal, first)
     query = select(KeyRefusal.reason, count).where(counted).group_by(KeyRefusal.reason)
@@ -148,7 +148,9 @@ def _reasons(whose: Whose, first: datetime, refused: int) -> list[tuple[str, int
     return sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
 
 
-def _counts(whose: Whose, model: type[KeyUsageHour | KeyRefusal], first: datetime) -> ColumnElement[bool]:
+def _counts(
+    whose: UsageScope, model: type[KeyUsageHour | KeyRefusal], first: datetime
+) -> ColumnElement[bool]:
     """Whether a row belongs to whom it is asked about, and to the span."""
     is_in = model.hour >= first
     if whose.key_id is not None:

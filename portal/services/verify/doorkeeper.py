@@ -20,7 +20,7 @@ from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.core.trouble import words_of
 from portal.services.keys import audiences
 from portal.services.usage.collector import UsageCollector
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.verifier import Decision, Verifier
 
 
@@ -42,7 +42,7 @@ class Admission(NamedTuple):
 
     outcome: Outcome
     level: int = NO_LEVEL
-    key: KeyFacts | None = None
+    key: VerifiedKey | None = None
     retry_after: int = 0
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -125,11 +125,11 @@ class Doorkeeper:
             self._refuse(key, outcome, address, clock.now_ms())
         return Admission(outcome, decision.level, key)
 
-    def find_key(self, shown: Credentials) -> KeyFacts | None:
+    def find_key(self, shown: Credentials) -> VerifiedKey | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
         return self._decide(shown, None).key
 
-    def _refuse(self, key: KeyFacts, outcome: Outcome, address: str | None, now: int) -> None:
+    def _refuse(self, key: VerifiedKey, outcome: Outcome, address: str | None, now: int) -> None:
         """Count a refusal, and tell of a rotated-out secret."""
         self._usage.note_refusal(key.id, now, outcome.value)
         if outcome is Outcome.REVOKED and key.retires_at is not None:
@@ -148,7 +148,9 @@ class Doorkeeper:
         return self._verifier.decide(shown.key_id, shown.secret, address)
 
 
-def _outcome_at(decision: Decision, key: KeyFacts, level: int, introspects: bool, is_open: bool) -> Outcome:
+def _outcome_at(
+    decision: Decision, key: VerifiedKey, level: int, introspects: bool, is_open: bool
+) -> Outcome:
     """What a door that asks for this makes of the decision."""
     if decision.outcome is not Outcome.GOOD:
         return decision.outcome
@@ -157,7 +159,7 @@ def _outcome_at(decision: Decision, key: KeyFacts, level: int, introspects: bool
     return Outcome.GOOD if is_open else Outcome.METHOD
 
 
-def _reaches(decision: Decision, key: KeyFacts, level: int, introspects: bool) -> bool:
+def _reaches(decision: Decision, key: VerifiedKey, level: int, introspects: bool) -> bool:
     if introspects:
         return key.is_service or decision.level >= READ_OTHERS
     return decision.level >= level

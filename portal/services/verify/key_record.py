@@ -16,7 +16,7 @@ WHERE k.digest = {}
 """
 
 
-class KeyFacts(NamedTuple):
+class VerifiedKey(NamedTuple):
     """What a check reads of a key and its owner; times are milliseconds since the epoch.
 
     Past the ORM an enum is its plain value, as the database keeps it.
@@ -69,4 +69,4 @@ class KeyFacts(NamedTuple):
         return min(ends, awake + self.max_idle * 1000)
 
     def __repr__(self) -> str:
-        return f"<KeyFacts {self.id}>"
+        return f"<VerifiedKey {self.id}>"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from portal import clock
 from portal.extensions import pinned
 from portal.services.usage.moments import LAST_MOMENT
-from portal.services.verify.key_record import QUERY, KeyFacts
+from portal.services.verify.key_record import QUERY, VerifiedKey
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -39,7 +39,7 @@ class PostgresReader:
         self._query = QUERY.format("%s")
         self._idle: deque[Connection] = deque()
 
-    def find(self, digest: bytes) -> KeyFacts | None:
+    def find(self, digest: bytes) -> VerifiedKey | None:
         """The facts of the key with this digest, read now, or None when there is none.
 
         Raises OperationalError when the database can't be read.
@@ -68,7 +68,7 @@ class PostgresReader:
             raise
         return connection
 
-    def _read(self, connection: Connection, digest: bytes) -> KeyFacts | None:
+    def _read(self, connection: Connection, digest: bytes) -> VerifiedKey | None:
         """Read, and give the connection back; one that fails is closed."""
         try:
             row = connection.execute(self._query, (digest,), binary=True).fetchone()
@@ -76,4 +76,4 @@ class PostgresReader:
             connection.close()
             raise
         self._idle.append(connection)
-        return KeyFacts._make((str(row[0]), *row[1:-1], str(row[-1]))) if row else None
+        return VerifiedKey._make((str(row[0]), *row[1:-1], str(row[-1]))) if row else None

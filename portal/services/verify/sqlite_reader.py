@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from portal import clock
 from portal.extensions import SQLITE_BUSY_MS, create_privately
 from portal.services.usage.moments import LAST_MOMENT
-from portal.services.verify.key_record import QUERY, KeyFacts
+from portal.services.verify.key_record import QUERY, VerifiedKey
 
 CACHED_KEYS = 10_000
 PAGES = 16
@@ -32,9 +32,9 @@ class SqliteReader:
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._version = -1
-        self._kept: dict[bytes, KeyFacts] = {}
+        self._kept: dict[bytes, VerifiedKey] = {}
 
-    def find(self, digest: bytes) -> KeyFacts | None:
+    def find(self, digest: bytes) -> VerifiedKey | None:
         """The facts of the key with this digest; those read before, if nobody has written since.
 
         Raises OperationalError when the database can't be read.
@@ -67,13 +67,13 @@ class SqliteReader:
         clock.seen(*(connection.execute(LAST_MOMENT).fetchone() or (0,)))
         return connection
 
-    def _read(self, connection: sqlite3.Connection, digest: bytes) -> KeyFacts | None:
+    def _read(self, connection: sqlite3.Connection, digest: bytes) -> VerifiedKey | None:
         row = connection.execute(QUERY.format("?"), (digest,)).fetchone()
         if row is None:
             return None
         if len(self._kept) >= CACHED_KEYS:
             self._kept.clear()
-        facts = self._kept[digest] = KeyFacts._make((str(UUID(row[0])), *row[1:-1], str(UUID(row[-1]))))
+        facts = self._kept[digest] = VerifiedKey._make((str(UUID(row[0])), *row[1:-1], str(UUID(row[-1]))))
         return facts
 
     def _close(self) -> None:

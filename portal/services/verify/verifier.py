@@ -17,11 +17,11 @@ from sqlalchemy.engine import make_url
 
 from config import Settings
 from portal import clock
-from portal.models import Consent, Status
+from portal.models import AccountStatus, Consent
 from portal.permissions import ROLE_LEVELS
 from portal.services.core.outcomes import NO_LEVEL, Outcome
 from portal.services.keys import networks, secrets
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Decision(NamedTuple):
 
     outcome: Outcome
     level: int = NO_LEVEL
-    key: KeyFacts | None = None
+    key: VerifiedKey | None = None
     key_id: str = ""
 
 
@@ -80,7 +80,7 @@ class Verifier:
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
         return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
 
-    def _find(self, secret: str) -> KeyFacts | None:
+    def _find(self, secret: str) -> VerifiedKey | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
         for pepper_id, pepper in self._peppers.items():
             digest = secrets.digest(pepper, secret)
@@ -94,14 +94,14 @@ class Verifier:
         self._reader.close()
 
 
-def outcome_of(facts: KeyFacts, now_ms: int, address: str | None = None) -> Outcome:
+def outcome_of(facts: VerifiedKey, now_ms: int, address: str | None = None) -> Outcome:
     """What whoever holds the secret is told at this moment, at this address."""
     if facts.revoked_at is not None or (facts.retires_at is not None and now_ms >= facts.retires_at):
         return Outcome.REVOKED
     if now_ms >= facts.ends_at:
         return Outcome.EXPIRED
-    if facts.status != Status.ACTIVE:
-        return Outcome.LOCKED if facts.status == Status.LOCKED else Outcome.BLOCKED
+    if facts.status != AccountStatus.ACTIVE:
+        return Outcome.LOCKED if facts.status == AccountStatus.LOCKED else Outcome.BLOCKED
     if facts.consent == Consent.NONE:
         return Outcome.CONSENT_LACKING
     if facts.not_before is not None and now_ms < facts.not_before:

@@ -9,7 +9,7 @@ from wtforms import IntegerField, RadioField, SearchField, SelectField, TextArea
 from wtforms.validators import Optional
 
 from portal.messages import sentence
-from portal.models import Action, Status
+from portal.models import AccountStatus, Action
 from portal.permissions import Role
 from portal.services.operators.actions import REASON_LENGTH
 from portal.web.forms import Form, choices
@@ -75,7 +75,7 @@ class SearchForm(LookForm):
         self.status.choices = choices(
             [
                 ("", gettext("Every state")),
-                *((status.word, gettext(STATUSES[status])) for status in Status),
+                *((status.word, gettext(STATUSES[status])) for status in AccountStatus),
             ]
         )
 
@@ -85,9 +85,9 @@ class SearchForm(LookForm):
         return Role(self.role.data) if self.role.data in set(Role) else None
 
     @property
-    def chosen_status(self) -> Status | None:
+    def chosen_status(self) -> AccountStatus | None:
         """The state to narrow to."""
-        return next((status for status in Status if status.word == self.status.data), None)
+        return next((status for status in AccountStatus if status.word == self.status.data), None)
 
 
 class RecordForm(LookForm):

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from portal import clock
-from portal.models import Account, Action, Status
+from portal.models import Account, AccountStatus, Action
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
 from portal.services.abuse import excess
 from portal.services.accounts import admins
@@ -116,7 +116,7 @@ def block(account_id: int) -> ResponseReturnValue:
             flash(_("The account is blocked. Nothing accepts its keys any more."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
-    if found.status is Status.BLOCKED:
+    if found.status is AccountStatus.BLOCKED:
         return _back(account_id)
     return _show("admin/block.html", form, found)
 
@@ -131,7 +131,7 @@ def unblock(account_id: int) -> ResponseReturnValue:
             flash(_("The account is no longer blocked."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
-    if found.status is not Status.BLOCKED:
+    if found.status is not AccountStatus.BLOCKED:
         return _back(account_id)
     return _show("admin/unblock.html", form, found)
 
@@ -158,7 +158,7 @@ def mail_link(account_id: int) -> ResponseReturnValue:
             flash(_("The link is on its way to the address of the account."), "success")
             return _back(account_id)
     found = _target(account_id, SUPPORT)
-    if found.status is Status.BLOCKED:
+    if found.status is AccountStatus.BLOCKED:
         return _back(account_id)
     return _show("admin/mail_link.html", form, found)
 

@@ -15,7 +15,7 @@ from flask_login import current_user
 
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import Account, MailToken, Purpose, SessionKind, SignedSession, Status
+from portal.models import Account, AccountStatus, MailToken, SessionKind, TokenPurpose, UserSession
 from portal.services.accounts import email_change, recovery, signup
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.core.errors import TokenInvalid
@@ -32,7 +32,7 @@ from portal.web.identity import visitor
 @limited(lambda: questions.may_confirm(client_address()))
 def confirm(token: str) -> ResponseReturnValue:
     """Set the password and decide about consent; then the keys are open."""
-    link = _linked(token, Purpose.CONFIRM)
+    link = _linked(token, TokenPurpose.CONFIRM)
     form = ConfirmForm()
     form.context = [link.address]
     if form.validate_on_submit():
@@ -54,7 +54,7 @@ def confirm(token: str) -> ResponseReturnValue:
 @limited(lambda: questions.may_confirm(client_address()))
 def setup(token: str) -> ResponseReturnValue:
     """Create the first admin with the link that the server printed."""
-    _usable(token, Purpose.FIRST_ADMIN)
+    _usable(token, TokenPurpose.FIRST_ADMIN)
     if not signup.is_being_set_up():
         raise TokenInvalid
     form = SetupForm()
@@ -77,7 +77,7 @@ def setup(token: str) -> ResponseReturnValue:
 @limited(lambda: questions.may_confirm(client_address()))
 def reset(token: str) -> ResponseReturnValue:
     """Set a new password. It ends every session and signs nobody in."""
-    link = _linked(token, Purpose.RESET)
+    link = _linked(token, TokenPurpose.RESET)
     form = ResetForm()
     form.context = [link.address]
     if form.validate_on_submit():
@@ -92,14 +92,14 @@ def reset(token: str) -> ResponseReturnValue:
                 "success",
             )
             return redirect(url_for(".sign_in"), 303)
-    return _show_link("auth/reset.html", form, link, locked=link.account.status is Status.LOCKED)
+    return _show_link("auth/reset.html", form, link, locked=link.account.status is AccountStatus.LOCKED)
 
 
 @blueprint.route("/unlock/<token>", methods=BOTH)
 @limited(lambda: questions.may_confirm(client_address()))
 def unlock(token: str) -> ResponseReturnValue:
     """Open an account that its owner has locked. No key comes back."""
-    link = _linked(token, Purpose.UNLOCK)
+    link = _linked(token, TokenPurpose.UNLOCK)
     form = PressForm()
     if form.validate_on_submit():
         recovery.unlock(visitor(), token)
@@ -118,7 +118,7 @@ def unlock(token: str) -> ResponseReturnValue:
 @limited(lambda: questions.may_confirm(client_address()))
 def confirm_email(token: str) -> ResponseReturnValue:
     """Make a proven address the account's."""
-    link = _linked(token, Purpose.EMAIL)
+    link = _linked(token, TokenPurpose.EMAIL)
     form = PressForm()
     if form.validate_on_submit():
         email_change.confirm_email(visitor(), token)
@@ -138,7 +138,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
 @limited(lambda: questions.may_confirm(client_address()))
 def stop_email(token: str) -> ResponseReturnValue:
     """Stop a change of address that somebody asked for; the old address has the link."""
-    link = _linked(token, Purpose.EMAIL_STOP)
+    link = _linked(token, TokenPurpose.EMAIL_STOP)
     pending = pending_mail.find_email(link.account.id)
     if pending is None:
         raise TokenInvalid
@@ -176,7 +176,7 @@ class Link(NamedTuple):
         return bool(current_user.is_authenticated and current_user.account_id == self.account.id)
 
 
-def _linked(token: str, purpose: Purpose) -> Link:
+def _linked(token: str, purpose: TokenPurpose) -> Link:
     """Look at a link of an account without using it; raises TokenInvalid."""
     found = _usable(token, purpose)
     account = tokens.owner_of(found)
@@ -193,7 +193,7 @@ def _show_link(template: str, form: Form, link: Link, **values: Any) -> Response
     )
 
 
-def _welcome(entered: tuple[SignedSession, str] | None, address: str, words: str) -> ResponseReturnValue:
+def _welcome(entered: tuple[UserSession, str] | None, address: str, words: str) -> ResponseReturnValue:
     """Let somebody new in; where somebody else is signed in, their session stays as it is."""
     if entered:
         enter(*entered)
@@ -209,7 +209,7 @@ def _welcome(entered: tuple[SignedSession, str] | None, address: str, words: str
     return redirect(url_for("keys.index"), 303)
 
 
-def _usable(token: str, purpose: Purpose) -> MailToken:
+def _usable(token: str, purpose: TokenPurpose) -> MailToken:
     """Look at a token without using it; raises TokenInvalid."""
     found = tokens.find(token, purpose)
     if found is None:

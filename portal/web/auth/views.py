@@ -12,7 +12,7 @@ from flask_login import current_user
 from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import limited
-from portal.models import LANGUAGES, SessionKind, SignedSession
+from portal.models import LANGUAGES, SessionKind, UserSession
 from portal.services.accounts import recovery, signup
 from portal.services.accounts import sign_in as signing_in
 from portal.services.accounts.lookalikes import shown_address
@@ -108,7 +108,7 @@ def forgot_sent() -> ResponseReturnValue:
     return render_template("auth/sent.html", again=url_for(".forgot"), files=_mail_folder())
 
 
-def enter(signed: SignedSession, token: str) -> None:
+def enter(signed: UserSession, token: str) -> None:
     """Begin a new session in this browser, and end the one that it held before."""
     end_own()
     begin(signed, token)

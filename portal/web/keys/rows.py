@@ -10,7 +10,7 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
-from portal.models import ApiKey, KeyKind, KeyUsage, Reason, key_states
+from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
 from portal.permissions import LEVELS
 from portal.services.usage import collector
 from portal.web.keys.conditions import in_words
@@ -107,7 +107,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         ends_at=key.ends_at,
         ended_at=ended_at if state in ENDED else None,
         retires_at=key.retires_at,
-        revoked_reason=(key.revoked_reason or Reason.REPLACED) if state == "revoked" else None,
+        revoked_reason=(key.revoked_reason or RevocationReason.REPLACED) if state == "revoked" else None,
         replaces=key.replaces_id,
         last_used_at=used.last_used_at if used else None,
         last_used_address=_place_of(used) if used else None,

@@ -20,10 +20,10 @@ from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
-from portal.services.keys.quotas import Room
+from portal.services.keys.quotas import KeyQuota
 from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
-from portal.services.usage.queries import Span, Whose
+from portal.services.usage.queries import Span, UsageScope
 from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
@@ -46,7 +46,7 @@ def index() -> ResponseReturnValue:
     status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
     query = request.args.get("query", "")[:LONGEST_QUERY]
     page = key_queries.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
-    counts, room = key_queries.count_keys(me().id), quotas.room_of(me().id, me().role)
+    counts, room = key_queries.count_keys(me().id), quotas.quota_of(me().id, me().role)
     return render_template(
         "keys/index.html",
         page=page,
@@ -107,7 +107,7 @@ def create() -> ResponseReturnValue:
 def detail(key_id: UUID) -> ResponseReturnValue:
     """Show a key."""
     key = key_queries.get_key(me().id, key_id)
-    series = usage_queries.read_series(charts.asked_span(), Whose(key_id=key_id))
+    series = usage_queries.read_series(charts.asked_span(), UsageScope(key_id=key_id))
     return render_template(
         "keys/detail.html",
         key=row(key),
@@ -192,7 +192,7 @@ def _show_new(form: NewKeyForm) -> str:
     return render_template(
         "keys/new.html",
         form=form,
-        room=quotas.room_of(me().id, me().role),
+        room=quotas.quota_of(me().id, me().role),
         rates=rates.rates_by_role(settings)[me().role.value],
     )
 
@@ -220,7 +220,7 @@ def _show_made(error: AlreadyMade) -> ResponseReturnValue:
     return redirect(url_for(".detail", key_id=error.key_id), 303)
 
 
-def _figures(room: Room) -> list[tuple[int | str, str]]:
+def _figures(room: KeyQuota) -> list[tuple[int | str, str]]:
     calls, refused = collector.sums_since(me().id, usage_queries.first_moment(Span.MONTH))
     soon = key_queries.count_expiring_soon(me().id)
     live = _("%(live)s of %(most)s", live=format_number(room.live), most=format_number(room.most))
@@ -232,7 +232,7 @@ def _figures(room: Room) -> list[tuple[int | str, str]]:
     ]
 
 
-def _told(room: Room) -> str:
+def _told(room: KeyQuota) -> str:
     """What is counted against the cap: a key that was rotated leaves its place to its successor."""
     if not room.retiring:
         return str(ngettext("live key", "live keys", room.most))
@@ -241,7 +241,7 @@ def _told(room: Room) -> str:
 
 
 def _chart(query: str) -> charts.Chart:
-    series = usage_queries.read_series(charts.asked_span(), Whose(account_id=me().id))
+    series = usage_queries.read_series(charts.asked_span(), UsageScope(account_id=me().id))
     return charts.chart(
         series, ".index", status=request.args["status"] if _known_status() else None, query=query or None
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from portal import clock
 from portal.models import ApiKey
 from portal.runtime import runtime
-from portal.services.calls.limits import Standing
+from portal.services.calls.limits import LimitStatus
 
 
 class Subject(NamedTuple):
@@ -19,7 +19,7 @@ class Subject(NamedTuple):
     calls_per_day: int | None
 
 
-def standing(key: ApiKey) -> Standing | None:
+def standing(key: ApiKey) -> LimitStatus | None:
     """Its limits and what is left; None for a key that has ended, or where nothing is limited."""
     if not key.is_live(clock.utcnow()):
         return None

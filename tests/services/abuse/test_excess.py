@@ -12,11 +12,11 @@ from flask import Flask
 
 from portal import clock as time
 from portal import jobs
-from portal.models import Action, ApiKey, Reason, Step
+from portal.models import Action, ApiKey, ExcessLevel, RevocationReason
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.abuse import excess
-from portal.services.abuse.excess import Ladder
+from portal.services.abuse.excess import ExcessPolicy
 from portal.services.calls.rates import Rates
 from portal.services.core import audit
 from portal.services.core.ids import uuid7
@@ -29,7 +29,7 @@ from tests.support.mailbox import Mailbox
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RATES = {role.value: Rates(100, 1000) for role in Role}
-GENTLE, STRICT = Ladder(80, 0, RATES), Ladder(80, 50, RATES)
+GENTLE, STRICT = ExcessPolicy(80, 0, RATES), ExcessPolicy(80, 50, RATES)
 """Revoking from 50 refusals on is what makes it strict."""
 
 Use = Callable[..., None]
@@ -57,32 +57,32 @@ def use(app: Flask, clock: Clock) -> Use:
 
 
 @pytest.fixture
-def look(app: Flask) -> Callable[[Ladder], set[Step]]:
-    def look(rungs: Ladder) -> set[Step]:
+def look(app: Flask) -> Callable[[ExcessPolicy], set[ExcessLevel]]:
+    def look(rungs: ExcessPolicy) -> set[ExcessLevel]:
         with app.app_context():
             return {step for step, number in excess.look(rungs).items() if number}
 
     return look
 
 
-Look = Callable[[Ladder], set[Step]]
+Look = Callable[[ExcessPolicy], set[ExcessLevel]]
 
 
 @pytest.mark.parametrize(
     ("calls", "refused", "reason", "rungs", "taken"),
     [
         (799, 0, "", STRICT, set()),
-        (800, 0, "", STRICT, {Step.WARNED}),
+        (800, 0, "", STRICT, {ExcessLevel.WARNED}),
         (800, 0, "", STRICT._replace(warn=0), set()),
-        (1, 49, "tooManyRequests", STRICT, {Step.THROTTLED}),
-        (1, 50, "tooManyRequests", STRICT, {Step.THROTTLED, Step.REVOKED}),
-        (1, 50, "tooManyRequests", GENTLE, {Step.THROTTLED}),
+        (1, 49, "tooManyRequests", STRICT, {ExcessLevel.THROTTLED}),
+        (1, 50, "tooManyRequests", STRICT, {ExcessLevel.THROTTLED, ExcessLevel.REVOKED}),
+        (1, 50, "tooManyRequests", GENTLE, {ExcessLevel.THROTTLED}),
         (1, 50, "apikeyExpired", STRICT, set()),
     ],
 )
 def test_each_rung_is_reached_at_its_figure(
     cast: Cast, make_key: MakeKey, use: Use, look: Look, calls: int, refused: int, reason: str,
-    rungs: Ladder, taken: set[Step],
+    rungs: ExcessPolicy, taken: set[ExcessLevel],
 ) -> None:  # fmt: skip
     use(make_key(cast.alice).id, calls=calls, refused=refused, reason=reason)
     assert look(rungs) == taken
@@ -94,15 +94,15 @@ def test_a_rung_is_taken_once_a_day_and_again_the_next(
     key_id = make_key(cast.alice).id
     mailbox.all()
     use(key_id, calls=800)
-    assert look(STRICT) == {Step.WARNED}
+    assert look(STRICT) == {ExcessLevel.WARNED}
     use(key_id, calls=200, refused=3)
-    assert look(STRICT) == {Step.THROTTLED}
+    assert look(STRICT) == {ExcessLevel.THROTTLED}
     use(key_id, refused=3)
     assert look(STRICT) == set()
     clock.to(NOON + timedelta(hours=12))
     assert look(STRICT) == set()
     use(key_id, refused=1)
-    assert look(STRICT) == {Step.THROTTLED}
+    assert look(STRICT) == {ExcessLevel.THROTTLED}
 
     subjects = [mail.subject for mail in mailbox.all() if "call" in mail.subject.lower()]
     assert subjects == ["A key is near its calls of today", *["Calls of your keys are being refused"] * 2]
@@ -124,7 +124,7 @@ def test_the_keys_own_lower_limit_counts(
     use(little_id, calls=7)
     assert look(GENTLE) == set()
     use(little_id, calls=1)
-    assert look(GENTLE) == {Step.WARNED}
+    assert look(GENTLE) == {ExcessLevel.WARNED}
 
 
 def test_all_keys_are_revoked_with_the_figures_in_record_and_mail(
@@ -137,7 +137,10 @@ def test_all_keys_are_revoked_with_the_figures_in_record_and_mail(
 
     with app.app_context():
         for key_id in (loud, quiet):
-            assert key_queries.get_key(cast.alice.account_id, UUID(key_id)).revoked_reason is Reason.EXCESSIVE
+            assert (
+                key_queries.get_key(cast.alice.account_id, UUID(key_id)).revoked_reason
+                is RevocationReason.EXCESSIVE
+            )
         assert key_queries.get_key(cast.bob.account_id, UUID(bobs)).is_live(time.utcnow())
         acts = {event.action: event.details for event in audit.list_events(account_id=cast.alice.account_id)}
         assert acts[Action.KEYS_REVOKED] == {"cause": "excessive", "keys": 2}
@@ -159,12 +162,12 @@ def test_a_new_key_begins_at_nothing_on_the_same_day(
     cast: Cast, make_key: MakeKey, use: Use, look: Look
 ) -> None:
     use(make_key(cast.alice).id, refused=50)
-    assert Step.REVOKED in look(STRICT)
+    assert ExcessLevel.REVOKED in look(STRICT)
     fresh = make_key(cast.alice, name="fresh").id
     use(fresh, refused=49)
     assert look(STRICT) == set()
     use(fresh, refused=1)
-    assert look(STRICT) == {Step.REVOKED}
+    assert look(STRICT) == {ExcessLevel.REVOKED}
 
 
 def test_of_two_at_once_one_takes_the_rung_and_no_key_slips_through(

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
+from portal.models import Action, ActorKind, ApiKey, AuditEvent, RevocationReason
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
@@ -61,7 +61,7 @@ def test_the_key_is_revoked_recorded_and_its_owner_told(
     verifier = runtime_of(app).verifier
     assert verifier.decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert verifier.decide(other.id, other.secret).outcome == "good"
-    assert key_of(app, cast.alice, made).revoked_reason is Reason.LEAKED
+    assert key_of(app, cast.alice, made).revoked_reason is RevocationReason.LEAKED
     [event] = revocations(app)
     assert (event.account_id, str(event.key_id)) == (cast.alice.account_id, made.id)
     assert (event.address, event.request_id, event.actor_account_id) == ("198.51.100.7", "r1", None)
@@ -133,8 +133,8 @@ def test_an_expired_key_is_revoked_too_and_a_removed_accounts_is_left(
 
     report(expired.secret, gone.secret)
 
-    assert key_of(app, cast.alice, expired).revoked_reason is Reason.LEAKED
-    assert key_of(app, cast.bob, gone).revoked_reason is Reason.ACCOUNT_REMOVED
+    assert key_of(app, cast.alice, expired).revoked_reason is RevocationReason.LEAKED
+    assert key_of(app, cast.bob, gone).revoked_reason is RevocationReason.ACCOUNT_REMOVED
     assert "leaked" in mailbox.last(to=cast.alice.email).subject
     assert len(mailbox.all(to=cast.bob.email)) == mails
 

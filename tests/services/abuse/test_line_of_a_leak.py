@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import Action, ActorKind, ApiKey, AuditEvent, Reason
+from portal.models import Action, ActorKind, ApiKey, AuditEvent, RevocationReason
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
@@ -146,7 +146,7 @@ def test_a_report_of_a_secret_that_is_over_ends_what_came_of_it(
     line.report(made)
 
     assert line.outcome(after) == "apikeyRevoked"
-    assert line.key(after).revoked_reason is Reason.LEAKED
+    assert line.key(after).revoked_reason is RevocationReason.LEAKED
     assert line.key(made).revoked_reason is reason, "what ended before ended for its own reason"
     [mail] = leak_mails(mailbox, cast.alice)
     assert "It had ended before." in mail
@@ -247,7 +247,7 @@ def test_an_owner_revokes_a_key_with_everything_that_it_created(
     assert listed == [renewed.id, grandchild.id]
     assert {line.outcome(each) for each in (made, child, renewed, grandchild)} == {"apikeyRevoked"}
     assert line.outcome(other) == "good"
-    assert line.key(grandchild).revoked_reason is Reason.OWNER
+    assert line.key(grandchild).revoked_reason is RevocationReason.OWNER
     mail = mailbox.last(to=cast.alice.email)
     assert "3 keys were revoked" in mail.subject
     for name in ("maker", "a child", "a grandchild"):

@@ -22,7 +22,7 @@ from portal.services.core.errors import (
     RuleError,
     TokenInvalid,
 )
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.operators import actions
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
@@ -123,7 +123,7 @@ def test_a_password_that_was_changed_meanwhile_is_not_overwritten(app, cast):
         late = recovery.prepare_change(cast.alice.actor, NEW, current=cast.alice.password)
         recovery.change_password(cast.alice.actor, ELSE, current=cast.alice.password)
         with transaction() as session:
-            account = lock_account(session, cast.alice.account_id)
+            account = get_account_for_update(session, cast.alice.account_id)
             with pytest.raises(InvalidInput, match="passwordWrong"):
                 recovery.change_password_in(session, cast.alice.actor, account, late)
         assert sign_in.sign_in(STRANGER, "alice", ELSE, SessionKind.BROWSER)

@@ -13,7 +13,7 @@ from portal.permissions import Role
 from portal.services.accounts import email_change, fields, recovery, signup
 from portal.services.accounts.update import Changes, change_account
 from portal.services.core.actor import Actor
-from portal.services.core.emails import address_key, clean_email
+from portal.services.core.emails import clean_email, email_key
 from portal.services.core.errors import InvalidInput
 from portal.transports import make_transport
 from tests.conftest import MakeApp
@@ -102,7 +102,7 @@ def test_letters_of_other_scripts_go_where_the_server_takes_them(
 
     assert send(app) == 1
     [recipient] = receiver.recipients
-    assert address_key(recipient) == address_key(address)
+    assert email_key(recipient) == email_key(address)
     assert f"To: {recipient}\r\n".encode() in receiver.raw[0]
     assert "/confirm/" in receiver.messages[0].get_body(("plain",)).get_content()
 

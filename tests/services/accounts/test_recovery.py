@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portal.models import Account, ActorKind, Consent, Purpose, SessionKind, Status
+from portal.models import Account, AccountStatus, ActorKind, Consent, SessionKind, TokenPurpose
 from portal.permissions import Role
 from portal.services.accounts import admins, email_change, recovery, removal, sign_in, signup
 from portal.services.accounts.update import Changes, change_account
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import tokens
 from tests.support.cast import make_person
 from tests.support.waiting import WAITING, wait_until
@@ -21,7 +21,7 @@ from tests.support.waiting import WAITING, wait_until
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
 ELSEWHERE = "alice@elsewhere.example"
-SHUT = (Status.INACTIVE, Status.LOCKED, Status.BLOCKED)
+SHUT = (AccountStatus.INACTIVE, AccountStatus.LOCKED, AccountStatus.BLOCKED)
 
 
 def mint(person, purpose, address=None):
@@ -31,17 +31,17 @@ def mint(person, purpose, address=None):
 
 def set_status(person, status):
     with transaction() as session:
-        lock_account(session, person.account_id).status = status
+        get_account_for_update(session, person.account_id).status = status
 
 
 def give_new_address(person):
-    email_change.confirm_email(STRANGER, mint(person, Purpose.EMAIL, ELSEWHERE))
+    email_change.confirm_email(STRANGER, mint(person, TokenPurpose.EMAIL, ELSEWHERE))
 
 
 def test_a_reset_link_does_not_outlive_a_new_address(app, cast):
     """Whoever reads the old mailbox can't get into the account through it any more."""
     with app.app_context():
-        link = mint(cast.alice, Purpose.RESET)
+        link = mint(cast.alice, TokenPurpose.RESET)
         give_new_address(cast.alice)
         with pytest.raises(TokenInvalid):
             recovery.reset_password(STRANGER, link, NEW)
@@ -50,26 +50,26 @@ def test_a_reset_link_does_not_outlive_a_new_address(app, cast):
 
 def test_a_new_address_ends_the_links_that_went_to_the_old_one(app, cast):
     with app.app_context():
-        link = mint(cast.alice, Purpose.RESET)
+        link = mint(cast.alice, TokenPurpose.RESET)
         give_new_address(cast.alice)
-        assert tokens.find(link, Purpose.RESET) is None
+        assert tokens.find(link, TokenPurpose.RESET) is None
 
 
 def test_a_link_that_went_to_another_address_resets_nothing(app, cast):
     with app.app_context():
-        link = mint(cast.alice, Purpose.RESET, "alice@before.example")
+        link = mint(cast.alice, TokenPurpose.RESET, "alice@before.example")
         with pytest.raises(TokenInvalid):
             recovery.reset_password(STRANGER, link, NEW)
-        assert tokens.find(link, Purpose.RESET), "what fails uses nothing up"
+        assert tokens.find(link, TokenPurpose.RESET), "what fails uses nothing up"
         assert sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.BROWSER)
 
 
 @pytest.mark.parametrize("end_others", [True, False])
 def test_a_new_password_ends_the_links_of_resets(app, cast, end_others):
     with app.app_context():
-        link = mint(cast.alice, Purpose.RESET)
+        link = mint(cast.alice, TokenPurpose.RESET)
         recovery.change_password(cast.alice.actor, NEW, current=cast.alice.password, end_others=end_others)
-        assert tokens.find(link, Purpose.RESET) is None
+        assert tokens.find(link, TokenPurpose.RESET) is None
 
 
 def reset(token):
@@ -89,15 +89,15 @@ def confirm_email(token):
 
 
 ACTS = {
-    "reset": (Purpose.RESET, reset, {Status.ACTIVE, Status.LOCKED}),
-    "confirm": (Purpose.CONFIRM, confirm, {Status.INACTIVE}),
-    "unlock": (Purpose.UNLOCK, unlock, {Status.LOCKED}),
-    "new address": (Purpose.EMAIL, confirm_email, {Status.ACTIVE}),
+    "reset": (TokenPurpose.RESET, reset, {AccountStatus.ACTIVE, AccountStatus.LOCKED}),
+    "confirm": (TokenPurpose.CONFIRM, confirm, {AccountStatus.INACTIVE}),
+    "unlock": (TokenPurpose.UNLOCK, unlock, {AccountStatus.LOCKED}),
+    "new address": (TokenPurpose.EMAIL, confirm_email, {AccountStatus.ACTIVE}),
 }
 
 
 @pytest.mark.parametrize("name", ACTS)
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", AccountStatus)
 def test_no_link_acts_on_an_account_that_is_shut(app, cast, database, name, status):
     """What shuts an account ends its links; a link that is left all the same does nothing."""
     purpose, act, fitting = ACTS[name]
@@ -151,13 +151,13 @@ def test_of_two_admins_who_leave_at_once_one_stays(app, cast, database, way):
             second = pool.submit(leave)
             if database.kind == "postgresql":
                 wait_until(lambda: database.execute(WAITING) == [(1,)])
-            lock_account(session, cast.ada.account_id).status = Status.LOCKED
+            get_account_for_update(session, cast.ada.account_id).status = AccountStatus.LOCKED
         assert isinstance(second.result(), LastAdmin)
     count = "SELECT count(*) FROM accounts WHERE role = 'admin' AND status = 1"
     assert database.execute(count) == [(1,)]
 
 
-@pytest.mark.parametrize("status", [Status.LOCKED, Status.BLOCKED])
+@pytest.mark.parametrize("status", [AccountStatus.LOCKED, AccountStatus.BLOCKED])
 def test_no_key_is_made_for_an_account_that_is_shut(app, cast, make_key, status):
     """Its sessions are over with it; its keys are revoked, which the database holds too."""
     with app.app_context():
@@ -168,7 +168,7 @@ def test_no_key_is_made_for_an_account_that_is_shut(app, cast, make_key, status)
 
 def test_a_blocked_account_gets_no_link_for_a_password(app, cast, mailbox):
     with app.app_context():
-        set_status(cast.alice, Status.BLOCKED)
+        set_status(cast.alice, AccountStatus.BLOCKED)
         recovery.request_reset(STRANGER, cast.alice.email)
     assert mailbox.all(to=cast.alice.email) == []
 
@@ -177,9 +177,9 @@ def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
     make_key(cast.alice)
     with app.app_context():
         signed, _token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
-        link = mint(cast.alice, Purpose.RESET)
+        link = mint(cast.alice, TokenPurpose.RESET)
         recovery.lock(cast.alice.actor, cast.alice.password)
-        assert tokens.find(link, Purpose.RESET) is None
+        assert tokens.find(link, TokenPurpose.RESET) is None
         assert sessions.resume_by_id(signed.id) is None
     assert database.execute("SELECT revoked_reason FROM api_keys") == [("locked",)]
     assert database.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
@@ -188,7 +188,7 @@ def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
 def test_the_first_admins_link_makes_none_where_there_is_one(app, cast, database):
     with app.app_context():
         with transaction() as session:
-            link = tokens.mint(session, Purpose.FIRST_ADMIN, account_id=None, address=None)
+            link = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
         with pytest.raises(TokenInvalid):
             signup.create_first_admin(STRANGER, link, email="eve@example.org", password=NEW, consent=1)
     assert database.execute("SELECT count(*) FROM accounts WHERE role = 'admin'") == [(1,)]
@@ -196,10 +196,14 @@ def test_the_first_admins_link_makes_none_where_there_is_one(app, cast, database
 
 def test_consent_of_a_confirmed_account_is_the_one_that_was_given(app, cast):
     with app.app_context():
-        set_status(cast.alice, Status.INACTIVE)
+        set_status(cast.alice, AccountStatus.INACTIVE)
         signup.confirm(
-            STRANGER, mint(cast.alice, Purpose.CONFIRM), consent=2, password=NEW, kind=SessionKind.BROWSER
+            STRANGER,
+            mint(cast.alice, TokenPurpose.CONFIRM),
+            consent=2,
+            password=NEW,
+            kind=SessionKind.BROWSER,
         )
         with transaction() as session:
             account = session.get(Account, cast.alice.account_id)
-            assert (account.status, account.consent) == (Status.ACTIVE, Consent.OPEN_DATA)
+            assert (account.status, account.consent) == (AccountStatus.ACTIVE, Consent.OPEN_DATA)

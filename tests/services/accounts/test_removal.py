@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models import ActorKind, Purpose, SessionKind
+from portal.models import ActorKind, SessionKind, TokenPurpose
 from portal.services.accounts import removal, sign_in
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -18,14 +18,16 @@ def test_a_removal_ends_every_link(app, cast):
                 purpose: tokens.mint(
                     session, purpose, account_id=cast.alice.account_id, address=cast.alice.email
                 )
-                for purpose in Purpose
+                for purpose in TokenPurpose
             }
-            bobs = tokens.mint(session, Purpose.RESET, account_id=cast.bob.account_id, address=cast.bob.email)
+            bobs = tokens.mint(
+                session, TokenPurpose.RESET, account_id=cast.bob.account_id, address=cast.bob.email
+            )
         removal.remove_account(cast.alice.actor, cast.alice.password)
         assert {purpose: tokens.find(link, purpose) for purpose, link in links.items()} == dict.fromkeys(
-            Purpose
+            TokenPurpose
         )
-        assert tokens.find(bobs, Purpose.RESET)
+        assert tokens.find(bobs, TokenPurpose.RESET)
 
 
 def test_a_removal_ends_keys_and_sessions(app, cast, make_key, database):

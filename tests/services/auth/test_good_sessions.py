@@ -13,7 +13,7 @@ from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.api.conftest import bearer  # noqa: F401  # a fixture
@@ -74,7 +74,7 @@ def test_of_too_many_living_sessions_the_one_not_seen_for_longest_ends(
     for kind in [SessionKind.JWT] * 4 + [SessionKind.BROWSER]:
         clock.forward(seconds=1)
         with app.app_context(), transaction() as session:
-            account = lock_account(session, cast.alice.account_id)
+            account = get_account_for_update(session, cast.alice.account_id)
             assert account
             made.append(sessions.start(session, Actor(ActorKind.ANONYMOUS), account, kind)[0].id)
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from portal.extensions import db
-from portal.models import ActorKind, SessionKind, SignedSession, Status
+from portal.models import AccountStatus, ActorKind, SessionKind, UserSession
 from portal.permissions import Role
 from portal.services.accounts import recovery, sign_in
 from portal.services.auth import jwt, logins, passwords, session_life, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError, SignInFailed
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail.tokens import hash_token
 from portal.services.operators import actions
 
@@ -49,25 +49,25 @@ def test_a_password_that_is_changed_during_a_sign_in_lets_nobody_in(app, cast, m
         assert [each.id for each in left] == [cast.alice.actor.session_id], "the one that changed it"
 
 
-@pytest.mark.parametrize("status", [Status.INACTIVE, Status.LOCKED, Status.BLOCKED])
+@pytest.mark.parametrize("status", [AccountStatus.INACTIVE, AccountStatus.LOCKED, AccountStatus.BLOCKED])
 def test_an_account_that_is_not_open_is_not_entered(app, cast, status):
     with app.app_context():
         with transaction() as session:
-            lock_account(session, cast.alice.account_id).status = status
+            get_account_for_update(session, cast.alice.account_id).status = status
         with pytest.raises(RuleError):
             enter(cast.alice)
-        assert db.session.query(SignedSession).count() == 0
+        assert db.session.query(UserSession).count() == 0
 
 
 @pytest.mark.parametrize("kind", SessionKind)
-@pytest.mark.parametrize("status", [Status.INACTIVE, Status.LOCKED, Status.BLOCKED])
+@pytest.mark.parametrize("status", [AccountStatus.INACTIVE, AccountStatus.LOCKED, AccountStatus.BLOCKED])
 def test_a_session_of_a_shut_account_does_not_go_on(app, cast, kind, status):
     """Whatever shuts an account ends its sessions; a session doesn't rest on that."""
     with app.app_context():
         session_id, token = enter(cast.alice, kind)
         assert goes_on(session_id, token, kind)
         with transaction() as session:
-            lock_account(session, cast.alice.account_id).status = status
+            get_account_for_update(session, cast.alice.account_id).status = status
         assert not goes_on(session_id, token, kind)
         assert sessions.list_sessions(cast.alice.account_id) == []
 
@@ -77,9 +77,9 @@ def test_a_session_ends_by_the_role_that_is_now(app, cast, clock):
     clock.stop()
     with app.app_context():
         ids = {who: enter(getattr(cast, who))[1] for who in ("alice", "bob", "sue")}
-        assert db.session.query(SignedSession.expires_at - SignedSession.created_at).count() == 3
+        assert db.session.query(UserSession.expires_at - UserSession.created_at).count() == 3
         with transaction() as session:
-            lock_account(session, cast.bob.account_id).role = Role.SUPPORT
+            get_account_for_update(session, cast.bob.account_id).role = Role.SUPPORT
     for _ in range(15):
         clock.forward(minutes=48)
         with app.app_context():
@@ -129,8 +129,8 @@ def test_a_browsers_session_is_no_jwt_and_the_other_way_round(app, cast):
         by_jwt, unused = enter(cast.alice, SessionKind.JWT)
         assert sessions.resume_by_id(browser) is None
         assert sessions.resume(unused) is None
-        assert jwt.read(jwt.issue(db.session.get(SignedSession, browser))) is None
-        assert jwt.read(jwt.issue(db.session.get(SignedSession, by_jwt)))
+        assert jwt.read(jwt.issue(db.session.get(UserSession, browser))) is None
+        assert jwt.read(jwt.issue(db.session.get(UserSession, by_jwt)))
         assert sessions.resume(token)
 
 

@@ -34,7 +34,7 @@ from portal.services.calls.rates import Rates
 from portal.services.core.errors import InvalidInput
 from portal.services.keys import creation, rotation
 from portal.services.keys.conditions import Conditions
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -380,7 +380,7 @@ def test_a_rotation_renews_no_calls(
     assert sum(spend_as(processes[1], key) for key in line) == 40, "the calls of the day go on too"
 
 
-def spend_as(limits: CallLimits, key: KeyFacts) -> int:
+def spend_as(limits: CallLimits, key: VerifiedKey) -> int:
     """Call with a key as a door knows it until refused; how many calls were good."""
     good = 0
     while limits.take(key, time.now_ms()).allowed:

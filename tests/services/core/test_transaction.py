@@ -7,8 +7,8 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from portal.extensions import db
-from portal.models import Account, Purpose
-from portal.services.core.transaction import lock_account, transaction
+from portal.models import Account, TokenPurpose
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import tokens
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -50,7 +50,7 @@ def test_an_account_is_read_anew_when_it_is_locked(app: Flask, cast: Cast, datab
             session.connection().exec_driver_sql(
                 "UPDATE accounts SET bio = 'new' WHERE id = ?", (cast.alice.account_id,)
             )
-        held = lock_account(session, cast.alice.account_id)
+        held = get_account_for_update(session, cast.alice.account_id)
 
         assert held is known
         assert held.bio == "new"
@@ -59,10 +59,10 @@ def test_an_account_is_read_anew_when_it_is_locked(app: Flask, cast: Cast, datab
 def test_whatever_fails_is_rolled_back(app: Flask, cast: Cast, database: Database) -> None:
     def begin_and_fail() -> None:
         with transaction() as session:
-            account = lock_account(session, cast.alice.account_id)
+            account = get_account_for_update(session, cast.alice.account_id)
             assert account
             account.bio = "half done"
-            tokens.mint(session, Purpose.RESET, account_id=account.id, address=account.email)
+            tokens.mint(session, TokenPurpose.RESET, account_id=account.id, address=account.email)
             session.flush()
             raise KeyboardInterrupt
 
@@ -103,4 +103,4 @@ def test_sqlite_begins_a_write_with_the_lock_in_hand(app: Flask, database: Datab
 @pytest.mark.sqlite_only(reason="PostgreSQL always keeps them")
 def test_foreign_keys_are_held(app: Flask, cast: Cast) -> None:
     with app.app_context(), pytest.raises(Exception, match="FOREIGN KEY"), transaction() as session:
-        tokens.mint(session, Purpose.RESET, account_id=987_654, address=None)
+        tokens.mint(session, TokenPurpose.RESET, account_id=987_654, address=None)

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from portal import clock as time
-from portal.models import Action, ActorKind, ApiKey, Reason
+from portal.models import Action, ActorKind, ApiKey, RevocationReason
 from portal.permissions import LONGEST_LIFE
 from portal.services.accounts import consent
 from portal.services.auth.admission import admit
@@ -196,7 +196,7 @@ def test_revoking_twice_changes_nothing(
 
         again = revocation.revoke_key(cast.alice.actor, key_id)
 
-        assert (again.revoked_at, again.revoked_reason) == (first, Reason.OWNER)
+        assert (again.revoked_at, again.revoked_reason) == (first, RevocationReason.OWNER)
         assert database.execute("SELECT count(*) FROM audit_events") == events
 
 

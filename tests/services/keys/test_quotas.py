@@ -53,11 +53,11 @@ def test_a_key_that_ends_makes_room_and_rotating_a_live_one_needs_none(
             make(cast.sue)
         for key in others:
             rotation.rotate_key(cast.sue.actor, key, overlap=DAY)
-        room = quotas.room_of(cast.sue.account_id, cast.sue.role)
+        room = quotas.quota_of(cast.sue.account_id, cast.sue.role)
         assert (room.live, room.retiring, room.most, room.is_full) == (4, 3, 4, True)
         clock.forward(days=1)
 
-        room = quotas.room_of(cast.sue.account_id, cast.sue.role)
+        room = quotas.quota_of(cast.sue.account_id, cast.sue.role)
 
         assert (room.live, room.retiring, room.is_full) == (3, 0, False)
         make(cast.sue)

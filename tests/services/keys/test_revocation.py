@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import Action, Consent, Reason, Status
+from portal.models import AccountStatus, Action, Consent, RevocationReason
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import consent, profile, recovery, removal
@@ -26,13 +26,15 @@ from tests.support.mailbox import Mailbox
 OPERATOR = Actor.command_line()
 Cause = Callable[[Person], object]
 
-CAUSES: dict[Reason, Cause] = {
-    Reason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
-    Reason.BLOCKED: lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
-    Reason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
-    Reason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.NONE),
-    Reason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
-    Reason.EXCESSIVE: lambda who: actions.revoke_excessive(OPERATOR, who.account_id, why="9000 calls"),
+CAUSES: dict[RevocationReason, Cause] = {
+    RevocationReason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
+    RevocationReason.BLOCKED: lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
+    RevocationReason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
+    RevocationReason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.NONE),
+    RevocationReason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
+    RevocationReason.EXCESSIVE: lambda who: actions.revoke_excessive(
+        OPERATOR, who.account_id, why="9000 calls"
+    ),
 }
 
 
@@ -42,7 +44,7 @@ def outcomes(app: Flask, made: list[MadeKey]) -> set[str]:
 
 @pytest.mark.parametrize("reason", CAUSES)
 def test_each_cause_revokes_all_keys_of_the_account_and_no_other(
-    app: Flask, cast: Cast, make_key: MakeKey, reason: Reason
+    app: Flask, cast: Cast, make_key: MakeKey, reason: RevocationReason
 ) -> None:
     hers = [make_key(cast.sue, level=level) for level in (0, 4, 8)]
     others = [make_key(cast.alice), make_key(cast.ada, level=9)]
@@ -59,7 +61,7 @@ def test_each_cause_revokes_all_keys_of_the_account_and_no_other(
 
 @pytest.mark.parametrize("reason", CAUSES)
 def test_the_record_tells_which_keys_a_cause_revoked(
-    app: Flask, cast: Cast, make_key: MakeKey, reason: Reason
+    app: Flask, cast: Cast, make_key: MakeKey, reason: RevocationReason
 ) -> None:
     hers = {make_key(cast.sue, name=f"number {number}").id: f"number {number}" for number in range(3)}
     make_key(cast.alice)
@@ -81,13 +83,13 @@ def test_the_record_tells_which_keys_a_cause_revoked(
 def test_undoing_the_cause_brings_no_key_back(
     app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
-    undo: dict[Reason, Cause] = {
-        Reason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
-        Reason.BLOCKED: lambda who: actions.unblock(OPERATOR, who.account_id, why="a mistake"),
-        Reason.LOCKED: lambda _who: recovery.unlock(
+    undo: dict[RevocationReason, Cause] = {
+        RevocationReason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
+        RevocationReason.BLOCKED: lambda who: actions.unblock(OPERATOR, who.account_id, why="a mistake"),
+        RevocationReason.LOCKED: lambda _who: recovery.unlock(
             OPERATOR, mailbox.last().link("/unlock/").rpartition("/")[2]
         ),
-        Reason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
+        RevocationReason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
     }
     dead = []
     for reason, act in undo.items():
@@ -98,7 +100,7 @@ def test_undoing_the_cause_brings_no_key_back(
             act(cast.sue)
         with app.app_context():
             account = profile.get_account(cast.sue.actor)
-            assert (account.status, account.role, account.consent) == (Status.ACTIVE, Role.SUPPORT, 1)
+            assert (account.status, account.role, account.consent) == (AccountStatus.ACTIVE, Role.SUPPORT, 1)
 
     assert outcomes(app, dead) == {"apikeyRevoked"}
     assert outcomes(app, [make_key(cast.sue)]) == {"good"}
@@ -132,7 +134,7 @@ def test_the_owner_is_told_why(app: Flask, cast: Cast, make_key: MakeKey, mailbo
     make_key(cast.sue)
     make_key(cast.sue)
     with app.app_context():
-        CAUSES[Reason.EXCESSIVE](cast.sue)
+        CAUSES[RevocationReason.EXCESSIVE](cast.sue)
 
     mail = mailbox.last(to=cast.sue.email)
 
@@ -150,7 +152,7 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
         account = logins.find_by_login(cast.alice.email)
 
     assert account
-    assert account.status == Status.ACTIVE
+    assert account.status == AccountStatus.ACTIVE
     assert outcomes(app, [made]) == {"good"}
 
 

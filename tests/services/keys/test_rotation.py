@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal import clock as times
-from portal.models import Action, ActorKind, Reason
+from portal.models import Action, ActorKind, RevocationReason
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.core import audit
@@ -71,7 +71,7 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
     run_jobs()
     with app.app_context():
         old = key_queries.get_key(cast.alice.account_id, old_id)
-        assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)
+        assert (old.revoked_at, old.revoked_reason) == (old.retires_at, RevocationReason.REPLACED)
     assert decide(made.id, made.secret).outcome == "apikeyRevoked"
     assert decide(str(new.id), secret).outcome == "good"
 
@@ -87,7 +87,10 @@ def test_a_key_that_has_ended_gets_a_successor_and_stays_as_it_is(
             rotation.rotate_key(cast.alice.actor, key_id, overlap=DAY)
         ended = [key_queries.get_key(cast.alice.account_id, key_id) for key_id in (expired, revoked)]
 
-    assert [(key.revoked_reason, key.retires_at) for key in ended] == [(None, None), (Reason.OWNER, None)]
+    assert [(key.revoked_reason, key.retires_at) for key in ended] == [
+        (None, None),
+        (RevocationReason.OWNER, None),
+    ]
 
 
 def test_a_key_has_one_successor_and_no_other_overlap_than_is_offered(
@@ -224,7 +227,7 @@ def test_what_comes_after_the_overlap_does_not_take_its_place_in_the_record(
         old = key_queries.get_key(cast.alice.account_id, old_id)
         told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
 
-        assert (old.revoked_at, old.revoked_reason) == (old.retires_at, Reason.REPLACED)
+        assert (old.revoked_at, old.revoked_reason) == (old.retires_at, RevocationReason.REPLACED)
         of_old = [event for event in told if event.key_id == old_id]
         assert [(event.details["cause"], event.actor_kind) for event in of_old] == [
             ("replaced", ActorKind.SYSTEM)

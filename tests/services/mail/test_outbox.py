@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from portal.models import MailKind, OutboxMail, Status
+from portal.models import AccountStatus, MailKind, OutboxMail
 from portal.services.accounts import profile, recovery, signup
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -121,7 +121,7 @@ def test_an_act_that_fails_leaves_no_mail(app: Flask) -> None:
 def test_a_removed_account_is_not_written_to(app: Flask, cast: Cast) -> None:
     with app.app_context(), transaction() as session:
         account = session.get_one(signup.Account, cast.alice.account_id)
-        account.status, account.removed_at = Status.INACTIVE, account.created_at
+        account.status, account.removed_at = AccountStatus.INACTIVE, account.created_at
         account.email = account.lemail = None
         before = session.query(OutboxMail).count()
         outbox.enqueue_to(session, account, MailKind.ROLE_CHANGED, role="user")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from portal.models import ActorKind, Purpose, SessionKind
+from portal.models import ActorKind, SessionKind, TokenPurpose
 from portal.services.accounts import email_change, recovery, sign_in
 from portal.services.auth import reauthentication
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
-from portal.services.core.transaction import lock_account, transaction
+from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import pending, tokens
 
 STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
@@ -20,7 +20,7 @@ UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND kind IN ('reset'
 
 def end_everything(person):
     with transaction() as session:
-        lock_account(session, person.account_id)
+        get_account_for_update(session, person.account_id)
         pending.end_everything(session, STRANGER, person.account_id)
 
 
@@ -47,7 +47,7 @@ def test_a_change_of_address_that_is_cancelled_is_over(app, cast, mailbox, sent)
         assert email_change.cancel_email(cast.alice.actor)
         assert not email_change.cancel_email(cast.alice.actor)
         assert pending.find_email(cast.alice.account_id) is None
-        assert tokens.find(link, Purpose.EMAIL) is None
+        assert tokens.find(link, TokenPurpose.EMAIL) is None
     if not sent:
         assert mailbox.all(to=ELSEWHERE) == []
 
@@ -58,7 +58,7 @@ def test_without_a_password_a_fresh_session_proves_and_an_old_one_does_not(app, 
         signed, _token = sign_in.sign_in(STRANGER, "alice", cast.alice.password, SessionKind.JWT)
         actor = Actor(ActorKind.JWT, cast.alice.account_id, session_id=signed.id)
         with transaction() as session:
-            lock_account(session, cast.alice.account_id).password_hash = None
+            get_account_for_update(session, cast.alice.account_id).password_hash = None
         assert reauthentication.prove_owner(actor, None) is None
         with pytest.raises(InvalidInput, match="passwordWrong"):
             reauthentication.prove_owner(Actor(ActorKind.KEY, cast.alice.account_id), NEW)

@@ -303,7 +303,7 @@ class TestForgottenSignUps:
         run_into_nothing(app)
         clock.forward(days=8)
 
-        def forget_first(session: Any, mail: OutboxMail) -> outbox.Letter | None:
+        def forget_first(session: Any, mail: OutboxMail) -> outbox.MailContent | None:
             with ThreadPoolExecutor(1) as other:
                 other.submit(forget).result()
             return signup.prepare_sign_up_mail(session, mail)

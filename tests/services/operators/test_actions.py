@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from portal.extensions import db
-from portal.models import Account, Action, ActorKind, ApiKey, Reason, SessionKind, Status
+from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey, RevocationReason, SessionKind
 from portal.permissions import Role
 from portal.services.accounts import recovery, removal, sign_in
 from portal.services.auth import sessions
@@ -138,9 +138,9 @@ class TestBlocking:
         actions.block(cast.sue.actor, cast.alice.account_id, why="  spam  ")
 
         key = key_of(made)
-        assert key.revoked_reason is Reason.BLOCKED
+        assert key.revoked_reason is RevocationReason.BLOCKED
         assert sessions.resume(token) is None
-        assert account_of(cast.alice).status == Status.BLOCKED
+        assert account_of(cast.alice).status == AccountStatus.BLOCKED
         event = last(Action.ACCOUNT_BLOCKED)
         assert (event.reason, event.actor_account_id, event.account_id) == (
             "spam",
@@ -152,7 +152,7 @@ class TestBlocking:
         for why in ("", "   "):
             with pytest.raises(InvalidInput, match="reasonMissing"):
                 actions.block(cast.sue.actor, cast.alice.account_id, why=why)
-        assert account_of(cast.alice).status == Status.ACTIVE
+        assert account_of(cast.alice).status == AccountStatus.ACTIVE
 
     def test_a_reason_has_its_bounds(self, context: Flask, cast: Cast) -> None:
         with pytest.raises(InvalidInput, match="reasonTooLong"):
@@ -170,7 +170,7 @@ class TestBlocking:
         made = make_key(cast.alice)
         actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
         actions.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
-        assert account_of(cast.alice).status == Status.ACTIVE
+        assert account_of(cast.alice).status == AccountStatus.ACTIVE
         key = key_of(made)
         assert key.revoked_at is not None
         assert last(Action.ACCOUNT_UNBLOCKED).reason == "a mistake"
@@ -181,11 +181,11 @@ class TestBlocking:
         recovery.lock(cast.alice.actor, cast.alice.password)
         actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
         actions.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
-        assert account_of(cast.alice).status == Status.LOCKED
+        assert account_of(cast.alice).status == AccountStatus.LOCKED
 
     def test_unblocking_what_is_not_blocked_changes_nothing(self, context: Flask, cast: Cast) -> None:
         actions.unblock(cast.sue.actor, cast.alice.account_id, why="to be sure")
-        assert account_of(cast.alice).status == Status.ACTIVE
+        assert account_of(cast.alice).status == AccountStatus.ACTIVE
         assert audit.list_events(action=Action.ACCOUNT_UNBLOCKED) == []
 
 
@@ -194,7 +194,7 @@ class TestRoles:
         made = make_key(cast.sue, level=1)
         actions.set_role(cast.ada.actor, cast.sue.account_id, Role.CURATOR, why="moves on")
         key = key_of(made)
-        assert key.revoked_reason is Reason.ROLE_LOWERED
+        assert key.revoked_reason is RevocationReason.ROLE_LOWERED
         event = last(Action.ACCOUNT_ROLE_CHANGED)
         assert (event.details, event.reason) == ({"before": "support", "after": "curator"}, "moves on")
 
@@ -237,7 +237,7 @@ class TestLastAdmin:
             with pytest.raises(LastAdmin):
                 end(cast.ada)
         account = account_of(cast.ada)
-        assert (account.role, account.status) == (Role.ADMIN, Status.ACTIVE)
+        assert (account.role, account.status) == (Role.ADMIN, AccountStatus.ACTIVE)
 
     def test_an_admin_who_is_blocked_does_not_count(self, context: Flask, cast: Cast) -> None:
         anna = make_person(context, "anna", Role.ADMIN)
@@ -270,7 +270,7 @@ class TestLastAdmin:
         admins = [
             person
             for person in (cast.ada, anna)
-            if account_of(person).role is Role.ADMIN and account_of(person).status == Status.ACTIVE
+            if account_of(person).role is Role.ADMIN and account_of(person).status == AccountStatus.ACTIVE
         ]
         assert len(admins) == 1
 
@@ -305,7 +305,7 @@ class TestLooking:
     def test_it_filters_by_role_and_state(self, context: Flask, cast: Cast) -> None:
         actions.block(SHELL, cast.bob.account_id, why="spam")
         by_role = operator_queries.search_accounts(cast.sue.actor, role=Role.ADMIN)
-        by_state = operator_queries.search_accounts(cast.sue.actor, status=Status.BLOCKED)
+        by_state = operator_queries.search_accounts(cast.sue.actor, status=AccountStatus.BLOCKED)
         assert [account.id for account in by_role.items] == [cast.ada.account_id]
         assert [account.id for account in by_state.items] == [cast.bob.account_id]
 
@@ -393,7 +393,7 @@ class TestRevokingOne:
         actions.revoke_one(cast.sue.actor, UUID(made.id), why="found in a paste")
         assert last(Action.KEY_REVOKED).reason == "found in a paste"
         key, kept = key_of(made), key_of(other)
-        assert key.revoked_reason is Reason.OPERATOR
+        assert key.revoked_reason is RevocationReason.OPERATOR
         assert kept.revoked_at is None
 
     def test_a_second_time_changes_nothing(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
@@ -419,4 +419,4 @@ class TestExcessiveUse:
         assert actions.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="a flood") == 2
         event = last(Action.KEYS_REVOKED)
         assert (event.reason, event.details) == ("a flood", {"cause": "excessive", "keys": 2})
-        assert account_of(cast.alice).status == Status.ACTIVE
+        assert account_of(cast.alice).status == AccountStatus.ACTIVE

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from flask import Flask
 
-from portal.models import Account, ActorKind, ExcessStep, MailKind, Purpose, SessionKind, Step
+from portal.models import Account, ActorKind, ExcessLevel, ExcessStep, MailKind, SessionKind, TokenPurpose
 from portal.services.accounts import recovery, removal, sign_in, signup
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
@@ -50,10 +50,10 @@ def test_a_lease_that_is_over_is_given_to_one_only(app: Flask, clock: Clock) -> 
 
 def test_mail_tokens_go_when_they_are_used_or_too_old(app: Flask, database: Database, clock: Clock) -> None:
     with app.app_context(), transaction() as session:
-        used = tokens.mint(session, Purpose.CONFIRM, account_id=None, address="a@example.org")
-        tokens.mint(session, Purpose.EMAIL, account_id=None, address="b@example.org")
+        used = tokens.mint(session, TokenPurpose.CONFIRM, account_id=None, address="a@example.org")
+        tokens.mint(session, TokenPurpose.EMAIL, account_id=None, address="b@example.org")
         session.flush()
-        tokens.redeem(session, used, Purpose.CONFIRM)
+        tokens.redeem(session, used, TokenPurpose.CONFIRM)
 
     assert clean(app)["mail_tokens"] == 1
     clock.forward(hours=23)
@@ -152,7 +152,7 @@ def test_steps_of_excess_go_with_their_account_and_after_four_hundred_days(
     now = clock.now()
     with app.app_context(), transaction() as session:
         for person in (cast.alice, cast.bob):
-            session.add(ExcessStep(account_id=person.account_id, day=now, step=Step.WARNED, at=now))
+            session.add(ExcessStep(account_id=person.account_id, day=now, step=ExcessLevel.WARNED, at=now))
         removal.empty(session, Actor.system(), session.get_one(Account, cast.bob.account_id))
 
     assert clean(app)["excess_steps"] == 1

@@ -14,7 +14,7 @@ from config import load_settings
 from config_values import ConfigurationError
 from portal import clock, jobs
 from portal.extensions import db
-from portal.models import Action, ActorKind, AuditEvent, JobLease, Status
+from portal.models import AccountStatus, Action, ActorKind, AuditEvent, JobLease
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
@@ -181,9 +181,9 @@ def test_no_rule_looks_broken_when_the_record_begins_later(
         assert list(broken_rules(connection)) == []
 
 
-@pytest.mark.parametrize("before", [Status.ACTIVE, Status.INACTIVE, Status.LOCKED])
+@pytest.mark.parametrize("before", [AccountStatus.ACTIVE, AccountStatus.INACTIVE, AccountStatus.LOCKED])
 def test_a_block_whose_line_ended_is_taken_away_all_the_same(
-    app: Flask, database: Database, cast: Cast, before: Status
+    app: Flask, database: Database, cast: Cast, before: AccountStatus
 ) -> None:
     """What the account was before stands in its row, however long the record is kept."""
     alice = cast.alice.account_id
@@ -209,4 +209,4 @@ def test_an_account_that_was_blocked_past_the_portal_comes_back_locked(
     database.execute(f"UPDATE accounts SET status = -2 WHERE id = {alice}")
 
     with app.app_context():
-        assert actions.unblock(SHELL, alice, why="a mistake").status == Status.LOCKED
+        assert actions.unblock(SHELL, alice, why="a mistake").status == AccountStatus.LOCKED

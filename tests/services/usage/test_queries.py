@@ -13,7 +13,7 @@ from portal.services.core.outcomes import Outcome
 from portal.services.usage import queries as usage_queries
 from portal.services.usage import rollup
 from portal.services.usage.collector import HOUR_MS
-from portal.services.usage.queries import ALL, Span, Whose
+from portal.services.usage.queries import ALL, Span, UsageScope
 from portal.words import REFUSALS
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -50,14 +50,14 @@ def keys(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> list[str]:
     return made
 
 
-def filled(span: Span, whose: Whose = ALL) -> dict[int, int]:
+def filled(span: Span, whose: UsageScope = ALL) -> dict[int, int]:
     """The calls by how many slots ago, 0 being the one that is running."""
     slots = usage_queries.read_series(span, whose).slots
     return {ago: slot.calls for ago, slot in enumerate(reversed(slots)) if slot.calls}
 
 
 def test_every_call_is_in_its_slot(app: Flask, keys: list[str], cast: Cast) -> None:
-    alice, second = Whose(account_id=cast.alice.account_id), Whose(key_id=UUID(keys[1]))
+    alice, second = UsageScope(account_id=cast.alice.account_id), UsageScope(key_id=UUID(keys[1]))
     with app.app_context():
         assert filled(Span.DAY) == {0: 2, 14: 3, 15: 4, 23: 1}
         assert filled(Span.MONTH) == {0: 5, 1: 10, 29: 20}
@@ -81,7 +81,7 @@ def test_refusals_are_told_by_reason_and_what_is_not_known_too(
 ) -> None:
     with app.app_context():
         assert usage_queries.read_series(Span.DAY).reasons == [("tooManyRequests", 2), ("apikeyExpired", 1)]
-        bob = Whose(account_id=cast.bob.account_id)
+        bob = UsageScope(account_id=cast.bob.account_id)
         assert usage_queries.read_series(Span.MONTH, bob).reasons == [("apikeyExpired", 1)]
     database.execute("DELETE FROM key_refusals WHERE reason = 'tooManyRequests'")
     with app.app_context():

@@ -21,7 +21,7 @@ from portal.services.keys import secrets
 from portal.services.operators import actions
 from portal.services.verify import sqlite_reader
 from portal.services.verify import verifier as verify_verifier
-from portal.services.verify.key_record import KeyFacts
+from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.verifier import UNKNOWN, Verifier
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -82,7 +82,7 @@ def test_the_level_that_counts_is_never_above_the_owners_role(
 
 def test_what_no_code_path_leaves_is_refused_all_the_same() -> None:
     """The triggers forbid these rows; the decision doesn't rest on them."""
-    facts = KeyFacts("", "", 4, b"", "", 1, 0, 10, None, "user", 1, 1)
+    facts = VerifiedKey("", "", 4, b"", "", 1, 0, 10, None, "user", 1, 1)
 
     assert verify_verifier.outcome_of(facts, 9) is Outcome.GOOD
     assert verify_verifier.outcome_of(facts, 10) is Outcome.EXPIRED
