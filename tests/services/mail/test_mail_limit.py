@@ -190,7 +190,7 @@ def test_many_accounts_of_one_source_write_to_few_strangers(
 def test_a_wrong_password_uses_none_of_it_up(app: Flask, cast: Cast) -> None:
     thief = at(cast.alice, 1)
     with app.app_context():
-        for number in range(20):
+        for number in range(questions.PROVE_OWN.amount):
             with pytest.raises(Exception, match="passwordWrong"):
                 email_change.request_email_change(
                     thief, f"thief{number}@example.org", current="not the password"
