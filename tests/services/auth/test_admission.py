@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from threading import Event
@@ -25,6 +26,7 @@ from portal.services.core.transaction import transaction
 from portal.services.keys import creation, revocation, rotation
 from portal.services.operators import actions
 from portal.services.operators import queries as operator_queries
+from portal.services.ratelimits import questions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, Person, make_person, sit_down
 from tests.support.clock import Clock
@@ -192,9 +194,10 @@ def enders(cast: Cast) -> dict[str, Callable[[Actor, Actor], object]]:
 
 @pytest.mark.parametrize("way", ["end all others", "end one", "change the password", "block"])
 def test_no_key_is_created_after_its_session_was_ended(
-    app: Flask, cast: Cast, database: Database, way: str
+    app: Flask, cast: Cast, database: Database, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """Four threads of one session create keys without a pause while another ends it."""
+    monkeypatch.setattr(questions, "ISSUE_ACCOUNT", replace(questions.ISSUE_ACCOUNT, amount=10**6))
     with app.app_context():
         mine, other = cast.alice.actor, fresh_seat(app, cast.alice)
         end = enders(cast)[way]
