@@ -196,7 +196,7 @@ def test_the_services_secret_is_sent_in_the_clear_to_nobody(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_connection_that_was_cut_meanwhile_is_replaced(client_module: ModuleType, scheme: str) -> None:
-    tls = ssl.create_default_context(ssl.TokenPurpose.CLIENT_AUTH)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(CERTIFICATES / "cert.pem", CERTIFICATES / "key.pem")
     odd = OddPortal(tls if scheme == "https" else None)
     odd.says = told().replace(b"Connection: close", b"Connection: keep-alive")
@@ -229,7 +229,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_secret(client_module: ModuleType) -> None:
-    tls = ssl.create_default_context(ssl.TokenPurpose.CLIENT_AUTH)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(CERTIFICATES / "cert.pem", CERTIFICATES / "key.pem")
     odd = OddPortal(tls)
     odd.says, url = told(), odd.url.replace("http://127.0.0.1", "https://localhost")
