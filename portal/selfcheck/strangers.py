@@ -99,13 +99,16 @@ def hidden(stage: Stage) -> None:
 
 
 def _hold_same_work(stage: Stage, *emails: str) -> None:
-    """Hold that a refused sign-in costs alike, and so takes as long; the first of each is no measure."""
-    costs: list[float] = []
-    for email in emails * 2:
+    """Hold that a refused sign-in costs alike, and so takes as long.
+
+    Of each the least of some counts: what else this process does meanwhile adds to the others.
+    """
+    costs: dict[str, list[float]] = {email: [] for email in emails}
+    for email in emails * 4:
         begun = time.process_time()
         stage.call("POST", "/api/signin", json={"username": email, "password": "not the password"})
-        costs.append(time.process_time() - begun)
-    less, more = sorted(costs[len(emails) :])
+        costs[email].append(time.process_time() - begun)
+    less, more = sorted(map(min, costs.values()))
     hold(more < 2 * less, f"one sign-in took {less * 1000:.0f} ms of work, one {more * 1000:.0f} ms")
 
 

@@ -80,14 +80,15 @@ def test_keys_are_made_so_often_and_no_oftener(
     monkeypatch: pytest.MonkeyPatch,
     act: str,
 ) -> None:
+    keys = [make_key(cast.alice) for _ in range(3)]
     monkeypatch.setattr(questions, "ISSUE_ACCOUNT", replace(questions.ISSUE_ACCOUNT, amount=2))
     headers, statuses = bearer(cast.alice), []
-    for _ in range(3):
+    for key in keys:
         if act == "create":
             wanted = {"name": "ci", "level": 1, "expiresIn": 60}
             answer = client.post("/api/apikeys/jwt", json=wanted, headers=headers)
         else:
-            answer = client.post(f"/api/apikeys/{make_key(cast.alice).id}/rotate/jwt", headers=headers)
+            answer = client.post(f"/api/apikeys/{key.id}/rotate/jwt", headers=headers)
         statuses.append(answer.status_code)
 
     assert statuses == [201, 201, 429]

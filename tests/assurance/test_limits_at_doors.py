@@ -12,23 +12,24 @@ from werkzeug.test import TestResponse
 
 from portal.services.ratelimits import questions
 from tests.conftest import MakeKey
-from tests.support.cast import Cast
+from tests.support.cast import Cast, MadeKey
 from tests.support.client import PageChecker
 
 WRONG = "not the password at all"
 FRESH = "violet-harbour-fresh-9"
 TOO_SHORT = "short"
 AMOUNT = 3
+KEYS = AMOUNT + 3
 SECURITY = "/account/security"
 
 
 @dataclass
 class Scene:
-    """Alice, signed in at the pages and at the API; ``number`` makes each try another one."""
+    """Alice, signed in at the pages and at the API, with keys to use up; ``number`` is that of the try."""
 
     app: Flask
     cast: Cast
-    make_key: MakeKey
+    keys: list[MadeKey]
     page: PageChecker
     jwt: dict[str, str]
     number: int = 0
@@ -52,7 +53,7 @@ def page_form(path: str, *, key: bool = False, **fields: str) -> Door:
     """A try at a page; ``{n}`` in what is given is another number each time."""
 
     def knock(it: Scene) -> TestResponse:
-        at = path.format(key=it.make_key(it.cast.alice).id if key else "")
+        at = path.format(key=it.keys.pop().id if key else "")
         given = {k: v.format(n=it.number, right=it.cast.alice.password) for k, v in fields.items()}
         with it.page.expecting_secret():
             return it.page.submit(at, given, form=at if at == SECURITY else None)
@@ -80,7 +81,7 @@ def new_key(door: str) -> Door:
     def knock(it: Scene) -> TestResponse:
         headers = it.jwt
         if door == "key":
-            headers = {"Authorization": f"Bearer {it.make_key(it.cast.alice, level=4).secret}"}
+            headers = {"Authorization": f"Bearer {it.keys.pop().secret}"}
         wanted = {"name": "ci", "level": 1, "expiresIn": 60}
         return it.stranger.post(f"/api/apikeys/{door}", json=wanted, headers=headers)
 
@@ -88,7 +89,7 @@ def new_key(door: str) -> Door:
 
 
 def rotate(it: Scene) -> TestResponse:
-    return it.stranger.post(f"/api/apikeys/{it.make_key(it.cast.alice).id}/rotate/jwt", headers=it.jwt)
+    return it.stranger.post(f"/api/apikeys/{it.keys.pop().id}/rotate/jwt", headers=it.jwt)
 
 
 def new_email(it: Scene) -> TestResponse:
@@ -170,7 +171,8 @@ def scene(app: Flask, cast: Cast, client: PageChecker, make_key: MakeKey) -> Sce
     cast.alice.sign_in(client)
     wanted = {"username": "alice", "password": cast.alice.password}
     token = app.test_client().post("/api/signin", json=wanted).get_json()["token"]
-    return Scene(app, cast, make_key, client, {"Authorization": f"Bearer {token}"})
+    keys = [make_key(cast.alice) for _ in range(KEYS)]
+    return Scene(app, cast, keys, client, {"Authorization": f"Bearer {token}"})
 
 
 @pytest.mark.parametrize(("limit", "door"), DOORS, ids=[f"{limit}, {door}" for limit, door in DOORS])
