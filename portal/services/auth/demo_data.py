@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import func, or_, select
 
 from portal.extensions import db, settings
 from portal.models import Account, Action, ApiKey, AuditEvent
@@ -13,8 +13,10 @@ from portal.services.core.transaction import transaction
 DOMAIN = "demo.example"
 """Of the emails of the demo's accounts: a name that nobody can own (RFC 2606)."""
 
-FIRST = 500
-"""Rows among which a demo's mark and accounts stand."""
+FIRST = 12
+"""Accounts that a demo has."""
+FOR_EVER = 2**62
+"""Above every number of a row: where there is no account, or it has done nothing, each line counts."""
 
 
 class NotEmpty(Exception):
@@ -48,12 +50,16 @@ def is_marked() -> bool:
     """Whether this installation was ever filled with demo data. Raises DBAPIError.
 
     The audit log tells, and the emails of the accounts where that line has ended. Both were
-    written when nothing else was there, so the first rows tell it: it is asked at each sign-in.
+    written when nothing else was there: the line stands before all that the first account did,
+    the accounts are the first. So each sign-in can ask, however long the log is.
     """
-    events = select(AuditEvent.action).order_by(AuditEvent.id).limit(FIRST).subquery()
+    first = select(func.min(Account.id)).scalar_subquery()
+    begun = select(func.min(AuditEvent.id)).where(AuditEvent.account_id == first).scalar_subquery()
+    told = select(AuditEvent.id).where(
+        AuditEvent.action == Action.DEMO_FILLED, AuditEvent.id < func.coalesce(begun, FOR_EVER)
+    )
     accounts = select(Account.lemail).order_by(Account.id).limit(FIRST).subquery()
-    told = select(literal(1)).select_from(events).where(events.c.action == Action.DEMO_FILLED)
-    named = select(literal(1)).select_from(accounts).where(accounts.c.lemail.endswith(f"@{DOMAIN}"))
+    named = select(accounts).where(accounts.c.lemail.endswith(f"@{DOMAIN}"))
     return db.session.scalar(select(or_(told.exists(), named.exists()))) or False
 
 
