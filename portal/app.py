@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.local import LocalProxy
 
 from config import Settings, load_settings, unknown_names
-from portal import api, failures, http, web
+from portal import api, error_handlers, http, web
 from portal.api import fast_lane
 from portal.extensions import babel, db, engine_options, login_manager, prepare_engine
 from portal.http.cookies import csrf
@@ -66,7 +66,7 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     csrf.init_app(app)
     login_manager.init_app(app)
     babel.init_app(app, default_locale=web.ENGLISH, locale_selector=web.choose_locale)
-    failures.init_app(app)
+    error_handlers.init_app(app)
     web.init_app(app)
     api.init_app(app)
     return app

@@ -238,7 +238,7 @@ CHAPTERS = (
             Promise(
                 "other-hosts",
                 N_("The portal answers to its own name only, and believes no other."),
-                "tests/http/test_gate.py::test_only_the_host_of_the_base_url_is_served",
+                "tests/http/test_request_guard.py::test_only_the_host_of_the_base_url_is_served",
             ),
         ),
     ),

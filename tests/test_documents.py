@@ -12,10 +12,10 @@ from pathlib import Path
 from flask import Flask
 
 from config import PREFIX, RawSettings
+from portal.error_messages import SENTENCES
 from portal.http.logs import LINKS
-from portal.messages import SENTENCES
+from portal.labels import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
 from portal.models import Action, ActorKind, AuditEvent
-from portal.words import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
 from tests.support.databases import ROOT
 from tests.support.house_rules import assert_none, place, python_files, tree_of
 

@@ -23,7 +23,7 @@ MOST_EXPLAINED = 0.03
 """Of all mutants; the others are noticed."""
 TABLE = load_table()
 SUBJECTS = {
-    "basic", "doors", "gate", "guards", "jwt", "keys", "leaks", "limits", "links", "mail", "outbox",
+    "basic", "doors", "request_guard", "guards", "jwt", "keys", "leaks", "limits", "links", "mail", "outbox",
     "proxy", "ready", "record", "retention", "revocation", "rotation", "sessions", "settings", "text",
     "time", "transactions", "twice", "verification",
 }  # fmt: skip

@@ -9,10 +9,10 @@ from typing import Any
 from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from portal.error_messages import sentence
 from portal.http import request_id
 from portal.http.headers import JSON_TYPE
 from portal.http.limited import too_many
-from portal.messages import sentence
 from portal.services.core.errors import (
     AccountBlocked,
     AccountLocked,

@@ -18,8 +18,8 @@ from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
 from portal.api.route import Door, Route
 from portal.api.schemas import ErrorAnswer
+from portal.error_messages import SENTENCES
 from portal.http.headers import JSON_TYPE
-from portal.messages import SENTENCES
 from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
 from portal.runtime import runtime
 from portal.services.keys.queries import KeyStatus

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.cli.console import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.models import Account, AccountStatus
 from portal.permissions import Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal import clock
 from portal.cli.accounts import reason
-from portal.cli.speech import PlainGroup, plain_errors, row
+from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.services.usage import moments
 

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import inspect
 
 from config import Settings
-from portal.cli.speech import PlainCommand, plain_errors, row
+from portal.cli.console import PlainCommand, plain_errors, row
 from portal.cli.whoever import operator
 from portal.extensions import db
 from portal.services.auth import demo_data

@@ -9,8 +9,8 @@ from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
 from config_values import ConfigurationError
-from portal.cli.parents import end_with
-from portal.cli.speech import PlainGroup, database_says, with_database
+from portal.cli.console import PlainGroup, database_says, with_database
+from portal.cli.process_watchdog import end_with
 from portal.cli.starting import require_peppers, require_writable
 from portal.jobs import OutboxWorker, Stop, do_round, run
 from portal.transports import Transport, make_transport

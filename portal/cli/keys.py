@@ -9,7 +9,7 @@ import click
 
 from portal import clock
 from portal.cli.accounts import reason
-from portal.cli.speech import PlainGroup, plain_errors, row, when
+from portal.cli.console import PlainGroup, plain_errors, row, when
 from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, RevocationReason

@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
 
-from portal.cli.speech import PlainCommand, database_says, plain_errors
+from portal.cli.console import PlainCommand, database_says, plain_errors
 from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch

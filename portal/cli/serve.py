@@ -27,8 +27,8 @@ from sqlalchemy.exc import DBAPIError
 
 from config import Settings
 from config_values import ConfigurationError
-from portal.cli.parents import load_worker
-from portal.cli.speech import PlainCommand, database_says, with_database
+from portal.cli.console import PlainCommand, database_says, with_database
+from portal.cli.process_watchdog import load_worker
 from portal.cli.starting import require_no_demo, require_peppers, require_writable
 from portal.extensions import db
 from portal.services.accounts import signup

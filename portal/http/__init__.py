@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.http import gate, headers, limited, logs
+from portal.http import headers, limited, logs, request_guard
 from portal.http.cookies import PagesOnlySession
 from portal.http.proxy import TrustedProxies
 from portal.http.request import client_address, request_id
@@ -18,7 +18,7 @@ def init_app(app: Flask) -> None:
     settings = app.config["PORTAL"]
     logs.init_app(settings)
     app.session_interface = PagesOnlySession()
-    gate.init_app(app)
+    request_guard.init_app(app)
     limited.init_app(app)
     headers.init_app(app)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings)  # type: ignore[method-assign]  # Flask's way

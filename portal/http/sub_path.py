@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from portal.http.gate import ANY_HOST, BEHIND_GATEWAY
+from portal.http.request_guard import ANY_HOST, BEHIND_GATEWAY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -12,9 +12,9 @@ from flask import Flask, request, url_for
 from flask_babel import get_locale, gettext
 from flask_babel import gettext as _
 
+from portal.labels import REFUSALS
 from portal.services.usage.queries import SLOTS, Series, Span
 from portal.web.filters import day
-from portal.words import REFUSALS
 
 Tab = tuple[str, None, str, bool]
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10)

@@ -13,10 +13,10 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from portal.error_messages import sentence
 from portal.extensions import db
 from portal.http import request_id
 from portal.http.limited import too_many
-from portal.messages import sentence
 from portal.services.core.errors import (
     AccountBlocked,
     AccountLocked,

@@ -17,7 +17,7 @@ from wtforms import (  # type: ignore[attr-defined]  # the stubs lack SelectChoi
 )
 from wtforms.validators import ValidationError
 
-from portal.messages import sentence
+from portal.error_messages import sentence
 from portal.permissions import N_
 from portal.services.auth.passwords import SHORTEST
 from portal.services.core.errors import InvalidInput, RuleError

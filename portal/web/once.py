@@ -18,9 +18,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
 
+from portal.error_messages import sentence
 from portal.http import request_id
 from portal.http.request import API
-from portal.messages import sentence
 from portal.models import SentForm
 from portal.services.auth import sessions
 from portal.services.core import sent_forms

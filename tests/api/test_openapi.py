@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from portal.api.openapi import codes_of, status_of
 from portal.api.route import Door
 from portal.api.routes import ROUTES
-from portal.messages import SENTENCES
+from portal.error_messages import SENTENCES
 from portal.models import Consent
 from portal.services.accounts import consent
 from tests.api.conftest import Bearer, Headers

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal import jobs
 from portal.cli import jobs as commands
-from portal.cli import parents
+from portal.cli import process_watchdog
 from portal.services.mail import outbox
 from tests.conftest import MakeApp
 from tests.support.mailbox import Mailbox
@@ -88,11 +88,11 @@ def test_a_process_ends_when_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch)
     asked = threading.Event()
     sent: list[tuple[int, int]] = []
     answers = iter([4711, 4711, 1])
-    monkeypatch.setattr(parents, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(parents.os, "getppid", lambda: next(answers))
-    monkeypatch.setattr(parents.os, "kill", lambda *words: (sent.append(words), asked.set()))
+    monkeypatch.setattr(process_watchdog, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(process_watchdog.os, "getppid", lambda: next(answers))
+    monkeypatch.setattr(process_watchdog.os, "kill", lambda *words: (sent.append(words), asked.set()))
 
-    parents.end_with(4711)
+    process_watchdog.end_with(4711)
 
     assert asked.wait(10)
     assert sent == [(os.getpid(), signal.SIGTERM)]

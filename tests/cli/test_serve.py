@@ -21,7 +21,7 @@ import pytest
 
 from config import Settings
 from config_values import ConfigurationError
-from portal.cli import parents, serve
+from portal.cli import process_watchdog, serve
 from tests.conftest import MakeApp, MakeKey, StartServer
 from tests.support.cast import Cast
 from tests.support.databases import ROOT, Database, Databases, Kind
@@ -298,7 +298,7 @@ def test_the_server_is_started_beside_the_jobs(
 
     assert result.exit_code == 0, result.output
     assert SETUP_LINK.search(result.stdout)
-    assert fake.loader is parents.load_worker
+    assert fake.loader is process_watchdog.load_worker
 
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")
@@ -321,7 +321,7 @@ def test_a_worker_that_was_not_spawned_loads_the_application_too(
     monkeypatch.setenv("PORTAL_INSTANCE_PATH", str(instance))
     monkeypatch.delitem(sys.modules, "wsgi", raising=False)
 
-    assert parents.load_worker("wsgi:app").name == "portal"
+    assert process_watchdog.load_worker("wsgi:app").name == "portal"
 
     sys.modules.pop("wsgi")
 

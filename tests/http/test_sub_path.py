@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.web.auth.target import safe_target
+from portal.web.auth.safe_redirect import safe_target
 from tests.http.conftest import Guard
 
 PLACE = "https://keys.example/keys"

@@ -11,7 +11,7 @@ from flask import Flask, g
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.http import gate
+from portal.http import request_guard
 from portal.http.cookies import FormTokens
 from portal.models import Account, ApiKey
 from portal.selfcheck.scratch import Scratch
@@ -195,7 +195,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     ),
     "anothers": (instead((key_queries, "owned", anybodys)), "is there"),
     "forged-forms": (instead((FormTokens, "protect", any_form)), "without its token was answered with"),
-    "other-hosts": (instead((gate, "is_own_authority", yes)), "was served to another host"),
+    "other-hosts": (instead((request_guard, "is_own_authority", yes)), "was served to another host"),
     "recorded": (instead((audit, "record", nothing)), "left 0 lines in the record"),
     "together": (instead((audit, "record", recorded_early)), "making a key was half done when its write"),
     "last-admin": (instead((actions, "refuse_last_admin", nothing)), " admin"),

@@ -12,7 +12,7 @@ from portal.services.core.actor import Actor
 from portal.services.operators import exports
 from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
-from portal.web.auth.target import safe_target
+from portal.web.auth.safe_redirect import safe_target
 from tests.support.pages import parse
 
 WRONG = "not the password at all"

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from portal.services.operators import actions
-from portal.web.security.agents import describe
+from portal.web.security.user_agent import describe
 from tests.support.pages import parse
 
 NEW = "lantern gravel otter sixty"

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.services.core import audit
-from portal.web.activity.rows import row
+from portal.web.activity.presenters import row
 from portal.web.identity import me, require
 
 HIGHEST_ID = 2**62

@@ -8,12 +8,12 @@ from flask_babel import lazy_gettext as _l
 from wtforms import IntegerField, RadioField, SearchField, SelectField, TextAreaField
 from wtforms.validators import Optional
 
-from portal.messages import sentence
+from portal.error_messages import sentence
+from portal.labels import ACTIONS, ROLES, STATUSES
 from portal.models import AccountStatus, Action
 from portal.permissions import Role
 from portal.services.operators.actions import REASON_LENGTH
 from portal.web.forms import Form, choices
-from portal.words import ACTIONS, ROLES, STATUSES
 
 LONGEST_QUERY = 100
 LARGEST_NUMBER = 2**63 - 1

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from portal import clock
+from portal.labels import ROLES
 from portal.models import Account, AccountStatus, Action
 from portal.permissions import ADMINISTER, ROLE_LEVELS, SUPPORT, Role
 from portal.services.abuse import excess
@@ -26,12 +27,11 @@ from portal.services.operators import queries as operator_queries
 from portal.services.usage import queries as usage_queries
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
-from portal.web.admin.rows import OPERATORS_REASONS, rows
+from portal.web.admin.presenters import OPERATORS_REASONS, rows
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
-from portal.web.keys.rows import row as key_row
-from portal.web.keys.rows import rows as key_rows
-from portal.words import ROLES
+from portal.web.keys.presenters import row as key_row
+from portal.web.keys.presenters import rows as key_rows
 
 BOTH = ("GET", "POST")
 NEWEST = 10

@@ -13,7 +13,7 @@ from wtforms.validators import ValidationError
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.passwords import check_password
 from portal.services.core.errors import InvalidInput
-from portal.web.auth.target import safe_target
+from portal.web.auth.safe_redirect import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice
 from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text
 

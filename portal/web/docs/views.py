@@ -5,16 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from portal.extensions import settings
+from portal.labels import ROLES
 from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
 from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.calls.rates import rates_by_role
 from portal.services.keys import secrets
 from portal.services.ratelimits import questions
-from portal.web.docs import described
+from portal.web.docs import openapi_view
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from portal.web.docs.scanners import scanners
-from portal.words import ROLES
 
 LIMITS = (
     (N_("Failed tries to sign in, by one source and name"), questions.SIGN_IN_OWN),
@@ -68,8 +68,8 @@ def index() -> str:
         protect={example.id: example for example in PROTECT},
         levels=LEVELS,
         roles=list(Role),
-        routes=described.routes(document),
-        errors=described.errors(document),
+        routes=openapi_view.routes(document),
+        errors=openapi_view.errors(document),
         conditions=CONDITIONS,
         limits=LIMITS,
         rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import DateField, Field, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from portal.messages import sentence
+from portal.error_messages import sentence
 from portal.models import ApiKey, Environment, KeyKind
 from portal.models.key import NOTE_LENGTH
 from portal.permissions import N_

@@ -11,7 +11,7 @@ from wtforms import BooleanField, DateField, Field, RadioField, StringField
 from wtforms.validators import Optional
 
 from portal import clock
-from portal.messages import sentence
+from portal.error_messages import sentence
 from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to

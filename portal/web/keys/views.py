@@ -11,8 +11,9 @@ from flask_babel import gettext as _
 from werkzeug import Response as BaseResponse
 
 from portal import clock
+from portal.error_messages import sentence
 from portal.extensions import settings
-from portal.messages import sentence
+from portal.labels import CREATED_THROUGH
 from portal.models import ApiKey, KeyKind
 from portal.services.abuse import excess
 from portal.services.calls import rates
@@ -27,10 +28,9 @@ from portal.services.usage.queries import Span, UsageScope
 from portal.web import charts
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
-from portal.web.keys.rows import row, rows
+from portal.web.keys.presenters import row, rows
 from portal.web.once import answered_again, is_known_form
 from portal.web.usage_limits.standing import standing
-from portal.words import CREATED_THROUGH
 
 LONGEST_QUERY = 100
 MOST_LISTED = 20

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from portal.labels import ROLES
 from portal.services.accounts import email_change, profile
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.mail import pending
@@ -13,7 +14,6 @@ from portal.services.mail.refused import find_refused
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
-from portal.words import ROLES
 
 BOTH = ("GET", "POST")
 

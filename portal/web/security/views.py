@@ -16,8 +16,8 @@ from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.web.forms import shown, text
 from portal.web.identity import actor, me, require, sign_off
-from portal.web.security.agents import describe
 from portal.web.security.forms import ChangePasswordForm, ProofForm
+from portal.web.security.user_agent import describe
 
 BOTH = ("GET", "POST")
 

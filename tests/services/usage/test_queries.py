@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from portal.labels import REFUSALS
 from portal.runtime import runtime_of
 from portal.services.core.outcomes import Outcome
 from portal.services.usage import queries as usage_queries
 from portal.services.usage import rollup
 from portal.services.usage.collector import HOUR_MS
 from portal.services.usage.queries import ALL, Span, UsageScope
-from portal.words import REFUSALS
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -17,8 +17,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from portal.clock import iso
+from portal.error_messages import sentence
 from portal.extensions import settings
-from portal.messages import sentence
 from portal.runtime import runtime
 from portal.services.core import free_text
 from portal.services.core.errors import RuleError

@@ -15,8 +15,8 @@ import pytest
 from werkzeug.exceptions import RequestTimeout, ServiceUnavailable
 
 from portal.cli.serve import BLOCKING_THREADS
-from portal.http import bodies
-from portal.http.bodies import DEADLINE, MOST_OF_SOURCE, MOST_READERS, Body, Readers
+from portal.http import slow_body_guard
+from portal.http.slow_body_guard import DEADLINE, MOST_OF_SOURCE, MOST_READERS, Body, Readers
 from tests.support.server import Server, wait_until
 
 BEGUN = (
@@ -52,7 +52,7 @@ def sources(number: int) -> str:
 def test_slow_bodies_keep_the_places_that_they_have_and_get_no_more(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "SLOW", 0.2)
+    monkeypatch.setattr(slow_body_guard, "SLOW", 0.2)
     readers, slow = Readers(), Dripping()
     reading = [pool.submit(Body(slow, readers, sources(n)).read) for n in range(MOST_READERS)]  # type: ignore[arg-type]  # as much of a stream as is read
 
@@ -69,7 +69,7 @@ def test_slow_bodies_keep_the_places_that_they_have_and_get_no_more(
 def test_one_source_holds_few_places_and_the_others_go_on(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "SLOW", 0.2)
+    monkeypatch.setattr(slow_body_guard, "SLOW", 0.2)
     readers, slow = Readers(), Dripping()
     ends = ["2001:db8::1", "2001:db8::2"] * (MOST_OF_SOURCE // 2)  # of one /64
     reading = [pool.submit(Body(slow, readers, client).read) for client in ends]  # type: ignore[arg-type]  # as above
@@ -95,7 +95,7 @@ def test_quick_bodies_only_take_turns(pool: ThreadPoolExecutor, of: Callable[[in
 
 
 def test_a_body_that_comes_too_late_is_refused_however_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "DEADLINE", 0.1)
+    monkeypatch.setattr(slow_body_guard, "DEADLINE", 0.1)
     late = Body(BytesIO(b"a long one"), Readers())
     assert late.read(2) == b"a "
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 
+from portal.labels import ACTIONS, REASONS, REPORTERS, ROLES
 from portal.models import Action, ActorKind, AuditEvent
 from portal.permissions import Role
 from portal.web.filters import exact
-from portal.words import ACTIONS, REASONS, REPORTERS, ROLES
 
 BY_LINK = frozenset(
     {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config import load_settings
-from portal.http import gate
-from portal.http.gate import is_own_authority
+from portal.http import request_guard
+from portal.http.request_guard import is_own_authority
 from tests.http.conftest import Guard
 
 PUBLIC = "https://keys.example"
@@ -127,14 +127,14 @@ def test_links_from_another_site_and_the_api_stay_open(guard: Guard) -> None:
 def test_a_body_may_be_so_large_and_no_larger(guard: Guard) -> None:
     client = guard().test_client()
 
-    assert client.post("/api/thing", data=b"x" * gate.LARGEST_BODY).status_code == 200
-    assert client.post("/api/thing", data=b"x" * (gate.LARGEST_BODY + 1)).status_code == 413
-    assert client.post("/act", data={"name": "x" * gate.LARGEST_BODY}).status_code == 413
+    assert client.post("/api/thing", data=b"x" * request_guard.LARGEST_BODY).status_code == 200
+    assert client.post("/api/thing", data=b"x" * (request_guard.LARGEST_BODY + 1)).status_code == 413
+    assert client.post("/act", data={"name": "x" * request_guard.LARGEST_BODY}).status_code == 413
     endless = {"CONTENT_LENGTH": "9" * 30}
     assert client.post("/act", environ_overrides=endless).status_code == 413
 
 
-@pytest.mark.parametrize(("path", "bound"), gate.LARGER_BODIES.items())
+@pytest.mark.parametrize(("path", "bound"), request_guard.LARGER_BODIES.items())
 def test_some_paths_take_more(guard: Guard, path: str, bound: int) -> None:
     client = guard().test_client()
 
@@ -144,7 +144,8 @@ def test_some_paths_take_more(guard: Guard, path: str, bound: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "bound"), [("/api/thing", gate.LARGEST_BODY), ("/api/leaks", gate.LARGER_BODIES["/api/leaks"])]
+    ("path", "bound"),
+    [("/api/thing", request_guard.LARGEST_BODY), ("/api/leaks", request_guard.LARGER_BODIES["/api/leaks"])],
 )
 def test_a_body_of_unknown_length_is_bounded_too(guard: Guard, path: str, bound: int) -> None:
     app = guard()
@@ -176,7 +177,7 @@ def test_a_body_has_one_length(guard: Guard) -> None:
 
 def test_too_many_fields_are_refused(guard: Guard) -> None:
     client = guard().test_client()
-    fields = {f"field{number}": "x" for number in range(gate.MOST_FIELDS + 1)}
+    fields = {f"field{number}": "x" for number in range(request_guard.MOST_FIELDS + 1)}
 
     response = client.post("/act", data=fields, content_type="multipart/form-data")
 
@@ -185,25 +186,25 @@ def test_too_many_fields_are_refused(guard: Guard) -> None:
 
 def test_an_address_may_be_so_long_and_no_longer(guard: Guard) -> None:
     client = guard().test_client()
-    room = gate.LONGEST_URL - len("/")
+    room = request_guard.LONGEST_URL - len("/")
 
     assert client.get("/?" + "x" * room).status_code == 200
     assert client.get("/?" + "x" * (room + 1)).status_code == 414
-    assert client.get("/" + "x" * gate.LONGEST_URL).status_code == 414
-    assert client.get("/api/thing?" + "x" * gate.LONGEST_URL).status_code == 414
+    assert client.get("/" + "x" * request_guard.LONGEST_URL).status_code == 414
+    assert client.get("/api/thing?" + "x" * request_guard.LONGEST_URL).status_code == 414
 
 
 def test_headers_may_be_so_large_and_no_larger(guard: Guard) -> None:
     client = guard().test_client()
 
-    assert client.get("/", headers={"X-Much": "x" * (gate.LARGEST_HEADERS - 500)}).status_code == 200
-    assert client.get("/", headers={"X-Much": "x" * gate.LARGEST_HEADERS}).status_code == 431
+    assert client.get("/", headers={"X-Much": "x" * (request_guard.LARGEST_HEADERS - 500)}).status_code == 200
+    assert client.get("/", headers={"X-Much": "x" * request_guard.LARGEST_HEADERS}).status_code == 431
     many = {f"X-Much-{number}": "x" * 100 for number in range(200)}
     assert client.get("/", headers=many).status_code == 431
 
 
 def test_the_settings_in_the_environment_are_no_headers(guard: Guard) -> None:
-    environ = {"PORTAL_SECRET_KEY_OF_THE_PROCESS": "x" * gate.LARGEST_HEADERS}
+    environ = {"PORTAL_SECRET_KEY_OF_THE_PROCESS": "x" * request_guard.LARGEST_HEADERS}
 
     assert guard().test_client().get("/", environ_overrides=environ).status_code == 200
 

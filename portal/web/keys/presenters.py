@@ -10,11 +10,11 @@ from uuid import UUID
 from flask_babel import gettext
 
 from portal import clock
+from portal.labels import REASONS
 from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
 from portal.permissions import LEVELS
 from portal.services.usage import collector
 from portal.web.keys.conditions import in_words
-from portal.words import REASONS
 
 SPARK_DAYS = 14
 RECENTLY = timedelta(days=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_babel import gettext
 
-from portal.messages import sentence
+from portal.error_messages import sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from uuid import UUID
 from flask_babel import gettext, ngettext
 from flask_babel import gettext as _
 
+from portal.labels import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUSES
 from portal.models import AccountStatus, Action, ActorKind, AuditEvent, RevocationReason
 from portal.permissions import N_
 from portal.services.operators import exports
-from portal.web.activity.rows import BY_LINK
+from portal.web.activity.presenters import BY_LINK
 from portal.web.filters import day, exact
-from portal.words import ACTIONS, ACTOR_KINDS, REASONS, REPORTERS, ROLES, STATUSES
 
 OPERATORS_REASONS = REASONS | {RevocationReason.OWNER: N_("by its owner")}
 """Why a key was revoked, to somebody who is not its owner."""

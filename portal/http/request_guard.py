@@ -26,10 +26,10 @@ from werkzeug.exceptions import (
 )
 
 from config import Settings
-from portal.http.bodies import Body, Readers
 from portal.http.kept import kept_if_short
 from portal.http.proxy import PEER, UNCLEAR
 from portal.http.request import API
+from portal.http.slow_body_guard import Body, Readers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
