@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -129,6 +130,23 @@ def _keep_what_is_always_the_same() -> Iterator[None]:
 def _no_moment_of_another_test() -> None:
     """Let no test see the later moments that another one has been to."""
     times.forget()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_much_as_before() -> Iterator[None]:
+    """Fail the test that leaves the process silent, and not a later one that looks for a line."""
+    before = _what_is_not_logged()
+    yield
+    assert _what_is_not_logged() == before
+
+
+def _what_is_not_logged() -> dict[str, int]:
+    manager = logging.root.manager
+    ours = {name: each for name, each in manager.loggerDict.items() if name.partition(".")[0] == "portal"}
+    levels = {
+        name: each.level for name, each in ours.items() if isinstance(each, logging.Logger) and each.level
+    }
+    return {**levels, "": manager.disable}
 
 
 @pytest.fixture

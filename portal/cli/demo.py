@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from flask import current_app
@@ -45,12 +47,24 @@ def demo() -> None:
     if inspect(db.engine).has_table("accounts") and not demo_data.is_empty():
         raise click.ClickException(NOT_EMPTY)
     upgrade()
-    logging.getLogger("portal.jobs").setLevel(logging.WARNING)
     password = "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
     try:
-        fill(operator(), password)
+        with _without_each_mail():
+            fill(operator(), password)
     except demo_data.NotEmpty as error:
         raise click.ClickException(NOT_EMPTY) from error
     click.echo(SIGN_IN.format(base_url=settings.base_url, password=password))
     for account, keys in demo_data.list_accounts():
         row(account.email, account.role.value, account.status.word, keys)
+
+
+@contextmanager
+def _without_each_mail() -> Iterator[None]:
+    """Let the jobs log what goes wrong, and not each mail that they write."""
+    jobs = logging.getLogger("portal.jobs")
+    before = jobs.level
+    jobs.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        jobs.setLevel(before)
