@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
@@ -16,12 +15,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, request
+from flask import Flask
 
 from config import Settings
 from portal.http.cors import Cors
 from portal.http.logs import LINKS, SLOW, log_request
-from portal.http.request import API, NONCE, REQUEST_ID
+from portal.http.request import API, REQUEST_ID
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -33,9 +32,13 @@ JSON_TYPE = "application/json; charset=utf-8"
 _VERSION = "v"
 
 _POLICY = (
-    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "img-src 'self' data:; style-src 'self'; script-src 'self'"
+    "Content-Security-Policy",
+    (
+        "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "img-src 'self' data:; style-src 'self'; script-src 'self'"
+    ),
 )
+"""Scripts and styles are files of ours; nothing that stands in a page itself runs, so there is no nonce."""
 _CLOSED = (
     "Content-Security-Policy",
     "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -63,6 +66,7 @@ _OF_A_LINK = ("Referrer-Policy", "strict-origin")
 they can't pass on. The origin stays, so that its form can be seen to be ours."""
 _LINK = re.compile(f"/({LINKS})/")
 _PAGE = (
+    _POLICY,
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("X-Frame-Options", "DENY"),
     ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in _REFUSED_FEATURES)),
@@ -110,11 +114,8 @@ class ResponseHeaders:
         return self._application(environ, start)
 
     def _dress_page(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> None:
-        nonce = environ.get(NONCE)
         headers.append(_OF_A_LINK if _LINK.match(environ.get("PATH_INFO", "")) else _REFERRER)
-        policy = f"{_POLICY} 'nonce-{nonce}'" if nonce else _POLICY
         headers.extend(self._page)
-        headers.append(("Content-Security-Policy", policy))
         if not any(name.lower() == "cache-control" for name, _value in headers):
             headers.append(_NO_STORE)
 
@@ -127,10 +128,9 @@ class ResponseHeaders:
 
 
 def init_app(app: Flask) -> None:
-    """Wrap the application, offer ``csp_nonce()`` to its templates, version its static files."""
+    """Wrap the application, and version its static files."""
     folder = app.static_folder or ""
     app.wsgi_app = ResponseHeaders(app.wsgi_app, app.config["PORTAL"], folder)  # type: ignore[method-assign]  # Flask's way
-    app.add_template_global(csp_nonce)
 
     @app.url_defaults
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
@@ -138,14 +138,6 @@ def init_app(app: Flask) -> None:
             version = version_of(folder, values.get("filename", ""))
             if version is not None:
                 values[_VERSION] = version
-
-
-def csp_nonce() -> str:
-    """The nonce of this answer, made when it is first asked for; scripts without it don't run."""
-    environ = request.environ
-    if NONCE not in environ:
-        environ[NONCE] = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-    return str(environ[NONCE])
 
 
 def version_of(folder: str, name: str) -> str | None:

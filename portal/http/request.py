@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import has_request_context, request
 
 REQUEST_ID = "portal.request_id"
-NONCE = "portal.csp_nonce"
 API = "/api/"
 
 

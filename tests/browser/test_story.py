@@ -68,6 +68,28 @@ def sign_in(page: Page, name: str, password: str) -> None:
     send(page)
 
 
+SLIPPED_IN = """async () => {
+  const nonce = document.querySelector("script").nonce || "none";
+  const refused = [];
+  document.addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+  const slip = (name, text) => {
+    const tag = document.createElement(name);
+    tag.nonce = nonce;
+    tag.textContent = text;
+    document.head.append(tag);
+  };
+  slip("script", "window.ran = 1");
+  slip("style", "body { opacity: 0.5 }");
+  const far = document.createElement("script");
+  far.src = "data:text/javascript,window.ran=2";
+  document.head.append(far);
+  const html = "<i style='opacity:0.5'></i><img src='x' onerror='window.ran=3'>";
+  document.body.insertAdjacentHTML("beforeend", html);
+  await new Promise((done) => setTimeout(done, 500));
+  return refused.sort();
+}"""
+
+
 @pytest.mark.parametrize(
     ("width", "scheme", "javascript"),
     [(1280, "light", True), (390, "dark", True), (390, "light", False), (1280, "dark", False)],
@@ -223,3 +245,18 @@ def test_nothing_that_people_type_runs_as_a_script(
         window.page.goto(path)
         expect(window.page.locator("body")).not_to_contain_text("{{49}}")
     assert dialogs == []
+
+
+@pytest.mark.sqlite_only(reason="what a script does in a page does not depend on the database")
+def test_a_script_or_style_that_slips_into_a_page_does_nothing(server: Server, visit: OpenWindow) -> None:
+    """Row 39: the policy takes files of the portal's own, and knows no nonce that could be copied."""
+    window = visit()
+    window.open("/signin")
+
+    refused = window.page.evaluate(SLIPPED_IN)
+
+    assert set(refused) == {"script-src-attr", "script-src-elem", "style-src-attr", "style-src-elem"}
+    assert window.page.evaluate("[window.ran, getComputedStyle(document.body).opacity]") == [None, "1"]
+    assert window.problems, "the console tells it too"
+    assert all("Content Security Policy" in each for each in window.problems)
+    window.problems.clear()

@@ -12,7 +12,6 @@ from config import load_settings
 from portal import http
 from portal.extensions import babel
 from portal.http import client_address, request_id
-from portal.http.headers import csp_nonce
 from tests.support.settings import settings_for
 
 Guard = Callable[..., Flask]
@@ -41,10 +40,6 @@ def add_views(app: Flask) -> None:
     @app.get("/")
     def index() -> str:
         return "<p>home</p>"
-
-    @app.get("/script")
-    def script() -> str:
-        return f"<script nonce='{csp_nonce()}{csp_nonce()}'></script>"
 
     @app.get("/kept")
     def kept() -> tuple[str, dict[str, str]]:

@@ -38,7 +38,7 @@ def faults(response: TestResponse, *, may_show_secret: bool = False) -> list[str
             found.append("there is a secret on the page")
         if response.text and not 300 <= response.status_code < 400:
             page = parse(response)
-            found += _page_faults(page, response.headers.get("Content-Security-Policy", ""))
+            found += _page_faults(page)
             if page.find("form", action="/signout") and "no-store" not in _caching(response):
                 found.append("a signed-in page may be cached")
     return found
@@ -57,18 +57,18 @@ def _header_faults(response: TestResponse) -> Iterator[str]:
     policy = response.headers.get("Content-Security-Policy", "")
     if "frame-ancestors 'none'" not in policy:
         yield "the Content-Security-Policy lets others frame the page"
-    if "unsafe-" in policy:
-        yield "the Content-Security-Policy has an unsafe- source"
+    if re.search("unsafe-|nonce-|sha256-", policy):
+        yield "the Content-Security-Policy lets something inline run"
     if SECRET.search(str(response.headers)):
         yield "there is a secret in a header"
 
 
-def _page_faults(page: BeautifulSoup, policy: str) -> Iterator[str]:
+def _page_faults(page: BeautifulSoup) -> Iterator[str]:
     tags = [each for each in page.descendants if isinstance(each, Tag)]
     yield from _title_faults(page)
     yield from _id_faults(tags)
     yield from _form_faults(tag for tag in tags if tag.name == "form")
-    yield from _inline_faults(tags, policy)
+    yield from _inline_faults(tags)
 
 
 def _title_faults(page: BeautifulSoup) -> Iterator[str]:
@@ -107,12 +107,10 @@ def _form_faults(forms: Iterable[Tag]) -> Iterator[str]:
                 yield f"the form to {form.get('action')} has no CSRF token"
 
 
-def _inline_faults(tags: Sequence[Tag], policy: str) -> Iterator[str]:
+def _inline_faults(tags: Sequence[Tag]) -> Iterator[str]:
     for tag in tags:
         if tag.name in {"script", "style"} and not (tag.get("src") or tag.get("type") in DATA_SCRIPTS):
-            nonce = tag.get("nonce")
-            if not nonce or f"'nonce-{nonce}'" not in policy:
-                yield f"an inline <{tag.name}> has no nonce that the policy knows"
+            yield f"there is an inline <{tag.name}>"
         for attribute, value in tag.attrs.items():
             if attribute == "style" or attribute.startswith("on"):
                 yield f"<{tag.name}> has the inline attribute {attribute}"
