@@ -154,15 +154,6 @@ def test_the_bill_of_materials_lists_what_is_locked() -> None:
     assert all(part["hashes"] for part in bill["components"])
 
 
-def test_a_worker_pays_for_no_cryptography() -> None:
-    """It takes 12 MB, and only the receiver of GitHub's reports needs it, when one comes."""
-    look = "import sys, portal.services.auth.jwt; print('cryptography' in sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", look], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
-    )
-    assert result.stdout.strip() == "False"
-
-
 def test_continuous_integration_audits_where_it_can_see_and_says_so_where_it_cannot() -> None:
     run = read(".ci/run")
     nowhere = f"http://127.0.0.1:{free_port()}"

@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from portal import clock
 
 log = logging.getLogger(__name__)
@@ -105,12 +110,6 @@ def parse(data: bytes) -> dict[str, str]:
 
 def is_signed(pem: str, body: bytes, signature: str) -> bool:
     """Whether the key has made this signature of the body; False for a key on another curve."""
-    # It takes 12 MB, so only a worker that gets a report loads it.
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
-
     try:
         key = load_pem_public_key(pem.encode())
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

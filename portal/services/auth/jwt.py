@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 from uuid import UUID
 
+import jwt
+
 from portal import clock
 from portal.extensions import settings
 from portal.models import UserSession
 from portal.services.auth import sessions
-from portal.services.auth.pyjwt import jwt
 
 ALGORITHM = "HS256"
 AUDIENCE = "chatelaine-api"
