@@ -19,6 +19,7 @@ from portal import clock
 from portal.app import create_app
 from portal.extensions import Base
 from portal.models import Action
+from portal.models.guards import REVISION
 from portal.services.core import audit
 from tests.conftest import close_app
 from tests.support.databases import KINDS, MIGRATIONS, Database, Databases, downgrade, upgrade
@@ -48,6 +49,10 @@ def empty(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Data
     """A database without a table."""
     with databases.empty(request.param) as made:
         yield made
+
+
+def test_the_newest_is_the_one_that_the_code_wants() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [REVISION]
 
 
 def fill(database: Database) -> None:

@@ -11,7 +11,7 @@ from portal.selfcheck.stage import hold
 from portal.services.keys.peppers import WrongPepper, require_ring
 from portal.services.system.broken_rules import broken_rules
 from portal.services.system.guard_check import differences
-from portal.services.system.readiness import heads, revisions, unsafe_settings
+from portal.services.system.readiness import is_at_newest, unsafe_settings
 
 MOST_NAMED = 5
 
@@ -21,7 +21,7 @@ def guarded(app: Flask) -> None:
     with app.app_context(), db.engine.connect() as connection:
         unsafe = unsafe_settings(connection)
         hold(unsafe is None, unsafe.value if unsafe else "")
-        hold(revisions(connection) == heads(), "its tables are of another version")
+        hold(is_at_newest(connection), "its tables are of another version")
         found = differences(connection)
         more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         hold(not found, ", ".join(found[:MOST_NAMED]) + more)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from alembic.script import ScriptDirectory
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,12 +15,11 @@ from portal.services.core.actor import Actor
 from portal.services.operators import actions
 from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
-from portal.services.system.readiness import heads
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, MadeKey, make_person
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
-from tests.support.databases import MIGRATIONS, Database, Databases
+from tests.support.databases import Database, Databases
 from tests.support.rows import forge
 
 NOWHERE = "postgresql+psycopg://nobody:hush-hush@127.0.0.1:1/none"
@@ -53,9 +51,6 @@ class TestProbes:
     ) -> None:
         database.execute("UPDATE alembic_version SET version_num = '0001'")
         assert client.get("/readyz").status_code == 503
-
-    def test_the_newest_tables_are_those_that_alembic_names(self) -> None:
-        assert heads() == frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
     def test_neither_starts_a_session_nor_asks_for_one(self, client: PageChecker) -> None:
         for path in ("/healthz", "/readyz", "/metrics", "/.well-known/security.txt", "/favicon.ico"):

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from portal import clock
 from portal.extensions import db
 from portal.models import PromiseProof
+from portal.models.guards import REVISION
 from portal.services.core.transaction import transaction
-from portal.services.system.readiness import heads
 
 LASTS = timedelta(days=7)
 
@@ -28,7 +28,7 @@ def list_proofs() -> dict[str, PromiseProof]:
 def is_of_now(proof: PromiseProof, version: str) -> bool:
     """Whether a run was of this version and these tables, and is no older than a week."""
     made_with = (proof.version, proof.revision)
-    return made_with == (version, _revision()) and clock.utcnow() - proof.ran_at < LASTS
+    return made_with == (version, REVISION) and clock.utcnow() - proof.ran_at < LASTS
 
 
 def note_run(held: Mapping[str, bool], version: str) -> None:
@@ -48,10 +48,6 @@ def note_run(held: Mapping[str, bool], version: str) -> None:
                     ran_at=now,
                     proved_at=now if did_hold else before.proved_at if before else None,
                     version=version,
-                    revision=_revision(),
+                    revision=REVISION,
                 )
             )
-
-
-def _revision() -> str:
-    return " ".join(sorted(heads()))
