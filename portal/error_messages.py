@@ -42,7 +42,7 @@ SENTENCES: dict[str, str] = {
     "passwordHasContext": N_(
         "This password is mostly your name, your address or the name of the portal. Choose another one."
     ),
-    "passwordTooSimple": N_("This password repeats itself or follows the keyboard. Choose another one."),
+    "passwordTooSimple": N_("This password repeats itself. Choose another one."),
     "consentRequired": N_("Without your consent no account can be kept. Give 1 or 2."),
     "beingSetUp": N_(
         "This portal is being set up. Nobody can sign up until it has an admin; come back later."
