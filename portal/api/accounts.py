@@ -8,7 +8,7 @@ from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import Caller, actor, caller
 from portal.api.errors import failure
-from portal.api.schemas import AccountAnswer, Name, NameAnswer, OwnAccountChanges, account_facts
+from portal.api.schemas import AccountAnswer, AccountFacts, Name, NameAnswer, OwnAccountChanges
 from portal.http.limited import refuse_when_limited
 from portal.models import Consent
 from portal.services.accounts import profile, update
@@ -18,7 +18,7 @@ from portal.services.ratelimits import questions
 
 def show() -> ResponseReturnValue:
     """Tell what is known of the account."""
-    return answer(AccountAnswer(account=account_facts(profile.get_account(actor()))))
+    return answer(AccountAnswer(account=AccountFacts.model_validate(profile.get_account(actor()))))
 
 
 def change() -> ResponseReturnValue:
@@ -30,7 +30,7 @@ def change() -> ResponseReturnValue:
     if me.signed and me.signed.account.consent is Consent.NONE and wanted.consent is None:
         raise ConsentLacking
     refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
-    return answer(AccountAnswer(account=account_facts(update.change_account(actor(), wanted))))
+    return answer(AccountAnswer(account=AccountFacts.model_validate(update.change_account(actor(), wanted))))
 
 
 def find_name() -> ResponseReturnValue:

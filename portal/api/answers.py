@@ -24,9 +24,9 @@ def answer(body: BaseModel, status: int = 200) -> Response:
     return Response(body.model_dump_json(by_alias=True).encode(), status, content_type=JSON_TYPE)
 
 
-def no_content() -> Response:
-    """Make the empty answer of something that is gone."""
-    response = Response(status=204)
+def empty(status: int = 204) -> Response:
+    """Make an answer with nothing in it."""
+    response = Response(status=status)
     del response.headers["Content-Type"]
     return response
 

@@ -10,68 +10,58 @@ from flask.typing import ResponseReturnValue
 
 from portal import clock
 from portal.api import body
-from portal.api.answers import answer, no_content
+from portal.api import key_schemas as schemas
+from portal.api.answers import answer, empty
 from portal.api.auth import Caller, actor, caller
-from portal.api.key_schemas import (
-    ApiKeysAnswer,
-    NewApiKeyAnswer,
-    NewKey,
-    NewKeyBasics,
-    OwnKeyAnswer,
-    RotatedAnswer,
-    Rotation,
-    listed_key_facts,
-    new_key_facts,
-    own_key_facts,
-)
 from portal.models import ApiKey, KeyKind
 from portal.permissions import READ_ACCOUNT, WRITE_ACCOUNT, Role
-from portal.services.core.errors import Forbidden, InvalidInput, NotFound
+from portal.services.core.errors import Forbidden, NotFound
 from portal.services.keys import creation, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.issuing import KeySpec, check_spec
 from portal.services.keys.queries import KeyStatus
 from portal.services.verify.verifier import CANONICAL_UUID
 
-PAGE_SIZE, LARGEST_PAGE = 50, 100
 UNREVOKED = (KeyStatus.LIVE, KeyStatus.EXPIRED)
 
 
 def create() -> ResponseReturnValue:
     """Make a key. This answer is the only one that ever holds its secret."""
     found = body.read_object()
-    basics = body.as_model(NewKeyBasics, found)
+    basics = body.as_model(schemas.NewKeyBasics, found)
     name, level, life = basics.name, basics.level, timedelta(seconds=basics.expires_in)
     check_spec(KeySpec(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
-    asked = body.as_model(NewKey, found)
+    asked = body.as_model(schemas.NewKey, found)
     conditions, kind = asked.conditions(), KeyKind(asked.kind or KeyKind.ACCOUNT)
     key, secret = creation.create_key(
         actor(), name=name, level=level, life=life, conditions=conditions, kind=kind
     )
-    return answer(NewApiKeyAnswer(apikey=new_key_facts(key, secret)), 201)
+    return answer(schemas.NewApiKeyAnswer(apikey=schemas.new_key_facts(key, secret)), 201)
 
 
 def index() -> ResponseReturnValue:
     """List keys, page by page, the oldest first; a key that may not read the account sees itself."""
-    me, limit, cursor = caller(), _limit(), _cursor()
+    me, asked = caller(), body.as_model(schemas.KeyListQuery, request.args.to_dict())
     itself = UUID(me.key.id) if me.key is not None and me.level < READ_ACCOUNT else None
+    statuses = UNREVOKED if asked.status is None else (asked.status,)
     found = key_queries.list_keys_after(
-        me.account_id, statuses=_statuses(), after=cursor, limit=limit + 1, only=itself
+        me.account_id, statuses=statuses, after=asked.cursor, limit=asked.limit + 1, only=itself
     )
-    shown = found[:limit]
-    rest = str(shown[-1].id) if len(found) > limit else None
-    facts = [listed_key_facts(key, with_note=me.level >= WRITE_ACCOUNT) for key in shown]
-    return answer(ApiKeysAnswer(apikeys=facts, next=rest))
+    shown = found[: asked.limit]
+    facts = schemas.OwnKeyFacts if me.level >= WRITE_ACCOUNT else schemas.BoundKeyFacts
+    rest = str(shown[-1].id) if len(found) > len(shown) else None
+    return answer(schemas.ApiKeysAnswer(apikeys=[facts.model_validate(key) for key in shown], next=rest))
 
 
 def show(key: str) -> ResponseReturnValue:
     """Tell what a key is. One that is revoked is not there any more."""
-    return answer(OwnKeyAnswer(apikey=own_key_facts(_living(caller(), key))))
+    facts = schemas.OwnKeyFacts.model_validate(_living(caller(), key))
+    return answer(schemas.OwnKeyAnswer(apikey=facts))
 
 
 def rotate(key: str) -> ResponseReturnValue:
     """Make the successor of a key. This answer is the only one that ever holds its secret."""
-    asked = body.read(Rotation, may_be_empty=True) if body.is_sent() else Rotation()
+    asked = body.read(schemas.Rotation, may_be_empty=True) if body.is_sent() else schemas.Rotation()
     overlap, key_id = timedelta(seconds=asked.overlap), _key_id(key)
     if key_id is None:
         raise NotFound
@@ -80,8 +70,8 @@ def rotate(key: str) -> ResponseReturnValue:
         raise NotFound
     new, secret = rotation.rotate_key(actor(), key_id, overlap=overlap)
     old = key_queries.get_key(caller().account_id, key_id)
-    facts = new_key_facts(new, secret)
-    return answer(RotatedAnswer(apikey=facts, replaces=key_id, retires_at=old.retires_at), 201)
+    facts = schemas.new_key_facts(new, secret)
+    return answer(schemas.RotatedAnswer(apikey=facts, replaces=key_id, retires_at=old.retires_at), 201)
 
 
 def remove(key: str) -> ResponseReturnValue:
@@ -91,7 +81,7 @@ def remove(key: str) -> ResponseReturnValue:
     if me.level < WRITE_ACCOUNT and not is_itself:
         raise Forbidden
     revocation.revoke_key(actor(), _living(me, key).id)
-    return no_content()
+    return empty()
 
 
 def _role(me: Caller) -> Role:
@@ -113,29 +103,3 @@ def _living(me: Caller, text: str) -> ApiKey:
 
 def _key_id(text: str) -> UUID | None:
     return UUID(text) if CANONICAL_UUID.fullmatch(text.lower()) else None
-
-
-def _limit() -> int:
-    text = request.args.get("limit", str(PAGE_SIZE))
-    if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= LARGEST_PAGE):
-        raise InvalidInput("fieldInvalid", "limit")
-    return int(text)
-
-
-def _cursor() -> UUID | None:
-    text = request.args.get("cursor")
-    if text is None:
-        return None
-    key_id = _key_id(text)
-    if key_id is None:
-        raise InvalidInput("fieldInvalid", "cursor")
-    return key_id
-
-
-def _statuses() -> tuple[KeyStatus, ...]:
-    text = request.args.get("status")
-    if text is None:
-        return UNREVOKED
-    if text not in tuple(KeyStatus):
-        raise InvalidInput("fieldInvalid", "status")
-    return (KeyStatus(text),)

@@ -21,7 +21,7 @@ from portal.api.route import Route, route_of
 from portal.api.shown import shown, shows_header, shows_something
 from portal.extensions import db
 from portal.http import client_address, request_id
-from portal.http.credentials import BEARER, challenge_for, read_bearer
+from portal.http.credentials import BEARER, INVALID_TOKEN, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, UserSession
 from portal.runtime import runtime
@@ -174,8 +174,7 @@ def _let_jwt_in(route: Route | None = None) -> Response | None:
     token = read_bearer(header)
     signed = jwt.read(token) if token else None
     if signed is None:
-        challenge = f'{BEARER}, error="invalid_token"' if header else BEARER
-        return _refuse(401, Outcome.UNKNOWN, challenge)
+        return _refuse(401, Outcome.UNKNOWN, INVALID_TOKEN if header else BEARER)
     account = signed.account
     if route and account.role.level < route.level:
         raise Forbidden
@@ -218,7 +217,9 @@ def ask_again(error: RuleError) -> Response:
         return show_rule(closed)
     if refusal is not None:
         return refusal
-    return _show_not_admitted(error) if isinstance(error, NotAdmitted) else show_rule(error)
+    if not isinstance(error, NotAdmitted):
+        return show_rule(error)
+    return _refuse(401, error.code, INVALID_TOKEN if caller().signed else None)
 
 
 def _door_now() -> Response | None:
@@ -233,12 +234,6 @@ def _door_now() -> Response | None:
     return None if _may_ask_for_own_end(route, again) else _let_in(again, TOLD_WITH)
 
 
-def _show_not_admitted(error: NotAdmitted) -> Response:
-    if caller().signed is not None:
-        return _refuse(401, error.code, f'{BEARER}, error="invalid_token"')
-    return _refuse(401, error.code, challenge_for(request.environ.get("HTTP_AUTHORIZATION", "")))
-
-
 def refuse_unfit() -> None:
     """Raise NotAcceptable for who takes no JSON, InvalidInput for credentials in the URL."""
     environ = request.environ
@@ -250,29 +245,26 @@ def refuse_unfit() -> None:
 
 
 def _let_in(admission: Admission, told_with: Mapping[Outcome, int]) -> Response | None:
-    if admission.key is None or not admission.is_good:
-        return _refuse_key(admission, told_with)
+    """Let a good key in; whoever lacks the secret is slowed and told nothing."""
+    if admission.key is None:
+        if shows_something():
+            refuse_when_limited(questions.failed_key_check(client_address()))
+        return _refuse(401, Outcome.UNKNOWN)
+    if not admission.is_good:
+        response = _refuse(told_with[admission.outcome], admission.outcome)
+        if admission.outcome is Outcome.THROTTLED:
+            response.headers["Retry-After"] = str(admission.retry_after)
+        return response
     g.caller = Caller(admission.key.account_id, admission.level, admission.key)
     return None
 
 
-def _refuse_key(admission: Admission, told_with: Mapping[Outcome, int]) -> Response:
-    """Refuse a key; whoever lacks the secret is slowed and told nothing."""
-    header = request.environ.get("HTTP_AUTHORIZATION", "")
-    if admission.key is None:
-        if shows_something():
-            refuse_when_limited(questions.failed_key_check(client_address()))
-        return _refuse(401, Outcome.UNKNOWN, challenge_for(header))
-    response = _refuse(told_with[admission.outcome], admission.outcome, challenge_for(header))
-    if admission.outcome is Outcome.THROTTLED:
-        response.headers["Retry-After"] = str(admission.retry_after)
-    return response
-
-
-def _refuse(status: int, code: str, challenge: str) -> Response:
+def _refuse(status: int, code: str, challenge: str | None = None) -> Response:
+    """Refuse; without a ``challenge``, a 401 asks for what the header of the request speaks."""
     response = failure(status, code)
     if status == 401:
-        response.headers["WWW-Authenticate"] = challenge
+        header = request.environ.get("HTTP_AUTHORIZATION", "")
+        response.headers["WWW-Authenticate"] = challenge or challenge_for(header)
     return response
 
 

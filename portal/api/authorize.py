@@ -15,9 +15,11 @@ from urllib.parse import quote, unquote_plus
 
 from flask import Response, g, request
 from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, Field
 from werkzeug.routing import PathConverter
 
-from portal.api.answers import KEPT_ANSWERS
+from portal.api.answers import KEPT_ANSWERS, empty
+from portal.api.schemas import LevelNumber
 from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
@@ -51,6 +53,14 @@ class VisitedPath(PathConverter):
 
     regex = ".*?"
     part_isolating = False
+
+
+class TermsQuery(BaseModel):
+    """What stands in the query, to be described; :func:`read_terms`, which is asked often, reads it."""
+
+    level: LevelNumber = Field(description="The level that the service behind asks for; 0 without it.")
+    methods: str = Field(description="Methods that are open, separated by commas; all without it.")
+    method: str = Field(description="The method of the visitor's request; methods needs it.")
 
 
 class Terms(NamedTuple):
@@ -159,9 +169,7 @@ def authorize(**_terms: object) -> ResponseReturnValue:
 
 def let_through() -> Response:
     """An answer that lets the visitor through, with no word about who it is."""
-    response = Response(status=200 if "level" in (request.view_args or {}) else 204)
-    del response.headers["Content-Type"]
-    return response
+    return empty(200 if "level" in (request.view_args or {}) else 204)
 
 
 def terms_of_request() -> Terms:

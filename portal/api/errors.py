@@ -63,9 +63,8 @@ CODES = {
     503: "busy",
 }
 
-
 OAUTH = frozenset({"/api/introspect", "/api/revoke"})
-"""Doors that clients of OAuth come to, which know the words of RFC 6749."""
+"""Introspection (RFC 7662) and revocation (RFC 7009): their clients know the words of RFC 6749."""
 OAUTH_ERRORS = {
     401: "invalid_client",
     403: "insufficient_scope",
@@ -75,21 +74,15 @@ OAUTH_ERRORS = {
     503: "temporarily_unavailable",
 }
 
-
 _DESCRIBABLE = re.compile(r"[ !#-\[\]-~]+")
 """What an ``error_description`` may be written with (RFC 6749, 5.2)."""
-
-
-def is_of_oauth(path: str) -> bool:
-    """Whether a path is a door of OAuth's: introspection (RFC 7662) or revocation (RFC 7009)."""
-    return path in OAUTH
 
 
 def failure(status: int, code: str, details: dict[str, Any] | None = None) -> Response:
     """Make the answer of an error; at a door of OAuth's with the words that its clients look for."""
     message = sentence(code, details)
     told = {"result": "error", "error": code, "message": message, "requestId": request_id()}
-    if is_of_oauth(request.path):
+    if request.path in OAUTH:
         told |= {"error": OAUTH_ERRORS.get(status, "invalid_request"), "code": code}
         if _DESCRIBABLE.fullmatch(message):
             told["error_description"] = message

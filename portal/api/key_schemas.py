@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
 from portal import clock
@@ -20,6 +21,8 @@ from portal.services.keys.audiences import parse_audiences
 from portal.services.keys.conditions import LONGEST_IDLE, Conditions, clean_note
 from portal.services.keys.issuing import NO_ACCESS
 from portal.services.keys.networks import parse_networks
+from portal.services.keys.queries import KeyStatus
+from portal.services.verify.verifier import CANONICAL_UUID
 
 
 def _text(value: Any) -> str:
@@ -48,6 +51,19 @@ def _within_a_year(seconds: int) -> int:
     return seconds
 
 
+def _digits(text: str) -> str:
+    if not re.fullmatch("[0-9]{1,4}", text):
+        raise PydanticKnownError("int_parsing")
+    return text
+
+
+def _key_id(text: str) -> str:
+    """An id as answers write it; UUIDs have other forms besides."""
+    if not CANONICAL_UUID.fullmatch(text.lower()):
+        raise PydanticKnownError("uuid_type")
+    return text
+
+
 def _parsed_by(parse: Callable[[list[str]], str]) -> BeforeValidator:
     """Reads a list of texts, and stops at the first that is none: a body may hold very many."""
 
@@ -62,7 +78,11 @@ def _parsed_by(parse: Callable[[list[str]], str]) -> BeforeValidator:
 CALLS = {"type": "integer", "minimum": 1}
 IDLE = {"type": "integer", "minimum": SHORTEST_IDLE, "maximum": LONGEST_IDLE}
 NOTE = {"type": "string", "maxLength": NOTE_LENGTH}
+KEY_ID = {"type": "string", "format": "uuid"}
+STATUS = {"type": "string", "enum": [status.value for status in KeyStatus]}
 Calls = Annotated[int, BeforeValidator(_calls), WithJsonSchema(CALLS)]
+Words = Annotated[list[str], BeforeValidator(lambda kept: kept.split() if isinstance(kept, str) else kept)]
+"""Kept as one text."""
 
 
 class NewKeyBasics(Request):
@@ -150,15 +170,31 @@ class Rotation(Request):
     codes: ClassVar = {"overlap": "overlapInvalid"}
 
 
+class KeyListQuery(Request):
+    """Which of the keys are listed."""
+
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_digits)] = Field(
+        default=50, description="How many keys at most."
+    )
+    cursor: Annotated[UUID | None, BeforeValidator(_key_id), WithJsonSchema(KEY_ID)] = Field(
+        default=None, description="What the answer before this one named as next."
+    )
+    status: Annotated[KeyStatus | None, WithJsonSchema(STATUS)] = Field(
+        default=None, description="Without it, every key that is not revoked."
+    )
+
+
 class ApiKeyFacts(Wire):
     """A key, without its secret."""
 
-    key: UUID
+    model_config = ConfigDict(from_attributes=True)
+
+    key: UUID = Field(validation_alias="id")
     level: LevelNumber
     name: str
     created_at: Time
     expires_at: Time
-    user_id: int
+    user_id: int = Field(validation_alias="account_id")
 
 
 class BoundKeyFacts(ApiKeyFacts):
@@ -166,13 +202,15 @@ class BoundKeyFacts(ApiKeyFacts):
 
     kind: Literal["account", "service"]
     environment: Literal["live", "test"] | None
-    networks: list[str] = Field(description="Where it may be used from; with ! where it may not.")
-    audiences: list[str] = Field(description="Services that it is good for; empty where for all.")
+    networks: Words = Field(description="Where it may be used from; with ! where it may not.")
+    audiences: Words = Field(description="Services that it is good for; empty where for all.")
     not_before: Time | None
     max_idle: int | None = Field(description="Seconds without use after which it ends.")
     calls_per_minute: int | None
     calls_per_day: int | None
-    replaces: UUID | None = Field(description="The key whose place it has taken.")
+    replaces: UUID | None = Field(
+        validation_alias="replaces_id", description="The key whose place it has taken."
+    )
     retires_at: Time | None = Field(description="Until when it works, once it has a successor itself.")
 
 
@@ -226,38 +264,6 @@ class RotatedAnswer(NewApiKeyAnswer):
     )
 
 
-def own_key_facts(key: ApiKey) -> OwnKeyFacts:
-    """What the owner is told of a key."""
-    return OwnKeyFacts.model_validate(_key_values(key))
-
-
-def listed_key_facts(key: ApiKey, *, with_note: bool) -> OwnKeyFacts | BoundKeyFacts:
-    """What a list tells of a key."""
-    return own_key_facts(key) if with_note else BoundKeyFacts.model_validate(_key_values(key))
-
-
 def new_key_facts(key: ApiKey, secret: str) -> NewApiKeyFacts:
     """What is told of a key in the one answer that holds its secret."""
-    return NewApiKeyFacts.model_validate(_key_values(key) | {"secret": secret})
-
-
-def _key_values(key: ApiKey) -> dict[str, Any]:
-    return {
-        "key": key.id,
-        "level": key.level,
-        "name": key.name,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "user_id": key.account_id,
-        "kind": key.kind.value,
-        "environment": key.environment and key.environment.value,
-        "networks": key.networks.split(),
-        "audiences": key.audiences.split(),
-        "not_before": key.not_before,
-        "max_idle": key.max_idle,
-        "calls_per_minute": key.calls_per_minute,
-        "calls_per_day": key.calls_per_day,
-        "note": key.note,
-        "replaces": key.replaces_id,
-        "retires_at": key.retires_at,
-    }
+    return NewApiKeyFacts.model_validate({**dict(OwnKeyFacts.model_validate(key)), "secret": secret})

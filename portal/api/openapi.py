@@ -14,15 +14,13 @@ from pydantic.json_schema import models_json_schema
 
 from portal.api import errors
 from portal.api.answers import JSON
-from portal.api.apikeys import LARGEST_PAGE, PAGE_SIZE
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
 from portal.api.route import Door, Route
 from portal.api.schemas import ErrorAnswer
 from portal.error_messages import SENTENCES
 from portal.http.headers import JSON_TYPE
-from portal.permissions import HIGHEST_LEVEL, N_, WRITE_ACCOUNT
+from portal.permissions import N_, WRITE_ACCOUNT
 from portal.runtime import runtime
-from portal.services.keys.queries import KeyStatus
 from portal.version import running_version
 
 REFERENCE = "#/components/schemas/{model}"
@@ -33,7 +31,6 @@ BEHIND = {
     Door.KEY: ("authenticationFailed", *(outcome.value for outcome in TOLD_WITH)),
     Door.VISITOR: ("authenticationFailed", *(outcome.value for outcome in TOLD_GATEWAYS)),
 }
-SLOWED = frozenset({"POST", "PATCH"})
 STATUSES = (
     {code: status for status, code in errors.CODES.items()}
     | {kind.code: status for kind, status in errors.STATUSES.items() if kind.code != "error"}
@@ -46,16 +43,12 @@ SECURITY = {
     "secret": {"type": "http", "scheme": "bearer", "description": "The secret alone."},
 }
 Security = list[dict[str, list[str]]]
-LEVEL = {"type": "integer", "minimum": 0, "maximum": HIGHEST_LEVEL}
-LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
-STATUS = {"type": "string", "enum": [status.value for status in KeyStatus]}
 REASONS = {414: "The URL is too long.", 431: "The headers are too long."}
 
 
 def show() -> ResponseReturnValue:
     """Give the description."""
-    text = json.dumps(runtime.openapi(), ensure_ascii=False)
-    return Response(text, content_type=JSON_TYPE)
+    return Response(json.dumps(runtime.openapi(), ensure_ascii=False), content_type=JSON_TYPE)
 
 
 ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
@@ -105,7 +98,7 @@ def codes_of(route: Route) -> tuple[str, ...]:
         codes.append("insufficientAccessLevel")
     if route.door is Door.JWT and not (route.without_consent and route.method == "GET"):
         codes.append("consentLacking")
-    if route.method in SLOWED:
+    if route.method in {"POST", "PATCH"}:
         codes.append("tooManyRequests")
     return tuple(dict.fromkeys((*codes, *ALWAYS)))
 
@@ -126,7 +119,7 @@ def _operation(route: Route, security: Security) -> dict[str, Any]:
     }
     if route.door not in {Door.OPEN, Door.VISITOR}:
         operation["x-level"] = WRITE_ACCOUNT if route.method == "DELETE" else route.level
-    if parameters := [*_parameters(route), *_query_parameters(route)]:
+    if parameters := list(_parameters(route)):
         operation["parameters"] = parameters
     if route.body is not None:
         schema = {"$ref": REFERENCE.format(model=route.body.__name__)}
@@ -178,27 +171,12 @@ def _parameters(route: Route) -> Iterable[dict[str, Any]]:
     for name in re.findall(r"<(\w+)>", route.path):
         schema = {"type": "string", "format": "uuid"} if name == "key" else {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _query_parameters(route: Route) -> Iterable[dict[str, Any]]:
-    asked: tuple[tuple[str, dict[str, Any], str], ...] = ()
-    if route.view.__name__ == "index":
-        asked = (
-            ("limit", LIMIT, "How many keys at most."),
-            (
-                "cursor",
-                {"type": "string", "format": "uuid"},
-                "What the answer before this one named as next.",
-            ),
-            ("status", STATUS, "Without it, every key that is not revoked."),
-        )
-    elif route.door is Door.VISITOR:
-        asked = (
-            ("level", LEVEL, "The level that the service behind asks for; 0 without it."),
-            ("methods", {"type": "string"}, "Methods that are open, separated by commas; all without it."),
-            ("method", {"type": "string"}, "The method of the visitor's request; methods needs it."),
-        )
-    for name, schema, meaning in asked:
+    asked = route.query.model_json_schema()["properties"] if route.query else {}
+    for name, facts in asked.items():
+        meaning = facts["description"]
+        schema = {word: fact for word, fact in facts.items() if word not in {"title", "description"}}
+        if schema.get("default", ...) is None:
+            del schema["default"]
         yield {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 

@@ -36,6 +36,7 @@ class Route:
     answer: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     body_required: bool = True
+    query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     without_consent: bool = False

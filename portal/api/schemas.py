@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticKnownError
 
 from portal import clock
-from portal.models import LANGUAGES, Account
+from portal.models import LANGUAGES
 from portal.permissions import HIGHEST_LEVEL, Role
 from portal.services.accounts.fields import BIO_LENGTH
 
@@ -148,10 +148,12 @@ class OwnAccountChanges(AccountChanges):
 class AccountFacts(Wire):
     """An account, as its owner sees it."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: int
     username: str
     lusername: str
-    email: str
+    email: Annotated[str, BeforeValidator(lambda email: email or "")]
     bio: str
     role: RoleName
     status: Literal[1, 0, -1, -2] = Field(description="1 active, 0 inactive, -1 locked, -2 blocked.")
@@ -160,7 +162,7 @@ class AccountFacts(Wire):
     mfa_enabled: bool
     created_at: Time
     updated_at: Time
-    last_seen: Time | None
+    last_seen: Time | None = Field(validation_alias="last_seen_at")
 
 
 class Success(Wire):
@@ -204,25 +206,4 @@ class ErrorAnswer(Wire):
     code: str | None = Field(None, description="At introspection and revocation, what error is elsewhere.")
     error_description: str | None = Field(
         None, alias="error_description", description="The message again, for clients of OAuth."
-    )
-
-
-def account_facts(account: Account) -> AccountFacts:
-    """What an owner sees of an account: these fields and no others."""
-    return AccountFacts.model_validate(
-        {
-            "id": account.id,
-            "username": account.username,
-            "lusername": account.lusername,
-            "email": account.email or "",
-            "bio": account.bio,
-            "role": account.role.value,
-            "status": account.status.value,
-            "consent": account.consent.value,
-            "language": account.language,
-            "mfa_enabled": account.mfa_enabled,
-            "created_at": account.created_at,
-            "updated_at": account.updated_at,
-            "last_seen": account.last_seen_at,
-        }
     )

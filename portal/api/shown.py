@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import request
 
 from portal.api.answers import FORM
-from portal.api.errors import is_of_oauth
-from portal.http.credentials import KeyHeaders, are_same
+from portal.api.errors import OAUTH
+from portal.http.credentials import are_same
 from portal.runtime import runtime
 from portal.services.verify.doorkeeper import Credentials
 
@@ -19,7 +19,7 @@ def shown(*, body_is_there: bool = True) -> Credentials | None:
 
     The body of whoever shows something in the head is not waited for.
     """
-    found, is_in_head = _headers().read(request.environ), shows_header()
+    found, is_in_head = runtime.key_headers.read(request.environ), shows_header()
     posted = _posted() if body_is_there or not is_in_head else None
     if posted is None:
         return found
@@ -28,7 +28,7 @@ def shown(*, body_is_there: bool = True) -> Credentials | None:
 
 def shows_header() -> bool:
     """Whether the head of the request shows anything at all."""
-    return _headers().are_there(request.environ)
+    return runtime.key_headers.are_there(request.environ)
 
 
 def shows_something() -> bool:
@@ -38,11 +38,7 @@ def shows_something() -> bool:
 
 def _posted() -> Credentials | None:
     is_short = request.content_length is not None and request.content_length <= LONGEST_CLIENT_FORM
-    if not (is_of_oauth(request.path) and request.mimetype == FORM and is_short):
+    if not (request.path in OAUTH and request.mimetype == FORM and is_short):
         return None
     secret = request.form.get("client_secret")
     return None if secret is None else Credentials(request.form.get("client_id"), secret)
-
-
-def _headers() -> KeyHeaders:
-    return runtime.key_headers

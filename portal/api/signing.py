@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import actor
-from portal.api.schemas import Confirmation, SignedInAnswer, SignIn, SignUp, SignUpAnswer, account_facts
+from portal.api.schemas import AccountFacts, Confirmation, SignedInAnswer, SignIn, SignUp, SignUpAnswer
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, UserSession
@@ -41,4 +41,6 @@ def sign_in() -> ResponseReturnValue:
 
 
 def _signed_in(signed: UserSession) -> ResponseReturnValue:
-    return answer(SignedInAnswer(account=account_facts(signed.account), token=jwt.issue(signed)))
+    return answer(
+        SignedInAnswer(account=AccountFacts.model_validate(signed.account), token=jwt.issue(signed))
+    )

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from portal import clock
 from portal.api.answers import KEPT_ANSWERS, answer
 from portal.api.auth import Caller, actor
-from portal.api.schemas import AccountAnswer, account_facts
+from portal.api.schemas import AccountAnswer, AccountFacts
 from portal.http.headers import JSON_TYPE
 from portal.services.accounts import profile
 from portal.services.verify.key_record import VerifiedKey
@@ -19,7 +19,7 @@ from portal.services.verify.key_record import VerifiedKey
 
 def show_account() -> ResponseReturnValue:
     """Tell whose JWT it is."""
-    return answer(AccountAnswer(account=account_facts(profile.get_account(actor()))))
+    return answer(AccountAnswer(account=AccountFacts.model_validate(profile.get_account(actor()))))
 
 
 def show_key() -> ResponseReturnValue:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 BEARER = 'Bearer realm="Chatelaine"'
+INVALID_TOKEN = f'{BEARER}, error="invalid_token"'
 _SCHEME = "bearer "
 
 
@@ -83,4 +84,4 @@ def challenge_for(header: str) -> str:
     """What a 401 asks for: Basic, and of a tool that speaks Bearer also that its token be good."""
     if header[:7].lower() != _SCHEME:
         return CHALLENGE
-    return f'{CHALLENGE}, {BEARER}, error="invalid_token"'
+    return f"{CHALLENGE}, {INVALID_TOKEN}"
