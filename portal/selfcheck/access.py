@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from secrets import token_urlsafe
 
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.models import MailToken
+from portal.selfcheck.answers import GOOD, code, hold
+from portal.selfcheck.ends import CAUSES, Cause
 from portal.selfcheck.forms import browser
 from portal.selfcheck.late import send_late
 from portal.selfcheck.secret import hold_in_no_table
-from portal.selfcheck.stage import GOOD, NOBODY, OPERATOR, Person, Stage, code, hold
-from portal.services.accounts import email_change, profile, recovery, removal
-from portal.services.operators import actions
+from portal.selfcheck.stage import NOBODY, Person, Stage
+from portal.services.accounts import email_change, profile, recovery
 
-Deed = Callable[[Person], object]
 INVALID = "tokenInvalid"
 RESET = "/password/reset/"
 RESET_LIFE = timedelta(hours=1)
@@ -26,45 +26,29 @@ PART = 20
 """Characters of a token by which it would be found, also cut short."""
 
 
-def _block(who: Person) -> object:
-    return actions.block(OPERATOR, who.account_id, why="a self-check")
-
-
-def _unblock(who: Person) -> object:
-    return actions.unblock(OPERATOR, who.account_id, why="a self-check")
-
-
 def sessions(stage: Stage) -> None:
     """Go on with sessions whose account was blocked, locked or removed, and opened again."""
-    deeds: dict[str, tuple[Deed, Deed | None]] = {
-        "a block": (_block, _unblock),
-        "a lock": (
-            lambda who: recovery.lock(who.actor, who.password),
-            lambda who: recovery.unlock(NOBODY, stage.link(who.email, "/unlock/")),
-        ),
-        "a removal": (lambda who: removal.remove_account(who.actor, who.password), None),
-    }
-    for name, (cause, undo) in deeds.items():
-        _hold_sessions_end(stage, name, cause, undo)
+    for name, cause in {"a block": "blocked", "a lock": "locked", "a removal": "removed"}.items():
+        _hold_sessions_end(stage, name, CAUSES[cause])
     who = stage.person()
     client, token = browser(stage, who), stage.jwt(who)
     stage.write("UPDATE accounts SET status = -2 WHERE id = :id", id=who.account_id)
     _hold_over(stage, client, token, "past all rules, after a block")
 
 
-def _hold_sessions_end(stage: Stage, name: str, cause: Deed, undo: Deed | None) -> None:
+def _hold_sessions_end(stage: Stage, name: str, cause: Cause) -> None:
     """Hold that a browser and a JWT of an account end with it, at once and for good."""
     who = stage.person()
     client, token = browser(stage, who), stage.jwt(who)
     hold(_going_on(stage, client, token) == {"browser", "JWT"}, "a new session does not go on")
-    actor = who.actor
-    told = send_late(stage, "PATCH", "/api/account/jwt", {"bio": "late"}, lambda: cause(who), headers=token)
+    actor, act = who.actor, partial(cause.act, stage, who)
+    told = send_late(stage, "PATCH", "/api/account/jwt", {"bio": "late"}, act, headers=token)
     hold(told != GOOD, f"after {name} a request that was under way changed the account")
     refused = stage.refusal(lambda: profile.update_profile(actor, bio="late"))
     hold(refused, f"whom a door let in before {name} acted after it")
     _hold_over(stage, client, token, f"after {name}")
-    if undo is not None:
-        stage.act(lambda: undo(who))
+    if cause.undo is not None:
+        stage.act(partial(cause.undo, stage, who))
         _hold_over(stage, client, token, f"after {name} was undone")
 
 
@@ -94,8 +78,8 @@ def links(stage: Stage) -> None:
         *[("what is kept of it", each) for each in kept],
     ]:
         hold(_reset(stage, spoilt) == INVALID, f"a link opens with {name}")
-    told = stage.refusal(lambda: email_change.confirm_email(NOBODY, token))
-    hold(told == INVALID, f"a link for a password that changes an address was answered with {told!r}")
+    other_use = "a link for a password that changes an address"
+    stage.hold_refused(lambda: email_change.confirm_email(NOBODY, token), INVALID, other_use)
     done = stage.together(*[lambda: recovery.reset_password(NOBODY, token, token_urlsafe(18))] * 4)
     worked = done.count(None)
     hold(worked == 1, f"a link that was used four times at one moment worked {worked} times")

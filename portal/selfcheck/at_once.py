@@ -8,9 +8,11 @@ from functools import partial
 from portal.models import ActorKind
 from portal.permissions import Role
 from portal.runtime import runtime_of
+from portal.selfcheck.answers import GOOD, REVOKED, hold, hold_answer
+from portal.selfcheck.ends import block
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
-from portal.selfcheck.stage import GOOD, OPERATOR, REVOKED, Made, Person, Stage, hold
+from portal.selfcheck.stage import OPERATOR, Made, Person, Stage
 from portal.services.accounts import profile
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
@@ -25,10 +27,10 @@ def at_once(stage: Stage) -> None:
         for name, (whose, revoke) in _ways(stage, servers[0]).items():
             made = stage.key(whose)
             told = _everywhere(stage, servers, made)
-            hold(told == {GOOD}, f"a new key was answered with {told}")
+            hold_answer(told, {GOOD}, "a new key")
             revoke(made)
             told = _everywhere(stage, servers, made)
-            hold(told == {REVOKED}, f"after {name} a key was answered with {told}")
+            hold_answer(told, {REVOKED}, f"after {name} a key")
     _hold_nothing_is_kept(stage)
     _hold_late_bodies(stage)
 
@@ -44,12 +46,12 @@ def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
         ),
         "a report of a leak": lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
     }
-    by_the_rules: dict[str, tuple[Person, Callable[[Made], object]]] = {
+    by_the_rules: dict[str, tuple[Person, Way]] = {
         "a click of its owner": (owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
         "an operator": (owner, lambda made: actions.revoke_one(OPERATOR, made.uuid, why="-")),
         "a rotation": (owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
         "a role that fell": (one, lambda _: actions.set_role(OPERATOR, one.account_id, Role.USER)),
-        "a block": (other, lambda _: actions.block(OPERATOR, other.account_id, why="-")),
+        "a block": (other, lambda _: block(other)),
     }
     return {name: (owner, way) for name, way in by_the_doors.items()} | {
         name: (whose, lambda made, rule=rule: stage.act(lambda: rule(made)))
@@ -70,8 +72,7 @@ def _hold_nothing_is_kept(stage: Stage) -> None:
     hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
     verifier.close()
     stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
-    told = stage.check(made, worker=1)
-    hold(told == REVOKED, f"over a connection that was opened again a revoked key was answered with {told}")
+    stage.hold_check(made, REVOKED, "over a connection that was opened again a revoked key", worker=1)
 
 
 def _hold_late_bodies(stage: Stage) -> None:
@@ -87,7 +88,7 @@ def _hold_late_bodies(stage: Stage) -> None:
         revoke = partial(lambda made: revocation.revoke_key(admin.actor, made.uuid), made)
         told = send_late(stage, method, path, body, revoke, by=made)
         by = Actor(ActorKind.KEY, admin.account_id, key_id=made.uuid, key_level=9)
-        refused = stage.refusal(lambda by=by: profile.update_profile(by, bio="late"))  # type: ignore[misc]
+        refused = stage.refusal(partial(profile.update_profile, by, bio="late"))
         hold(refused == REVOKED, f"a door let a key in before it was revoked, and it acted: {refused!r}")
         hold(told == REVOKED, f"a key that was revoked before the body of its {method} {path} came: {told}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -12,20 +12,11 @@ from werkzeug.test import TestResponse
 from portal import clock
 from portal.models import MailKind, OutboxMail
 from portal.permissions import Role
+from portal.selfcheck.answers import EXPIRED, GOOD, REVOKED, UNKNOWN, code, hold
 from portal.selfcheck.servers import serving
-from portal.selfcheck.stage import (
-    DAY,
-    EXPIRED,
-    GOOD,
-    REVOKED,
-    UNKNOWN,
-    Made,
-    Stage,
-    code,
-    hold,
-)
+from portal.selfcheck.stage import DAY, Made, Stage
 from portal.services.abuse.excess import climb, ladder
-from portal.services.keys import revocation, secrets
+from portal.services.keys import revocation
 from portal.services.keys.conditions import Conditions
 
 HOME = "192.0.2.10"
@@ -46,23 +37,20 @@ def alike(stage: Stage) -> None:
     stage.clock.forward(days=1)
     revoked, blocked = stage.key(owner), stage.key(stage.person())
     stage.act(lambda: revocation.revoke_key(owner.actor, revoked.uuid))
-    prefix = stage.scratch.worker().config["PORTAL"].key_prefix
     for made, expected in (
         (living, GOOD),
         (expired, EXPIRED),
         (revoked, REVOKED),
-        (Made(blocked.id, secrets.make_secret(prefix)), UNKNOWN),
+        (Made(blocked.id, stage.secret()), UNKNOWN),
     ):
         hold_alike(stage, asking, made, HOME, expected)
 
 
 def exact(stage: Stage) -> None:
     """Call at two workers at once, more often than a key may; and as somebody without its secret."""
-    limits = Conditions(calls_per_minute=LIMIT)
-    made = stage.key(stage.person(), conditions=limits)
-    wrong = Made(made.id, secrets.make_secret(stage.scratch.worker().config["PORTAL"].key_prefix))
+    made = stage.key(stage.person(), conditions=Conditions(calls_per_minute=LIMIT))
     for _ in range(5):
-        stage.check(wrong)
+        stage.check(Made(made.id, stage.secret()))
 
     def call(worker: int) -> list[TestResponse]:
         return [stage.call("GET", "/api/authorize", made, worker=worker) for _ in range(LIMIT // 2)]
@@ -94,11 +82,9 @@ def _hold_windows(stage: Stage) -> None:
     told = [stage.check(made) for _ in range(LIMIT + 1)]
     hold(told == [GOOD] * LIMIT + [THROTTLED], f"in the next minute {told.count(GOOD)} calls passed")
     stage.clock.forward(minutes=1)
-    told = [stage.check(made)]
-    hold(told == [THROTTLED], f"when those of the day are used up a call was answered with {told[0]}")
+    stage.hold_check(made, THROTTLED, "when those of the day are used up a call")
     stage.clock.forward(days=1)
-    told = [stage.check(made)]
-    hold(told == [GOOD], f"on the next day a call was answered with {told[0]}")
+    stage.hold_check(made, GOOD, "on the next day a call")
 
 
 def _hold_processes(stage: Stage) -> None:
@@ -126,10 +112,10 @@ def excess(stage: Stage) -> None:
     stage.scratch.close()
     rungs = ladder(stage.scratch.worker().config["PORTAL"])
     for rung, expected in ((0, GOOD), (RUNG + 1, GOOD), (RUNG, REVOKED)):
-        stage.act(lambda rung=rung: climb(owner.account_id, rungs._replace(revoke=rung)))  # type: ignore[misc]
+        stage.act(partial(climb, owner.account_id, rungs._replace(revoke=rung)))
         stage.clock.forward(minutes=1)
-        told = [stage.check(made)]
-        hold(told == [expected], f"{RUNG} refusals, keys end at {rung or 'none'}: answered with {told[0]}")
+        told_now = stage.check(made)
+        hold(told_now == expected, f"{RUNG} refusals, keys end at {rung or 'none'}: answered with {told_now}")
     hold(stage.check(other) == GOOD, "a key of another account was revoked too")
     written = select(OutboxMail.params).where(
         OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.EXCESS
@@ -156,39 +142,31 @@ def _ask(stage: Stage, asking: Made, made: Made, address: str) -> dict[str, str]
     def get(path: str, by: Made | None = made, **headers: str) -> str:
         return code(stage.call("GET", path, by, address=address, headers=headers))
 
-    def introspect(path: str, first: Callable[[TestResponse], bool], **more: Any) -> str:
+    def introspect(path: str, **more: Any) -> str:
         answer = stage.call("POST", path, asking, **more)
         hold(answer.status_code == 200, f"{path} was answered with {answer.status_code}")
-        return GOOD if first(answer) else INACTIVE
+        return GOOD if is_active(answer) else INACTIVE
 
-    def active(answer: TestResponse) -> bool:
-        return bool(answer.get_json()["active"])
-
+    pair, secret = ({"token": each, "address": address} for each in (f"{made.id}:{made.secret}", made.secret))
     told = {
         "whoami": get("/api/whoami/key"),
         "whoami, the long way": get("/api/whoami/key", Accept="*/*;q=1"),
         "the list of keys": get("/api/apikeys/key"),
         "forward auth": get("/api/authorize"),
         "forward auth behind a prefix": get("/api/authorize/level/0/v1/x?level=9"),
-        "introspection of a pair": introspect(
-            "/api/introspect", active, data={"token": f"{made.id}:{made.secret}", "address": address}
-        ),
-        "introspection of a secret": introspect(
-            "/api/introspect", active, data={"token": made.secret, "address": address}
-        ),
-        "introspection of many": introspect(
-            "/api/introspect/batch",
-            lambda answer: bool(answer.get_json()["tokens"][0]["active"]),
-            json={"tokens": [{"token": made.secret, "address": address}]},
-        ),
+        "introspection of a pair": introspect("/api/introspect", data=pair),
+        "introspection of a secret": introspect("/api/introspect", data=secret),
+        "introspection of many": introspect("/api/introspect/batch", json={"tokens": [secret]}),
     }
     for path in ("/api/whoami/key", "/api/authorize"):
         told[f"{path}, bearer"] = get(path, None, **bearer)
     return told
 
 
-CHECKS = {
-    "alike": alike,
-    "exact": exact,
-    "excess-ladder": excess,
-}
+def is_active(answer: TestResponse) -> bool:
+    """What introspection says of a key, or of the first of many."""
+    told = answer.get_json()
+    return bool(told.get("tokens", [told])[0]["active"])
+
+
+CHECKS = {"alike": alike, "exact": exact, "excess-ladder": excess}

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 from flask.testing import FlaskClient
 
-from portal.selfcheck.stage import Person, Stage, hold
+from portal.selfcheck.answers import hold
+from portal.selfcheck.stage import Person, Stage
 
 
 class Fields(HTMLParser):

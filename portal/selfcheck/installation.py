@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from portal.extensions import db
-from portal.selfcheck.stage import hold
+from portal.selfcheck.answers import hold
 from portal.services.keys.peppers import WrongPepper, require_ring
 from portal.services.system.broken_rules import broken_rules
 from portal.services.system.guard_check import differences

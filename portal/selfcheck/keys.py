@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Column, LargeBinary, String, Uuid, insert, update
 
 from portal import clock
 from portal.models.types import StrEnumType, UtcDateTime
 from portal.permissions import LONGEST_LIFE, Role
+from portal.selfcheck.answers import EXPIRED, GOOD, LEVEL, code, hold, hold_answer
 from portal.selfcheck.scratch import CAP
-from portal.selfcheck.stage import DAY, EXPIRED, GOOD, KEYS, LEVEL, Made, Person, Stage, code, hold
-from portal.services.keys import creation, revocation, rotation
+from portal.selfcheck.stage import DAY, KEYS, NAME, Made, Person, Stage
+from portal.services.keys import creation, revocation
 
 MAY_CHANGE = {"revoked_at", "revoked_reason", "retires_at"}
 """How a key ends; that they can't be taken back is a promise of its own."""
 TOO_MANY = 4
-HOUR = timedelta(hours=1)
 
 
 def immutable(stage: Stage) -> None:
@@ -54,75 +54,71 @@ def expiry(stage: Stage) -> None:
     """Use a key in the last millisecond of its life, and in the first after it."""
     made = stage.key(stage.person(), life=DAY)
     stage.clock.forward(days=1)
-    told = stage.check(made)
-    hold(told == EXPIRED, f"at the second of its expiry a key was answered with {told}")
+    stage.hold_check(made, EXPIRED, "at the second of its expiry a key")
     made = stage.key(stage.person(), life=DAY)
     stage.clock.forward(milliseconds=86_399_999)
-    told = stage.check(made)
-    hold(told == GOOD, f"a millisecond before its expiry a key was answered with {told}")
+    stage.hold_check(made, GOOD, "a millisecond before its expiry a key")
     stage.clock.forward(milliseconds=1)
-    told = stage.check(made)
-    hold(told == EXPIRED, f"a millisecond later it was answered with {told}")
+    stage.hold_check(made, EXPIRED, "a millisecond later it")
     stage.clock.forward(hours=1)
     hold(stage.check(stage.key(stage.person())) == GOOD, "a new key was refused")
     with stage.set_back():
-        told = stage.check(made)
-    hold(told == EXPIRED, f"with a clock that was set back it was answered with {told}")
+        stage.hold_check(made, EXPIRED, "with a clock that was set back it")
 
 
 def longest_life(stage: Stage) -> None:
     """Ask for more than a year: of the rules, of the API, and of the database."""
     owner = stage.person()
     made = stage.key(owner, life=LONGEST_LIFE)
-    told = stage.refusal(lambda: stage.key(owner, life=LONGEST_LIFE + timedelta(seconds=1)))
-    hold(told == "expiresInHigherThanMaximum", f"the rules answered a second more than a year with {told!r}")
-    seconds = int(LONGEST_LIFE.total_seconds()) + 1
-    told = _asked(stage, owner, level=1, expiresIn=seconds)
-    hold(told == "expiresInHigherThanMaximum", f"the API answered a second more than a year with {told!r}")
-    longer = stage.row(made)["expires_at"] + timedelta(milliseconds=1)
-    hold(stage.insert_refused(made, expires_at=longer), "the database let a key live for more than a year")
-    hold(stage.insert_refused(made, expires_at=stage.row(made)["created_at"]), "a key had no life at all")
+    longer = LONGEST_LIFE + timedelta(seconds=1)
+    _hold_refused(stage, owner, "expiresInHigherThanMaximum", "a second more than a year", life=longer)
+    row = stage.row(made)
+    later = row["expires_at"] + timedelta(milliseconds=1)
+    hold(stage.insert_refused(made, expires_at=later), "the database let a key live for more than a year")
+    hold(stage.insert_refused(made, expires_at=row["created_at"]), "a key had no life at all")
 
 
 def level_role(stage: Stage) -> None:
     """Ask for more than the role has: of the rules, of the API and of the database; lower the role."""
     for role in (Role.USER, Role.SUPPORT):
-        _hold_below(stage, stage.person(role), role)
+        owner, above = stage.person(role), role.level + 1
+        made = stage.key(owner, level=role.level)
+        _hold_refused(stage, owner, "keyLevelExceedsRoleLevel", f"level {above}", level=above)
+        hold(stage.insert_refused(made, level=above), f"the database let a {role} have level {above}")
     owner = stage.person(Role.SUPPORT)
     stage.key(owner, level=0)
     fall = "UPDATE accounts SET role = 'user' WHERE id = :id"
     hold(stage.is_refused(fall, id=owner.account_id), "the database let the role of living keys fall")
     high = stage.key(owner, level=8)
-    with stage.unguarded("accounts_keys", "accounts"):
-        stage.write(fall, id=owner.account_id)
+    stage.write_unguarded(fall, id=owner.account_id)
     told = code(stage.call("GET", "/api/authorize?level=5", high))
-    hold(told == LEVEL, f"a key above the role of its owner was answered with {told}")
+    hold_answer(told, LEVEL, "a key above the role of its owner")
 
 
-def _hold_below(stage: Stage, owner: Person, role: Role) -> None:
-    made, above = stage.key(owner, level=role.level), role.level + 1
-    told = stage.refusal(lambda: stage.key(owner, level=above))
-    hold(told == "keyLevelExceedsRoleLevel", f"the rules answered level {above} with {told!r}")
-    told = _asked(stage, owner, level=above, expiresIn=60)
-    hold(told == "keyLevelExceedsRoleLevel", f"the API answered level {above} with {told!r}")
-    hold(stage.insert_refused(made, level=above), f"the database let a {role} have level {above}")
+def _hold_refused(
+    stage: Stage, owner: Person, expected: str, what: str, *, level: int = 1, life: timedelta = DAY
+) -> None:
+    """Hold that neither the rules nor the API make a key of more than may be."""
+    wanted = {"name": NAME, "level": level, "expiresIn": int(life.total_seconds())}
+    answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=wanted)
+    for asked, told in (
+        ("rules", stage.refusal(lambda: stage.key(owner, level=level, life=life))),
+        ("API", answer.get_json().get("error", "")),
+    ):
+        hold(told == expected, f"the {asked} answered {what} with {told!r}")
 
 
 def level_maker(stage: Stage) -> None:
     """Have a key make one above itself, and one that outlives it."""
     owner = stage.person(Role.SUPPORT)
     maker = stage.key(owner, level=4, life=DAY)
-    wanted = {"name": "made with a key", "expiresIn": int(DAY.total_seconds())}
-    answer = stage.call("POST", "/api/apikeys/key", maker, json=wanted | {"level": 5})
+    wanted = {"name": "made with a key", "level": 5, "expiresIn": int(DAY.total_seconds())}
+    answer = stage.call("POST", "/api/apikeys/key", maker, json=wanted)
     hold(answer.status_code == 400, f"a key made one above itself: {answer.status_code}")
     stage.clock.forward(hours=1)
-    answer = stage.call("POST", "/api/apikeys/key", maker, json=wanted | {"level": 4})
-    hold(answer.status_code == 201, f"a key could not make another: {answer.status_code}")
-    told = answer.get_json()["apikey"]
-    row = stage.row(maker)
-    made = Made(told["key"], told["secret"])
-    hold(stage.row(made)["expires_at"] == row["expires_at"], "a key outlives the key that made it")
-    hold(stage.row(made)["made_by_key_id"] == maker.uuid, "nobody knows which key made it")
+    made, row = stage.row(stage.key_by(maker, level=4)), stage.row(maker)
+    hold(made["expires_at"] == row["expires_at"], "a key outlives the key that made it")
+    hold(made["made_by_key_id"] == maker.uuid, "nobody knows which key made it")
     hold(not stage.insert_refused(maker, made_by_key_id=maker.uuid), "the database refused what is in order")
     for change in ({"level": 5}, {"expires_at": row["expires_at"] + timedelta(milliseconds=1)}):
         refused = stage.insert_refused(maker, made_by_key_id=maker.uuid, **change)
@@ -132,11 +128,8 @@ def level_maker(stage: Stage) -> None:
 
 def _hold_ends_with_maker(stage: Stage, owner: Person, maker: Made) -> None:
     """Hold that what a key makes ends with it, also where it was rotated, and that a dead key makes none."""
-    stage.act(lambda: rotation.rotate_key(owner.actor, maker.uuid, overlap=HOUR))
-    wanted = {"name": "made with a key", "level": 1, "expiresIn": int(DAY.total_seconds())}
-    told = stage.call("POST", "/api/apikeys/key", maker, json=wanted).get_json()["apikey"]
-    retires_at = stage.row(maker)["retires_at"]
-    made = stage.row(Made(told["key"], told["secret"]))
+    stage.rotate(owner, maker, timedelta(hours=1))
+    made, retires_at = stage.row(stage.key_by(maker)), stage.row(maker)["retires_at"]
     hold(made["expires_at"] == retires_at, "a key outlives the retirement of the key that made it")
     like = {"made_by_key_id": maker.uuid, "retires_at": None}
     later = {"expires_at": retires_at + timedelta(milliseconds=1)}
@@ -152,29 +145,24 @@ def capped(stage: Stage) -> None:
     actor = owner.actor
 
     def make() -> Made:
-        return Made(str(creation.create_key(actor, name="cap", level=1, life=DAY)[0].id), "")
+        return Made.of(creation.create_key(actor, name="cap", level=1, life=DAY))
 
     made = [each for each in stage.together(*[make] * (CAP + TOO_MANY)) if isinstance(each, Made)]
     hold(len(made) == CAP, f"{CAP + TOO_MANY} at one moment made {len(made)} keys where {CAP} may be")
-    told = stage.refusal(make)
-    hold(told == "tooManyKeys", f"one more was answered with {told!r}")
-    ended = made[0].uuid
-    stage.act(lambda: revocation.revoke_key(owner.actor, ended))
+    stage.hold_refused(make, "tooManyKeys", "one more")
+    ended = made[0]
+    stage.act(lambda: revocation.revoke_key(owner.actor, ended.uuid))
     stage.act(make)
-    told = stage.refusal(lambda: rotation.rotate_key(owner.actor, ended))
-    hold(told == "tooManyKeys", f"a successor of a key that has ended was answered with {told!r}")
+    successor = "a successor of a key that has ended"
+    stage.hold_refused(lambda: stage.rotate(owner, ended), "tooManyKeys", successor)
     _hold_overlaps(stage)
 
 
 def _hold_overlaps(stage: Stage) -> None:
     """Hold that keys which were rotated, and still work for a day, are no way around the number."""
     owner = stage.person()
-
-    def rotate(old: UUID) -> UUID:
-        return stage.act(lambda: rotation.rotate_key(owner.actor, old, overlap=DAY)[0].id)
-
-    made = [rotate(stage.key(owner).uuid) for _ in range(CAP)]
-    told = stage.refusal(lambda: rotation.rotate_key(owner.actor, made[0], overlap=DAY))
+    made = [stage.rotate(owner, stage.key(owner), DAY) for _ in range(CAP)]
+    told = stage.refusal(lambda: stage.rotate(owner, made[0], DAY))
     hold(told == "tooManyKeys", f"{CAP} overlaps and one more were answered with {told!r}")
 
 
@@ -190,12 +178,6 @@ def _another(column: Column[Any], value: Any) -> Any:
     if isinstance(kind, LargeBinary):
         return bytes(32)
     return f"{value}x" if isinstance(kind, String) else (value or 3600) - 1
-
-
-def _asked(stage: Stage, owner: Person, **wanted: int) -> str:
-    body = {"name": "self-check"} | wanted
-    answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=body)
-    return str(answer.get_json().get("error", ""))
 
 
 CHECKS = {

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from portal.selfcheck.stage import Stage, code
+from portal.selfcheck.answers import code
+from portal.selfcheck.stage import Stage
 
 
 class Late(BytesIO):

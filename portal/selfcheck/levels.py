@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -9,7 +10,8 @@ from sqlalchemy import insert
 
 from portal.models import KeyKind
 from portal.permissions import Role
-from portal.selfcheck.stage import GOOD, KEYS, LEVEL, Made, Stage, code, hold
+from portal.selfcheck.answers import GOOD, LEVEL, code, hold, hold_answer
+from portal.selfcheck.stage import KEYS, Made, Stage
 from portal.services.keys.conditions import Conditions
 
 NOTE = "for the self-check alone"
@@ -26,7 +28,7 @@ def levels(stage: Stage) -> None:
     hold(NOTE not in stage.call("GET", KEYS_OF, reading).text, "a key of level 2 reads private notes")
     hold(NOTE in stage.call("GET", KEYS_OF, high).text, "a key of level 4 reads no private notes")
     told = code(stage.call("DELETE", f"/api/apikeys/{high.id}/key", low))
-    hold(told == LEVEL, f"a key of level 0 that removed another was answered with {told}")
+    hold_answer(told, LEVEL, "a key of level 0 that removed another")
     status = stage.call("GET", "/metrics", high).status_code
     hold(status == HTTPStatus.FORBIDDEN, f"the figures were shown to a key of level 4: {status}")
     _hold_revocations(stage, high)
@@ -40,9 +42,7 @@ def _hold_forward_auth(stage: Stage) -> None:
             expected = GOOD if asked <= level else LEVEL
             hold(told == expected, f"forward auth at level {asked} answered a key of {level} with {told}")
         told = code(stage.call("GET", f"/api/authorize/level/{level + 1}/x?level=0", made))
-        hold(
-            told == LEVEL, f"behind a prefix for level {level + 1} a key of {level} was answered with {told}"
-        )
+        hold_answer(told, LEVEL, f"behind a prefix for level {level + 1} a key of {level}")
         told = code(stage.call("POST", "/api/introspect", made, data={"token": made.secret}))
         hold(told == LEVEL, f"a key of level {level} was let introspect the keys of others: {told}")
 
@@ -53,7 +53,7 @@ def _hold_revocations(stage: Stage, others: Made) -> None:
     askers = {f"an admin's key of level {level}": stage.key(admin, level=level) for level in (4, 7)}
     for name, asker in {**askers, "a user's key": bystander}.items():
         told = code(stage.call("POST", "/api/revoke", asker, data={"token": others.secret}))
-        hold(told == LEVEL, f"{name} that revoked the key of somebody else was answered with {told}")
+        hold_answer(told, LEVEL, f"{name} that revoked the key of somebody else")
     hold(stage.check(others) == GOOD, "a key was revoked by somebody else's, whose level is too low")
 
 
@@ -62,8 +62,8 @@ def service_keys(stage: Stage) -> None:
     admin = stage.person(Role.ADMIN)
     for role in (Role.USER, Role.SUPPORT):
         owner = stage.person(role)
-        told = stage.refusal(lambda owner=owner: stage.key(owner, level=0, kind=KeyKind.SERVICE))  # type: ignore[misc]
-        hold(told == LEVEL, f"a {role} who asked for a service key was answered with {told!r}")
+        asking = partial(stage.key, owner, level=0, kind=KeyKind.SERVICE)
+        stage.hold_refused(asking, LEVEL, f"a {role} who asked for a service key")
         row = stage.row(stage.key(owner, level=0)) | {"id": uuid4(), "kind": KeyKind.SERVICE}
         hold(stage.is_refused(insert(KEYS).values(row)), f"the database let a {role} have a service key")
     made, other = stage.key(admin, level=0, kind=KeyKind.SERVICE), stage.key(stage.person())

@@ -6,18 +6,19 @@ from datetime import timedelta
 from functools import partial
 from secrets import token_urlsafe
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.models import Action, ApiKey, AuditEvent, MailKind, OutboxMail
-from portal.selfcheck.stage import DAY, GOOD, REVOKED, Made, Person, Stage, hold
-from portal.services.keys import rotation, secrets
+from portal.selfcheck.answers import GOOD, REVOKED, hold
+from portal.selfcheck.stage import DAY, Made, Stage
+from portal.services.keys import rotation
 
 
 def rotated(stage: Stage) -> None:
     """Rotate a key: with an overlap, near its expiry, and four times at one moment."""
     owner = stage.person()
     old = stage.key(owner, life=timedelta(hours=30))
-    new = _rotate(stage, owner, old, timedelta(hours=24))
+    new = stage.rotate(owner, old, timedelta(hours=24))
     hold((stage.check(old), stage.check(new)) == (GOOD, GOOD), "during the overlap not both keys work")
     stage.clock.forward(hours=24)
     told = (stage.check(old), stage.check(new))
@@ -27,14 +28,13 @@ def rotated(stage: Stage) -> None:
         moved = f"UPDATE api_keys SET retires_at = {later} WHERE retires_at > 0"  # noqa: S608  # ours
         hold(stage.is_refused(moved), f"the database let a retirement be moved to {later}")
     near = stage.key(owner, life=timedelta(hours=2))
-    _rotate(stage, owner, near, timedelta(days=7))
+    stage.rotate(owner, near, timedelta(days=7))
     stage.clock.forward(hours=2)
     hold(stage.check(near) != GOOD, "an overlap let a key work on after its expiry")
     third = stage.key(owner)
     stage.together(*[partial(rotation.rotate_key, owner.actor, third.uuid)] * 4)
     hold(stage.check(third) == REVOKED, "a key that was rotated without an overlap still works")
-    query = select(func.count()).select_from(ApiKey).where(ApiKey.replaces_id == third.uuid)
-    made = stage.rows(query)[0][0]
+    made = len(stage.rows(select(ApiKey.id).where(ApiKey.replaces_id == third.uuid)))
     hold(made == 1, f"four rotations at one moment made {made} successors")
 
 
@@ -43,17 +43,15 @@ def _hold_stays_retired(stage: Stage, old: Made) -> None:
     stage.clock.forward(hours=1)
     hold(stage.check(stage.key(stage.person())) == GOOD, "a new key was refused")
     with stage.set_back():
-        told = stage.check(old)
-    hold(told == REVOKED, f"with a clock that was set back a rotated key was answered with {told}")
+        stage.hold_check(old, REVOKED, "with a clock that was set back a rotated key")
 
 
 def leaked(stage: Stage) -> None:
     """Report a secret as a stranger, twice, beside one that is nobody's."""
     owner = stage.person()
     made, other = stage.key(owner), stage.key(owner)
-    prefix = stage.scratch.worker().config["PORTAL"].key_prefix
     told = []
-    for secret in (secrets.make_secret(prefix), made.secret, made.secret):
+    for secret in (stage.secret(), made.secret, made.secret):
         answer = stage.call("POST", "/api/leaks", json={"secrets": [secret], "url": "https://example.org/x"})
         told.append((answer.status_code, answer.get_data()))
     hold(len(set(told)) == 1, "the answer tells whether a reported secret was one of ours")
@@ -61,21 +59,13 @@ def leaked(stage: Stage) -> None:
     hold(stage.check(other) == GOOD, "a key that was not reported was revoked too")
     _hold_line_ends(stage)
     _hold_older_pepper(stage)
+    records = AuditEvent.key_id == made.uuid, AuditEvent.action == Action.KEY_REVOKED
+    mails = OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.KEYS_LEAKED
     for what, query in (
-        (
-            "records",
-            select(func.count()).where(
-                AuditEvent.key_id == made.uuid, AuditEvent.action == Action.KEY_REVOKED
-            ),
-        ),
-        (
-            "mails",
-            select(func.count()).where(
-                OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.KEYS_LEAKED
-            ),
-        ),
+        ("records", select(AuditEvent.id).where(*records)),
+        ("mails", select(OutboxMail.id).where(*mails)),
     ):
-        found = stage.rows(query)[0][0]
+        found = len(stage.rows(query))
         hold(found == 1, f"a leak that was reported twice left {found} {what}")
 
 
@@ -83,14 +73,10 @@ def _hold_line_ends(stage: Stage) -> None:
     """Hold that a report ends what came of a key before it: its successor, and what was created with it."""
     owner = stage.person()
     stolen = stage.key(owner, life=2 * DAY)
-    wanted = {"name": "self-check", "level": 1, "expiresIn": 3600}
-    told = stage.call("POST", "/api/apikeys/key", stolen, json=wanted).get_json()["apikey"]
-    created = Made(told["key"], told["secret"])
-    successor = _rotate(stage, owner, stolen, timedelta(0))
+    created, successor = stage.key_by(stolen), stage.rotate(owner, stolen)
     stage.call("POST", "/api/leaks", json={"secrets": [stolen.secret]})
     for name, made in (("a successor", successor), ("a key that was created with it", created)):
-        seen = stage.check(made, worker=1)
-        hold(seen == REVOKED, f"{name} of a secret that was reported was answered with {seen}")
+        stage.hold_check(made, REVOKED, f"{name} of a secret that was reported", worker=1)
 
 
 def _hold_older_pepper(stage: Stage) -> None:
@@ -99,16 +85,7 @@ def _hold_older_pepper(stage: Stage) -> None:
     ring = f"p2:{token_urlsafe(32)},{stage.scratch.settings['PORTAL_PEPPERS']}"
     later = stage.scratch.other(PORTAL_PEPPERS=ring).test_client()
     stage.call("POST", "/api/leaks", client=later, json={"secrets": [made.secret]})
-    told = stage.check(made)
-    hold(told == REVOKED, f"a reported secret of an older pepper was answered with {told}")
-
-
-def _rotate(stage: Stage, owner: Person, old: Made, overlap: timedelta) -> Made:
-    def rotate() -> Made:
-        key, secret = rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)
-        return Made(str(key.id), secret)
-
-    return stage.act(rotate)
+    stage.hold_check(made, REVOKED, "a reported secret of an older pepper")
 
 
 CHECKS = {"leaked": leaked, "rotated": rotated}

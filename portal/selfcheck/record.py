@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from threading import get_ident
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import OperationalError
@@ -16,7 +16,9 @@ from portal import clock
 from portal.extensions import Base
 from portal.models import Account, AccountStatus, Action, ActorKind, AuditEvent, Consent
 from portal.permissions import Role
-from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage, hold
+from portal.selfcheck.answers import hold
+from portal.selfcheck.ends import block, set_role, unblock
+from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage
 from portal.services.accounts import consent, profile, recovery, removal
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation, rotation
@@ -57,8 +59,8 @@ def recorded(stage: Stage) -> None:
         hold(left == 1, f"{action.value} left {left} lines in the record")
         _hold_told(stage, action, after[-1])
     _hold_keys_named(stage, who)
-    told = stage.refusal(lambda: actions.block(SHELL, who, why=" "))
-    hold(told == "reasonMissing", f"an operator who tells no reason was answered with {told!r}")
+    unsaid = "an operator who tells no reason"
+    stage.hold_refused(lambda: actions.block(SHELL, who, why=" "), "reasonMissing", unsaid)
     _hold_key_acts(stage)
 
 
@@ -74,13 +76,12 @@ def _hold_key_acts(stage: Stage) -> None:
     """Hold that the record tells which key acted and on which; and who looked at an account."""
     owner, support = stage.person(), stage.person(Role.SUPPORT)
     made = stage.key(owner)
-    wanted = {"name": "made with a key", "level": 1, "expiresIn": 60}
-    told = stage.call("POST", "/api/apikeys/key", made, json=wanted).get_json()["apikey"]
+    told = stage.key_by(made)
     query = select(AuditEvent.actor_key_id, AuditEvent.key_id).where(
         AuditEvent.account_id == owner.account_id, AuditEvent.action == Action.KEY_CREATED
     )
     line = stage.rows(query.order_by(AuditEvent.id.desc()).limit(1))
-    hold(line == [(made.uuid, UUID(told["key"]))], "the record does not tell which key acted, or on which")
+    hold(line == [(made.uuid, told.uuid)], "the record does not tell which key acted, or on which")
     stage.act(lambda: operator_queries.read_account(support.actor, owner.account_id))
     looked = _events(stage, owner.account_id, Action.ACCOUNT_READ)
     hold([line[1] for line in looked] == [support.account_id], "the record does not tell who looked")
@@ -114,12 +115,12 @@ def together(stage: Stage) -> None:
         "making a key": lambda: creation.create_key(owner.actor, name="half", level=1, life=DAY),
         "rotating a key": lambda: rotation.rotate_key(owner.actor, old.uuid),
         "revoking a key": lambda: revocation.revoke_key(owner.actor, made.uuid),
-        "a block": lambda: actions.block(OPERATOR, owner.account_id, why="a self-check"),
+        "a block": lambda: block(owner),
         "a removal": lambda: removal.remove_account(owner.actor, owner.password),
     }
-    for name, act in list(acts.items()):
+    for name, act in acts.items():
         if name == "a removal":
-            stage.act(lambda: actions.unblock(OPERATOR, owner.account_id, why="a self-check"))
+            stage.act(lambda: unblock(owner))
             stage.act(lambda: owner.actor)  # the block has ended their session
         before = _everything(stage)
         for failing in count(1):
@@ -137,29 +138,27 @@ def last_admin(stage: Stage) -> None:
     """Let two admins end each other at one moment, and be ended at one; then the last one alone."""
     last = [_left_of_two(stage, way) for way in (_end_each_other, _are_ended, _are_ended)][-1]
     shut = stage.person(Role.ADMIN)
-    stage.act(lambda: actions.block(OPERATOR, shut.account_id, why="a self-check"))
-    for name, act in _ends_of(last).items():
-        told = stage.refusal(act)
-        hold(told == "lastAdmin", f"{name} of the last admin was answered with {told!r}")
+    stage.act(lambda: block(shut))
+    ends: dict[str, Callable[[], object]] = {
+        "a fall": lambda: set_role(last, Role.SUPPORT),
+        "a block": lambda: block(last),
+        "a lock": lambda: recovery.lock(last.actor, last.password),
+        "a removal": lambda: removal.remove_account(last.actor, last.password),
+    }
+    for name, act in ends.items():
+        stage.hold_refused(act, "lastAdmin", f"{name} of the last admin")
 
 
 def _left_of_two(stage: Stage, way: Callable[[Person, Person], Acts]) -> Person:
-    """Hold that of two admins who are ended at one moment one is left; return them."""
-    one, two = _two_admins(stage)
+    """Hold that of two admins, the only ones, who are ended at one moment one is left; return them."""
+    one, two = stage.person(Role.ADMIN), stage.person(Role.ADMIN)
+    admins = select(Account.id).where(Account.role == Role.ADMIN)
+    for [other] in stage.rows(admins.where(Account.id.not_in([one.account_id, two.account_id]))):
+        stage.act(partial(actions.set_role, OPERATOR, other, Role.USER))
     stage.together(*way(one, two))
-    active = select(Account.id).where(Account.role == Role.ADMIN, Account.status == AccountStatus.ACTIVE)
-    left = [row[0] for row in stage.rows(active)]
+    left = [row[0] for row in stage.rows(admins.where(Account.status == AccountStatus.ACTIVE))]
     hold(len(left) == 1, f"{len(left)} admins were left of two who were ended at one moment")
     return one if left == [one.account_id] else two
-
-
-def _two_admins(stage: Stage) -> tuple[Person, Person]:
-    """Two admins, and no others."""
-    one, two = stage.person(Role.ADMIN), stage.person(Role.ADMIN)
-    for other in stage.rows(select(Account.id).where(Account.role == Role.ADMIN)):
-        if other[0] not in {one.account_id, two.account_id}:
-            stage.act(lambda other=other: actions.set_role(OPERATOR, other[0], Role.USER))  # type: ignore[misc]
-    return one, two
 
 
 def _end_each_other(one: Person, two: Person) -> Acts:
@@ -170,19 +169,7 @@ def _end_each_other(one: Person, two: Person) -> Acts:
 
 
 def _are_ended(one: Person, two: Person) -> Acts:
-    return (
-        lambda: actions.set_role(OPERATOR, one.account_id, Role.USER),
-        lambda: actions.block(OPERATOR, two.account_id, why="a self-check"),
-    )
-
-
-def _ends_of(admin: Person) -> dict[str, Callable[[], object]]:
-    return {
-        "a fall": lambda: actions.set_role(OPERATOR, admin.account_id, Role.SUPPORT),
-        "a block": lambda: actions.block(OPERATOR, admin.account_id, why="a self-check"),
-        "a lock": lambda: recovery.lock(admin.actor, admin.password),
-        "a removal": lambda: removal.remove_account(admin.actor, admin.password),
-    }
+    return lambda: set_role(one, Role.USER), lambda: block(two)
 
 
 def _events(stage: Stage, account_id: int, action: Action) -> list[tuple[Any, ...]]:
@@ -227,9 +214,4 @@ def _failing(stage: Stage, number: int) -> Iterator[None]:
         event.remove(stage.scratch.engine, "before_cursor_execute", fail)
 
 
-CHECKS = {
-    "recorded": recorded,
-    "append-only": append_only,
-    "together": together,
-    "last-admin": last_admin,
-}
+CHECKS = {"recorded": recorded, "append-only": append_only, "together": together, "last-admin": last_admin}

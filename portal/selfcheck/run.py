@@ -27,8 +27,9 @@ from portal.selfcheck import (
     sites,
     strangers,
 )
+from portal.selfcheck.answers import Broken
 from portal.selfcheck.scratch import scratch
-from portal.selfcheck.stage import Broken, Stage
+from portal.selfcheck.stage import Stage
 
 T = TypeVar("T")
 Check = Callable[[Stage], None]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from dataclasses import replace
 from functools import partial
 from secrets import token_urlsafe
@@ -15,8 +14,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from portal.extensions import Base
-from portal.selfcheck.forms import browser, fields_of
-from portal.selfcheck.stage import DAY, Made, Person, Stage, hold
+from portal.selfcheck.answers import hold
+from portal.selfcheck.forms import browser, fields_of, own_site
+from portal.selfcheck.stage import DAY, KEYS, NAME, Made, Person, Stage
 from portal.services.core.sent_forms import Form
 from portal.services.keys import creation, secrets
 
@@ -24,8 +24,8 @@ from portal.services.keys import creation, secrets
 def secret_once(stage: Stage) -> None:
     """Make keys through the page and the API, and look for their secrets everywhere."""
     owner = stage.person()
-    client, page = _browser(stage, owner)
-    answer = _send(stage, client, _filled(page))
+    client = browser(stage, owner)
+    answer = _send(stage, client, _filled_form(stage, client))
     shown = _secret_on(stage, answer)
     hold(shown, "the page of a new key did not show its secret")
     hold("no-store" in answer.headers.get("Cache-Control", ""), "the page with the secret may be kept")
@@ -46,39 +46,28 @@ def secret_once(stage: Stage) -> None:
 
 
 def _made_by_api(stage: Stage, owner: Person) -> Made:
-    wanted = {"name": "self-check", "level": 4, "expiresIn": 3600}
+    wanted = {"name": NAME, "level": 4, "expiresIn": 3600}
     answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=wanted)
     hold("no-store" in answer.headers.get("Cache-Control", ""), "the answer with the secret may be kept")
-    told = answer.get_json()["apikey"]
-    return Made(told["key"], told["secret"])
+    return Made.told_in(answer)
 
 
 def _hold_not_logged(stage: Stage, secret: str) -> None:
     """Hold that a line of the log which tells a secret by mistake is written without it."""
     stage.scratch.worker()
-    with _logged() as lines:
+    logging.disable(logging.NOTSET)  # the self-check is silent otherwise
+    with redirect_stderr(io.StringIO()) as lines:
         logging.getLogger("portal.selfcheck").error("a mistake: %s", secret)
+    logging.disable(logging.CRITICAL)
     hold("a mistake" in lines.getvalue(), "nothing is logged")
     hold(secret not in lines.getvalue(), "a secret stands in the log")
-
-
-@contextmanager
-def _logged() -> Iterator[io.StringIO]:
-    """What is logged in the block, although the self-check is silent."""
-    before = logging.root.manager.disable
-    logging.disable(logging.NOTSET)
-    try:
-        with redirect_stderr(io.StringIO()) as lines:
-            yield lines
-    finally:
-        logging.disable(before)
 
 
 def one_key(stage: Stage) -> None:
     """Send one form twice, as a double click and a reload do, and six times at one moment."""
     owner = stage.person()
-    client, page = _browser(stage, owner)
-    form = _filled(page)
+    client = browser(stage, owner)
+    form = _filled_form(stage, client)
     first = _secret_on(stage, _send(stage, client, form))
     hold(first, "the page of a new key did not show its secret")
     again = _secret_on(stage, _send(stage, client, form))
@@ -97,28 +86,21 @@ def one_key(stage: Stage) -> None:
 
 
 def _count(stage: Stage, owner: Person) -> int:
-    query = "SELECT count(*) FROM api_keys WHERE account_id = :id"
-    return int(stage.rows(query, id=owner.account_id)[0][0])
+    return len(stage.rows(select(KEYS.c.id).where(KEYS.c.account_id == owner.account_id)))
 
 
-def _browser(stage: Stage, owner: Person) -> tuple[FlaskClient, str]:
-    """A browser with somebody signed in, and the page of a new key."""
-    client = browser(stage, owner)
-    return client, stage.call("GET", "/account/keys/new", client=client).text
-
-
-def _filled(page: str) -> dict[str, str]:
-    return fields_of(page) | {"name": "self-check", "level": "1"}
+def _filled_form(stage: Stage, client: FlaskClient) -> dict[str, str]:
+    page = stage.call("GET", "/account/keys/new", client=client).text
+    return fields_of(page) | {"name": NAME, "level": "1"}
 
 
 def _send(stage: Stage, client: FlaskClient, form: dict[str, str]) -> TestResponse:
-    origin = {"Origin": stage.base_url, "Referer": f"{stage.base_url}/account/keys/new"}
-    return stage.call("POST", "/account/keys/new", client=client, data=form, headers=origin)
+    return stage.call("POST", "/account/keys/new", client=client, data=form, headers=own_site(stage))
 
 
 def _secret_on(stage: Stage, answer: TestResponse) -> str:
-    settings = stage.scratch.worker().config["PORTAL"]
-    found = secrets.pattern(settings.key_prefix).search(answer.text)
+    prefix = stage.scratch.worker().config["PORTAL"].key_prefix
+    found = secrets.pattern(prefix).search(answer.text)
     return found[0] if found else ""
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from portal.selfcheck.stage import GOOD, Broken, Made
+from portal.selfcheck.answers import GOOD, Broken
+from portal.selfcheck.stage import Made
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60.0

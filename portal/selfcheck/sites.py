@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from portal.selfcheck.forms import fields_of
-from portal.selfcheck.stage import Stage, hold
+from portal.selfcheck.answers import hold
+from portal.selfcheck.forms import fields_of, own_site
+from portal.selfcheck.stage import Stage
 
 EVIL = "https://evil.example"
 PUBLIC = "keys.example.org"
@@ -22,7 +23,7 @@ FOREIGN = (
 def forged_forms(stage: Stage) -> None:
     """Send forms without their token, with that of another session, and from another site."""
     owner, client = stage.person(), stage.client()
-    own = {"Origin": stage.base_url, "Referer": f"{stage.base_url}/"}
+    own = own_site(stage)
     shown = stage.call("GET", "/signin", client=client)
     foreign = fields_of(stage.call("GET", "/signin", client=stage.client()).text)
     known = {"username": owner.email, "password": owner.password}
@@ -59,10 +60,8 @@ def other_hosts(stage: Stage) -> None:
         hold("evil.example" not in answer.text, f"a page believed {name}")
     public = stage.scratch.other(PORTAL_BASE_URL=f"https://{PUBLIC}").test_client()
     for host in (PUBLIC, *FOREIGN):
-        answer = stage.call("GET", "/signin", client=public, headers={"Host": host})
-        hold(
-            (answer.status_code == 200) == (host == PUBLIC), f"{host} was answered with {answer.status_code}"
-        )
+        status = stage.call("GET", "/signin", client=public, headers={"Host": host}).status_code
+        hold((status == 200) == (host == PUBLIC), f"{host} was answered with {status}")
 
 
 CHECKS = {"forged-forms": forged_forms, "other-hosts": other_hosts}

@@ -23,11 +23,13 @@ from portal import clock, jobs
 from portal.clock import FrozenClock
 from portal.models import ActorKind, ApiKey, SessionKind, UserSession
 from portal.permissions import Role
+from portal.selfcheck.answers import code, hold, hold_answer
 from portal.selfcheck.scratch import Scratch
 from portal.services.accounts import signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
-from portal.services.keys import creation
+from portal.services.keys import creation, rotation
+from portal.services.keys.secrets import make_secret
 
 T = TypeVar("T")
 
@@ -39,19 +41,6 @@ OPERATOR, NOBODY = Actor.command_line(), Actor(ActorKind.ANONYMOUS)
 DAY = timedelta(days=1)
 NAME = "self-check"
 """Of each key."""
-GOOD = "good"
-UNKNOWN, EXPIRED, REVOKED = "authenticationFailed", "apikeyExpired", "apikeyRevoked"
-LEVEL = "insufficientAccessLevel"
-
-
-class Broken(Exception):
-    """A promise does not hold; the message says what was seen."""
-
-
-def hold(condition: object, seen: str) -> None:
-    """Raise Broken, with what was seen, unless the condition is true."""
-    if not condition:
-        raise Broken(seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +72,17 @@ class Made:
     def uuid(self) -> UUID:
         """Its id, as the rules take it."""
         return UUID(self.id)
+
+    @classmethod
+    def of(cls, created: tuple[ApiKey, str]) -> Made:
+        """What the rules have created."""
+        return cls(str(created[0].id), created[1])
+
+    @classmethod
+    def told_in(cls, answer: TestResponse) -> Made:
+        """What the API says that it has created."""
+        told = answer.get_json()["apikey"]
+        return cls(told["key"], told["secret"])
 
 
 class Stage:
@@ -123,16 +123,27 @@ class Stage:
 
     def key(self, owner: Person, *, level: int = 4, life: timedelta = DAY, **more: Any) -> Made:
         """Make a key for somebody; raises RuleError."""
+        more |= {"name": NAME, "level": level, "life": life}
+        return self.act(lambda: Made.of(creation.create_key(owner.actor, **more)))
 
-        def make() -> Made:
-            key, secret = creation.create_key(owner.actor, name=NAME, level=level, life=life, **more)
-            return Made(str(key.id), secret)
+    def key_by(self, maker: Made, *, level: int = 1) -> Made:
+        """Have a key make another one."""
+        wanted = {"name": "made with a key", "level": level, "expiresIn": int(DAY.total_seconds())}
+        answer = self.call("POST", "/api/apikeys/key", maker, json=wanted)
+        hold(answer.status_code == 201, f"a key could not make another: {answer.status_code}")
+        return Made.told_in(answer)
 
-        return self.act(make)
+    def rotate(self, owner: Person, old: Made, overlap: timedelta = rotation.AT_ONCE) -> Made:
+        """Rotate a key; the successor. Raises RuleError."""
+        return self.act(lambda: Made.of(rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)))
 
-    def act(self, rule: Callable[[], T], *, worker: int = 0) -> T:
+    def secret(self) -> str:
+        """A secret in good form that is nobody's."""
+        return make_secret(self.scratch.worker().config["PORTAL"].key_prefix)
+
+    def act(self, rule: Callable[[], T]) -> T:
         """Do something through the rules, as a worker does; raises RuleError."""
-        with self.scratch.worker(worker).app_context():
+        with self.scratch.worker().app_context():
             return rule()
 
     def refusal(self, rule: Callable[[], object]) -> str:
@@ -142,6 +153,11 @@ class Stage:
         except RuleError as error:
             return error.code
         return ""
+
+    def hold_refused(self, rule: Callable[[], object], expected: str, who: str) -> None:
+        """Raise Broken unless the rules refuse something with this code."""
+        told = self.refusal(rule)
+        hold(told == expected, f"{who} was answered with {told!r}")
 
     def together(self, *rules: Callable[[], object]) -> list[object]:
         """Do all of it at one moment, each in a thread of its own; return what each gave or raised."""
@@ -160,9 +176,9 @@ class Stage:
 
     # Callers
 
-    def client(self, *, worker: int = 0) -> FlaskClient:
-        """A caller of a worker, with cookies of its own."""
-        return self.scratch.worker(worker).test_client()
+    def client(self) -> FlaskClient:
+        """A caller with cookies of its own."""
+        return self.scratch.worker().test_client()
 
     def call(
         self,
@@ -177,7 +193,7 @@ class Stage:
     ) -> TestResponse:
         """Send one request, with a key if one is given."""
         more.setdefault("base_url", self.base_url)
-        return (client or self.client(worker=worker)).open(
+        return (client or self.scratch.worker(worker).test_client()).open(
             path,
             method=method,
             auth=(by.id, by.secret) if by else None,
@@ -188,6 +204,10 @@ class Stage:
     def check(self, made: Made, *, worker: int = 0) -> str:
         """What a worker says of a key: ``good``, or the code of its refusal."""
         return code(self.call("GET", "/api/whoami/key", made, worker=worker))
+
+    def hold_check(self, made: Made, expected: str, who: str = "a key", *, worker: int = 0) -> None:
+        """Raise Broken unless a worker says this of a key."""
+        hold_answer(self.check(made, worker=worker), expected, who)
 
     def jwt(self, person: Person) -> dict[str, str]:
         """Sign somebody in through the API; the headers of what they do next."""
@@ -228,19 +248,15 @@ class Stage:
         fresh = {"id": uuid4(), "nonce": None, "digest": secrets.token_bytes(32)}
         return self.is_refused(insert(KEYS).values(self.row(like) | fresh | change))
 
-    @contextmanager
-    def unguarded(self, guard: str, table: str) -> Iterator[None]:
-        """Take a guard of the database away for the time of a block, as a careless restore does."""
-        away, back = (
-            f"ALTER TABLE {table} DISABLE TRIGGER {guard}",
-            f"ALTER TABLE {table} ENABLE TRIGGER {guard}",
-        )
+    def write_unguarded(self, statement: str, **values: Any) -> None:
+        """Write to an account while nothing guards its keys, as a careless restore does."""
+        away, back = (f"ALTER TABLE accounts {do} TRIGGER accounts_keys" for do in ("DISABLE", "ENABLE"))
         if self.scratch.engine.dialect.name == "sqlite":
-            made = self.rows("SELECT sql FROM sqlite_master WHERE name = :name", name=guard)
-            away, back = f"DROP TRIGGER {guard}", made[0][0]
+            made = self.rows("SELECT sql FROM sqlite_master WHERE name = 'accounts_keys'")
+            away, back = "DROP TRIGGER accounts_keys", made[0][0]
         self.write(away)
         try:
-            yield
+            self.write(statement, **values)
         finally:
             self.write(back)
 
@@ -275,14 +291,6 @@ class Stage:
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
             body = message.get_body(("plain",))
             yield str(message["To"]), str(body.get_content()) if body else ""
-
-
-def code(answer: TestResponse) -> str:
-    """What an answer of the API says: ``good``, or the code of its refusal."""
-    if answer.status_code < 300:
-        return GOOD
-    told = answer.get_json(silent=True)
-    return str(told.get("code", told.get("error"))) if isinstance(told, dict) else str(answer.status_code)
 
 
 def _sql(statement: Any) -> Any:
