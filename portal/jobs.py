@@ -6,7 +6,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,18 +34,6 @@ PAUSE = 1.0
 
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts at a database that is away."""
-
-CLEANING = "cleaning"
-CLEANING_EVERY = timedelta(hours=1)
-
-RETIRING = "retiring"
-RETIRING_EVERY = timedelta(minutes=5)
-
-FORMS = "forms"
-FORMS_EVERY = timedelta(minutes=1)
-
-EXCESS = "excess"
-EXCESS_EVERY = timedelta(minutes=1)
 
 PREPARE: dict[MailKind, Prepare] = {
     MailKind.SIGN_UP: signup.prepare_sign_up_mail,
@@ -132,15 +120,12 @@ def do_round(app: Flask, courier: OutboxWorker, stop: Stop) -> None:
     """Look for excess, send what is due, and clean, each if it is time. Raises DBAPIError."""
     with app.app_context():
         moments.keep_if_due()
-        watch_excess_if_due()
+        EXCESS.do_if_due()
     with app.app_context():
         courier.send_due(stop)
-    with app.app_context():
-        clean_if_due()
-    with app.app_context():
-        retire_if_due()
-    with app.app_context():
-        forget_forms_if_due()
+    for job in (CLEANING, RETIRING, FORMS):
+        with app.app_context():
+            job.do_if_due()
 
 
 @dataclass(slots=True)
@@ -208,10 +193,21 @@ class OutboxWorker:
         outbox.mark_refused(claim, why, answer)
 
 
-def clean_if_due() -> None:
-    """Clean once an hour, in whichever process comes first."""
-    if not job_leases.take_lease(CLEANING, CLEANING_EVERY):
-        return
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done every so often, in whichever process comes first."""
+
+    name: str
+    every: timedelta
+    do: Callable[[], object]
+
+    def do_if_due(self) -> None:
+        """Do it, if it is time. Raises DBAPIError."""
+        if job_leases.take_lease(self.name, self.every):
+            self.do()
+
+
+def _clean() -> None:
     gone = retention.clean()
     gone["accounts"] = removal.forget_unconfirmed()
     gone["acts"] = retention.end_old_acts(settings.audit_days)
@@ -219,22 +215,17 @@ def clean_if_due() -> None:
     log.info("jobs.cleaned", **gone)
 
 
-def retire_if_due() -> None:
-    """Mark the keys whose overlap is over, every few minutes, in whichever process comes first."""
-    if job_leases.take_lease(RETIRING, RETIRING_EVERY):
-        log.info("jobs.retired", keys=rotation.retire_due())
+def _retire() -> None:
+    log.info("jobs.retired", keys=rotation.retire_due())
 
 
-def forget_forms_if_due() -> None:
-    """Forget the forms that were sent, once a minute, in whichever process comes first."""
-    if job_leases.take_lease(FORMS, FORMS_EVERY):
-        sent_forms.forget()
-
-
-def watch_excess_if_due() -> None:
-    """Look for excessive use once a minute, in whichever process comes first."""
-    if not job_leases.take_lease(EXCESS, EXCESS_EVERY):
-        return
+def _watch_excess() -> None:
     taken = {step.value: number for step, number in excess.look(excess.ladder(settings)).items() if number}
     if taken:
         log.info("jobs.excess", **taken)
+
+
+EXCESS = Job("excess", timedelta(minutes=1), _watch_excess)
+CLEANING = Job("cleaning", timedelta(hours=1), _clean)
+RETIRING = Job("retiring", timedelta(minutes=5), _retire)
+FORMS = Job("forms", timedelta(minutes=1), sent_forms.forget)

@@ -336,7 +336,7 @@ def test_cleaning_is_done_once_an_hour(app: Flask, clock: Clock, monkeypatch: py
 
     def look(_worker: int) -> None:
         with app.app_context():
-            jobs.clean_if_due()
+            jobs.CLEANING.do_if_due()
 
     for _ in range(2):
         look(0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import click
 
-from portal.cli.console import PlainGroup, plain_errors, row, when
+from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.models import Account, AccountStatus
 from portal.permissions import Role
@@ -64,57 +65,31 @@ def set_role(email: str, role: str, reason: str) -> None:
     _tell(actions.set_role(operator(), account.id, Role(role), why=reason))
 
 
-@group.command("block")
-@click.argument("email")
-@reason
-@plain_errors
-def block(email: str, reason: str) -> None:
-    """Block an account: all of its keys are revoked for good, its sessions end.
+def _add_change(name: str, change: Callable[..., Account], told: str, more: str = "") -> None:
+    """Add a command that changes one account, with a reason and nothing else."""
 
-    EMAIL may also be the name or the number of the account.
-    """
-    account = exports.get_account(email)
-    _tell(actions.block(operator(), account.id, why=reason))
-
-
-@group.command("unblock")
-@click.argument("email")
-@reason
-@plain_errors
-def unblock(email: str, reason: str) -> None:
-    """Take a block away; no key comes back.
-
-    EMAIL may also be the name or the number of the account.
-    """
-    account = exports.get_account(email)
-    _tell(actions.unblock(operator(), account.id, why=reason))
+    @group.command(name, help=f"{told}\n\n{more}EMAIL may also be the name or the number of the account.")
+    @click.argument("email")
+    @reason
+    @plain_errors
+    def run(email: str, reason: str) -> None:
+        account = exports.get_account(email)
+        _tell(change(operator(), account.id, why=reason))
 
 
-@group.command("end-sessions")
-@click.argument("email")
-@reason
-@plain_errors
-def end_sessions(email: str, reason: str) -> None:
-    """End every session of an account, JWTs included; its keys go on.
-
-    EMAIL may also be the name or the number of the account.
-    """
-    account = exports.get_account(email)
-    _tell(actions.end_sessions(operator(), account.id, why=reason))
-
-
-@group.command("mail-link")
-@click.argument("email")
-@reason
-@plain_errors
-def mail_link(email: str, reason: str) -> None:
-    """Mail the owner the link that leads back in: to confirm, or to set a new password.
-
-    A new password also opens an account that its owner has locked. EMAIL may also be the name
-    or the number of the account.
-    """
-    account = exports.get_account(email)
-    _tell(actions.mail_way_back(operator(), account.id, why=reason))
+_add_change(
+    "block", actions.block, "Block an account: all of its keys are revoked for good, its sessions end."
+)
+_add_change("unblock", actions.unblock, "Take a block away; no key comes back.")
+_add_change(
+    "end-sessions", actions.end_sessions, "End every session of an account, JWTs included; its keys go on."
+)
+_add_change(
+    "mail-link",
+    actions.mail_way_back,
+    "Mail the owner the link that leads back in: to confirm, or to set a new password.",
+    "A new password also opens an account that its owner has locked. ",
+)
 
 
 @group.command("list")
@@ -132,7 +107,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
         status=STATUSES[status] if status else None,
     )
     for account, keys in found:
-        row(*_facts(account), keys, when(account.created_at), when(account.last_seen_at))
+        row(*_facts(account), keys, account.created_at, account.last_seen_at)
 
 
 def _facts(account: Account) -> tuple[object, ...]:

@@ -84,7 +84,8 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
                     raise  # whoever read has read enough, and click ends quietly
                 raise click.ClickException(free_text.escaped(f"It can't be written: {error}.")) from error
             except DBAPIError as error:
-                raise click.ClickException(_database_says(error)) from error
+                hint = "Is it there, and is 'flask db upgrade' done?"
+                raise click.ClickException(f"{database_says(error)} {hint}") from error
 
     return run
 
@@ -125,19 +126,16 @@ def _refuse_no_text(values: Iterable[object]) -> None:
 def row(*cells: object) -> None:
     """Write one line of a list: cells with a tab between them, ``-`` for what there is not.
 
-    What would act on a terminal is written as an escape, whatever old rows hold.
+    Moments are written as the wire has them. What would act on a terminal is written as an escape,
+    whatever old rows hold.
     """
-    told = ("-" if cell is None or cell == "" else str(cell) for cell in cells)
-    click.echo("\t".join(map(free_text.escaped, told)))
+    click.echo("\t".join(free_text.escaped(_told(cell)) for cell in cells))
 
 
-def when(moment: datetime | None) -> str | None:
-    """A moment as the wire has it."""
-    return None if moment is None else iso(moment)
-
-
-def _database_says(error: DBAPIError) -> str:
-    return f"{database_says(error)} Is it there, and is 'flask db upgrade' done?"
+def _told(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return iso(cell)
+    return "-" if cell is None or cell == "" else str(cell)
 
 
 def database_says(error: DBAPIError) -> str:

@@ -9,7 +9,7 @@ import click
 
 from portal import clock
 from portal.cli.accounts import reason
-from portal.cli.console import PlainGroup, plain_errors, row, when
+from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, RevocationReason
@@ -39,9 +39,9 @@ def list_keys(email: str | None) -> None:
             key.name,
             key.level,
             _state(key, now),
-            when(key.created_at),
-            when(key.expires_at),
-            when(use.last_used_at) if use else None,
+            key.created_at,
+            key.expires_at,
+            use.last_used_at if use else None,
             use.last_used_address if use else None,
             use.calls if use else 0,
         )

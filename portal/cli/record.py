@@ -6,7 +6,7 @@ import json
 
 import click
 
-from portal.cli.console import PlainGroup, plain_errors, row, when
+from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.models import Action
 from portal.services.core import free_text
@@ -30,7 +30,7 @@ def list_record(email: str | None, action: str | None) -> None:
     for act in exports.list_record(operator(), account, Action(action) if action else None):
         row(
             act.id,
-            when(act.at),
+            act.at,
             act.action.value,
             act.actor_kind.value,
             act.actor_account_id,

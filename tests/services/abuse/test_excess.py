@@ -203,7 +203,7 @@ def test_the_jobs_look_once_a_minute(
 
     def look() -> None:
         with app.app_context():
-            jobs.watch_excess_if_due()
+            jobs.EXCESS.do_if_due()
 
     look()
     use(key_id, refused=5)

@@ -97,7 +97,7 @@ def test_the_jobs_do_it_in_portions(make_app: MakeApp, old: Flask, monkeypatch: 
         with app.app_context(), transaction() as session:
             session.execute(db.delete(JobLease))
         with app.app_context():
-            jobs.clean_if_due()
+            jobs.CLEANING.do_if_due()
         remaining = [act for act in kept(app) if act.at < clock.utcnow() - timedelta(days=400)]
         assert len(remaining) == left
 
