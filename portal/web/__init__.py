@@ -10,23 +10,20 @@ from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
 
 from portal.models import LANGUAGES
-from portal.web import (
-    activity,
-    admin,
-    auth,
-    charts,
-    consent,
-    docs,
-    filters,
-    health,
-    home,
-    keys,
-    leaks,
-    profile,
-    promises,
-    security,
-    usage_limits,
-)
+from portal.web import charts, filters
+from portal.web.activity.views import blueprint as activity
+from portal.web.admin.views import blueprint as admin
+from portal.web.auth import blueprint as auth
+from portal.web.consent.views import blueprint as consent
+from portal.web.docs.views import blueprint as docs
+from portal.web.health import blueprint as health
+from portal.web.home import blueprint as home
+from portal.web.keys.views import blueprint as keys
+from portal.web.leaks.views import blueprint as leaks
+from portal.web.profile.views import blueprint as profile
+from portal.web.promises import blueprint as promises
+from portal.web.security.views import blueprint as security
+from portal.web.usage_limits.views import blueprint as usage_limits
 
 ENGLISH = "en_GB"
 """English dates have the day before the month, as nearly everywhere."""
@@ -34,19 +31,19 @@ ENGLISH = "en_GB"
 WRITTEN = "WRITTEN_LANGUAGES"
 
 BLUEPRINTS = (
-    home.blueprint,
-    health.blueprint,
-    auth.blueprint,
-    profile.blueprint,
-    security.blueprint,
-    consent.blueprint,
-    activity.blueprint,
-    docs.blueprint,
-    leaks.blueprint,
-    promises.blueprint,
-    admin.blueprint,
-    keys.blueprint,
-    usage_limits.blueprint,
+    home,
+    health,
+    auth,
+    profile,
+    security,
+    consent,
+    activity,
+    docs,
+    leaks,
+    promises,
+    admin,
+    keys,
+    usage_limits,
 )
 
 
@@ -65,7 +62,7 @@ def choose_locale() -> str:
         language = request.accept_languages.best_match(written)
         with suppress(DBAPIError):
             if current_user.is_authenticated:
-                language = str(current_user.language)
+                language = str(current_user.account.language)
     return language if language in written and language != "en" else ENGLISH
 
 

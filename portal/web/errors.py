@@ -112,5 +112,4 @@ def _words(error: HTTPException) -> tuple[str, str]:
 
 
 def _not_found() -> str:
-    text: str = _("There is no such page, or it is not yours. Check the address, or begin at the start.")
-    return text
+    return str(_("There is no such page, or it is not yours. Check the address, or begin at the start."))

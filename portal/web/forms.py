@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
-from flask import render_template
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf import FlaskForm
@@ -23,6 +23,8 @@ from portal.services.auth.passwords import SHORTEST
 from portal.services.core.errors import InvalidInput, RuleError
 from portal.web import stale
 
+BOTH = ("GET", "POST")
+
 ON_PAGES: dict[str, str] = {
     "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
     "insufficientAccessLevel": N_(
@@ -36,8 +38,11 @@ ON_PAGES: dict[str, str] = {
 """Where a page knows more than the wire, or the wire speaks of what a page does not show."""
 
 
-class KeptForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A form that knows what was typed into it when it was sent too late."""
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form that knows where to write what the rules refuse, and what was typed before it was too old."""
+
+    sentences: ClassVar = ON_PAGES
+    """How it says what the rules refuse, where it does not say it as the wire does."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]  # Flask-WTF has no types
         """Where a form takes what it is filled with from."""
@@ -46,31 +51,49 @@ class KeptForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             """What was sent, or typed into a form that is asked again."""
             return super().wrap_formdata(form, formdata) or stale.typed_into(form) or None
 
-
-class Form(KeptForm):
-    """A form that knows where to write what the rules refuse."""
-
     @contextmanager
     def refusals(self, *kinds: type[RuleError]) -> Iterator[None]:
         """Write InvalidInput beside its field, and errors of ``kinds`` above the form."""
         try:
             yield
         except InvalidInput as error:
-            place = self[error.field].errors if error.field in self else self.form_errors
-            place.append(on_page(error))
+            self.refuse(error)
         except kinds as error:
-            self.form_errors.append(on_page(error))
+            self.form_errors.append(on_page(error, self.sentences))
+
+    def refuse(self, error: InvalidInput) -> None:
+        """Write what a rule says beside its field, or above the form."""
+        said = on_page(error, self.sentences)
+        if error.field in self:
+            self[error.field].errors = [*self[error.field].errors, said]
+        else:
+            self.form_errors.append(said)
 
 
-def on_page(error: RuleError) -> str:
+def on_page(error: RuleError, sentences: Mapping[str, str] = ON_PAGES) -> str:
     """The sentence of a rule, as a page says it."""
-    own = ON_PAGES.get(error.code)
+    own = sentences.get(error.code)
     return str(gettext(own)) if own else sentence(error.code, error.details)
+
+
+@contextmanager
+def beside_field() -> Iterator[None]:
+    """Tell what a rule refuses while the form is validated, together with everything else."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise ValidationError(on_page(error)) from error
 
 
 def shown(template: str, form: Form, **values: Any) -> ResponseReturnValue:
     """The page of a form; 422 when something in the form has to be corrected."""
     return render_template(template, form=form, **values), 422 if form.errors else 200
+
+
+def done(said: str, endpoint: str, **values: Any) -> ResponseReturnValue:
+    """Say what was done, and lead on with 303, so that a reload does nothing twice."""
+    flash(said, "success")
+    return redirect(url_for(endpoint, **values), 303)
 
 
 def text(field: Field) -> str:

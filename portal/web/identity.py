@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -29,7 +30,6 @@ from portal.extensions import db, login_manager
 from portal.http import client_address, request_id
 from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, UserSession
-from portal.permissions import Role
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
@@ -60,21 +60,6 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     def email(self) -> str:
         """The address that the header shows."""
         return self.account.email or ""
-
-    @property
-    def role(self) -> Role:
-        """The role, as it is now."""
-        return self.account.role
-
-    @property
-    def level(self) -> int:
-        """The level of the role, as it is now."""
-        return self.account.role.level
-
-    @property
-    def language(self) -> str:
-        """The language of the pages."""
-        return self.account.language
 
     def get_id(self) -> str:
         """What the signed cookie carries: the session's token, and nothing else."""
@@ -137,16 +122,10 @@ def browser_marks() -> list[str]:
 
 def actor() -> Actor:
     """Who asks, for the rules."""
-    known = current_user.is_authenticated
-    return Actor(
-        kind=ActorKind.BROWSER if known else ActorKind.ANONYMOUS,
-        account_id=current_user.account_id if known else None,
-        session_id=current_user.session_id if known else None,
-        address=client_address(),
-        user_agent=request.user_agent.string,
-        request_id=request_id(),
-        form=g.get("form"),
-    )
+    if not current_user.is_authenticated:
+        return visitor()
+    signed = {"account_id": current_user.account_id, "session_id": current_user.session_id}
+    return replace(visitor(), kind=ActorKind.BROWSER, **signed)
 
 
 def visitor() -> Actor:
@@ -196,7 +175,7 @@ def _check(level: int, consent: bool) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         target = request.script_root + request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("auth.sign_in", next=target))
-    if current_user.level < level:
+    if me().role.level < level:
         abort(404)
     if consent and me().consent is Consent.NONE:
         flash(_("Your consent is needed before you can go on."), "warning")

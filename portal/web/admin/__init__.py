@@ -1,5 +1,1 @@
 """The pages of operators."""
-
-from portal.web.admin.views import blueprint
-
-__all__ = ["blueprint"]

@@ -36,10 +36,8 @@ class Party:
 class RecordRow:
     """Who did what, on what, when, from where and why."""
 
-    id: int
     at: datetime
     what: str
-    action: str
     by: Party | None
     through: str
     by_key_id: UUID | None
@@ -53,17 +51,16 @@ class RecordRow:
 
 def rows(events: Sequence[AuditEvent]) -> list[RecordRow]:
     """Make the rows of acts; names are those of today."""
-    ids = [event.actor_account_id for event in events] + [event.account_id for event in events]
-    names = exports.names_of(ids)
+    names = exports.names_of(
+        [each for event in events for each in (event.actor_account_id, event.account_id)]
+    )
     return [_row(event, names) for event in events]
 
 
 def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
     return RecordRow(
-        id=event.id,
         at=event.at,
         what=gettext(ACTIONS[event.action]),
-        action=event.action.value,
         by=_party(event.account_id if _is_sign_in(event) else event.actor_account_id, names),
         through=_through(event),
         by_key_id=event.actor_key_id,

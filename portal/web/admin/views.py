@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -28,12 +29,11 @@ from portal.services.usage import queries as usage_queries
 from portal.web import charts
 from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
 from portal.web.admin.presenters import OPERATORS_REASONS, rows
-from portal.web.forms import shown, text
+from portal.web.forms import BOTH, shown, text
 from portal.web.identity import actor, me, require
 from portal.web.keys.presenters import row as key_row
 from portal.web.keys.presenters import rows as key_rows
 
-BOTH = ("GET", "POST")
 NEWEST = 10
 EXCESS_SHOWN = timedelta(days=30)
 LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ, Action.USAGE_READ)
@@ -101,66 +101,36 @@ def role(account_id: int) -> ResponseReturnValue:
     if form.validate_on_submit() and (chosen := form.chosen()):
         with form.refusals():
             actions.set_role(actor(), account_id, chosen, why=text(form.reason))
-            flash(_("The role is now: %(role)s.", role=_(ROLES[chosen])), "success")
-            return _back(account_id)
+            return _back(account_id, _("The role is now: %(role)s.", role=_(ROLES[chosen])))
     return _show("admin/role.html", form, found, highest=found.role.level, levels=ROLE_LEVELS)
 
 
 @blueprint.route(f"{ACCOUNT}/block", methods=BOTH)
 def block(account_id: int) -> ResponseReturnValue:
     """Block the account: its keys are revoked, its sessions end."""
-    form = ReasonForm()
-    if form.validate_on_submit():
-        with form.refusals():
-            actions.block(actor(), account_id, why=text(form.reason))
-            flash(_("The account is blocked. Nothing accepts its keys any more."), "success")
-            return _back(account_id)
-    found = _target(account_id, SUPPORT)
-    if found.status is AccountStatus.BLOCKED:
-        return _back(account_id)
-    return _show("admin/block.html", form, found)
+    said = _("The account is blocked. Nothing accepts its keys any more.")
+    return _act(account_id, actions.block, said, "admin/block.html", blocked=False)
 
 
 @blueprint.route(f"{ACCOUNT}/unblock", methods=BOTH)
 def unblock(account_id: int) -> ResponseReturnValue:
     """Take the block away; no key comes back."""
-    form = ReasonForm()
-    if form.validate_on_submit():
-        with form.refusals():
-            actions.unblock(actor(), account_id, why=text(form.reason))
-            flash(_("The account is no longer blocked."), "success")
-            return _back(account_id)
-    found = _target(account_id, SUPPORT)
-    if found.status is not AccountStatus.BLOCKED:
-        return _back(account_id)
-    return _show("admin/unblock.html", form, found)
+    said = _("The account is no longer blocked.")
+    return _act(account_id, actions.unblock, said, "admin/unblock.html", blocked=True)
 
 
 @blueprint.route(f"{ACCOUNT}/end-sessions", methods=BOTH)
 def end_sessions(account_id: int) -> ResponseReturnValue:
     """End every session of the account; its keys go on."""
-    form = ReasonForm()
-    if form.validate_on_submit():
-        with form.refusals():
-            actions.end_sessions(actor(), account_id, why=text(form.reason))
-            flash(_("Every session of the account is ended."), "success")
-            return _back(account_id)
-    return _show("admin/end_sessions.html", form, _target(account_id, SUPPORT))
+    said = _("Every session of the account is ended.")
+    return _act(account_id, actions.end_sessions, said, "admin/end_sessions.html")
 
 
 @blueprint.route(f"{ACCOUNT}/mail-link", methods=BOTH)
 def mail_link(account_id: int) -> ResponseReturnValue:
     """Mail the owner the link that leads back in."""
-    form = ReasonForm()
-    if form.validate_on_submit():
-        with form.refusals():
-            actions.mail_way_back(actor(), account_id, why=text(form.reason))
-            flash(_("The link is on its way to the address of the account."), "success")
-            return _back(account_id)
-    found = _target(account_id, SUPPORT)
-    if found.status is AccountStatus.BLOCKED:
-        return _back(account_id)
-    return _show("admin/mail_link.html", form, found)
+    said = _("The link is on its way to the address of the account.")
+    return _act(account_id, actions.mail_way_back, said, "admin/mail_link.html", blocked=False)
 
 
 @blueprint.route(f"{ACCOUNT}/revoke-keys", methods=BOTH)
@@ -170,8 +140,7 @@ def revoke_keys(account_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             ended = actions.revoke_excessive(actor(), account_id, why=text(form.reason))
-            flash(ngettext("%(num)d key is revoked.", "%(num)d keys are revoked.", ended), "success")
-            return _back(account_id)
+            return _back(account_id, ngettext("%(num)d key is revoked.", "%(num)d keys are revoked.", ended))
     return _show("admin/revoke_keys.html", form, _target(account_id, SUPPORT))
 
 
@@ -183,8 +152,7 @@ def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             actions.revoke_one(actor(), key.id, why=text(form.reason))
-            flash(_("The key is revoked. Nothing accepts it any more."), "success")
-            return _back(account_id)
+            return _back(account_id, _("The key is revoked. Nothing accepts it any more."))
     found = _target(account_id, SUPPORT)
     shown_key = key_row(key_queries.get_key(account_id, key_id))
     if shown_key.state == "revoked":
@@ -227,10 +195,8 @@ def usage() -> ResponseReturnValue:
 
 def _may(account: Account, level: int) -> bool:
     """Whether who is signed in may do to the account what asks for ``level``."""
-    known = me()
-    return account.removed_at is None and admins.may_act_on(
-        known.role, account, actor_id=known.id, level=level
-    )
+    is_there = account.removed_at is None
+    return is_there and admins.may_act_on(me().role, account, actor_id=me().id, level=level)
 
 
 def _target(account_id: int, level: int) -> Account:
@@ -243,10 +209,28 @@ def _target(account_id: int, level: int) -> Account:
     return found
 
 
+def _act(
+    account_id: int, act: Callable[..., object], said: str, template: str, *, blocked: bool | None = None
+) -> ResponseReturnValue:
+    """The page of an act that takes a reason; with ``blocked`` of one that fits only such accounts."""
+    form = ReasonForm()
+    if form.validate_on_submit():
+        with form.refusals():
+            act(actor(), account_id, why=text(form.reason))
+            return _back(account_id, said)
+    found = _target(account_id, SUPPORT)
+    if blocked is not None and blocked != (found.status is AccountStatus.BLOCKED):
+        return _back(account_id)
+    return _show(template, form, found)
+
+
 def _show(template: str, form: ReasonForm, account: Account, **values: Any) -> ResponseReturnValue:
     live = key_queries.count_keys(account.id)[KeyStatus.LIVE]
     return shown(template, form, account=account, live=live, **values)
 
 
-def _back(account_id: int) -> ResponseReturnValue:
+def _back(account_id: int, said: str = "") -> ResponseReturnValue:
+    """Lead back to the account, and say what was done."""
+    if said:
+        flash(said, "success")
     return redirect(url_for(".account", account_id=account_id), 303)

@@ -8,14 +8,12 @@ from typing import Any
 from flask import request, url_for
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, Field, HiddenField, SelectField, StringField
-from wtforms.validators import ValidationError
 
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.passwords import check_password
-from portal.services.core.errors import InvalidInput
 from portal.web.auth.safe_redirect import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice
-from portal.web.forms import Form, Given, choices, current_password, new_password, on_page, text
+from portal.web.forms import Form, Given, beside_field, choices, current_password, new_password, text
 
 LANGUAGES = (
     ("en", "English"),
@@ -44,10 +42,8 @@ class NewPasswordForm(Form):
 
     def validate_password(self, field: Field) -> None:
         """Tell what is wrong with the password together with everything else."""
-        try:
+        with beside_field():
             check_password(text(field), second_factor=False, context=self.context)
-        except InvalidInput as error:
-            raise ValidationError(on_page(error)) from error
 
 
 class ResetForm(NewPasswordForm):
@@ -72,10 +68,8 @@ class SetupForm(ConfirmForm):
 
     def validate_email(self, field: Field) -> None:
         """Tell what is wrong with the address together with everything else."""
-        try:
+        with beside_field():
             clean_reachable(text(field))
-        except InvalidInput as error:
-            raise ValidationError(on_page(error)) from error
 
 
 class SignInForm(Form):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import flash, redirect, render_template, url_for
+from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -23,8 +23,8 @@ from portal.services.mail import pending as pending_mail
 from portal.services.mail import tokens
 from portal.services.ratelimits import questions
 from portal.web.auth.forms import ConfirmForm, PressForm, ResetForm, SetupForm
-from portal.web.auth.views import BOTH, blueprint, enter
-from portal.web.forms import Form, shown, text
+from portal.web.auth.views import blueprint, enter
+from portal.web.forms import BOTH, Form, done, shown, text
 from portal.web.identity import visitor
 
 
@@ -83,15 +83,14 @@ def reset(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             recovery.reset_password(visitor(), token, text(form.password))
-            flash(
+            return done(
                 _(
                     "The new password for %(address)s is set, and every session of that account has ended. "
                     "Sign in with it.",
                     address=shown_address(link.address),
                 ),
-                "success",
+                ".sign_in",
             )
-            return redirect(url_for(".sign_in"), 303)
     return _show_link("auth/reset.html", form, link, locked=link.account.status is AccountStatus.LOCKED)
 
 
@@ -103,14 +102,13 @@ def unlock(token: str) -> ResponseReturnValue:
     form = PressForm()
     if form.validate_on_submit():
         recovery.unlock(visitor(), token)
-        flash(
+        return done(
             _(
                 "The account %(address)s is unlocked. Sign in and create new keys.",
                 address=shown_address(link.address),
             ),
-            "success",
+            ".sign_in",
         )
-        return redirect(url_for(".sign_in"), 303)
     return _show_link("auth/unlock.html", form, link)
 
 
@@ -122,15 +120,14 @@ def confirm_email(token: str) -> ResponseReturnValue:
     form = PressForm()
     if form.validate_on_submit():
         email_change.confirm_email(visitor(), token)
-        flash(
+        return done(
             _(
                 "The email of the account %(name)s is now %(address)s.",
                 name=link.account.username,
                 address=shown_address(link.address),
             ),
-            "success",
+            "profile.index" if link.is_ours else ".sign_in",
         )
-        return redirect(url_for("profile.index" if link.is_ours else ".sign_in"), 303)
     return _show_link("auth/confirm_email.html", form, link)
 
 
@@ -145,15 +142,14 @@ def stop_email(token: str) -> ResponseReturnValue:
     form = PressForm()
     if form.validate_on_submit():
         email_change.stop_email(visitor(), token)
-        flash(
+        return done(
             _(
                 "The change is stopped: the email of the account stays %(address)s. If you did not ask "
                 "for the change, somebody knows your password: set a new one now.",
                 address=shown_address(link.address),
             ),
-            "success",
+            ".forgot",
         )
-        return redirect(url_for(".forgot"), 303)
     return _show_link("auth/stop_email.html", form, link, pending=pending)
 
 
@@ -197,16 +193,12 @@ def _welcome(entered: tuple[UserSession, str] | None, address: str, words: str) 
     """Let somebody new in; where somebody else is signed in, their session stays as it is."""
     if entered:
         enter(*entered)
-        flash(words, "success")
-    else:
-        flash(
-            _(
-                "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
-                address=shown_address(address),
-            ),
-            "success",
-        )
-    return redirect(url_for("keys.index"), 303)
+        return done(words, "keys.index")
+    said = _(
+        "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
+        address=shown_address(address),
+    )
+    return done(said, "keys.index")
 
 
 def _usable(token: str, purpose: TokenPurpose) -> MailToken:

@@ -20,11 +20,9 @@ from portal.services.auth import sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.ratelimits import questions
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
-from portal.web.forms import shown, text
+from portal.web.forms import BOTH, done, shown, text
 from portal.web.identity import actor, begin, sign_off, visitor
 from portal.web.stale import is_asked_again
-
-BOTH = ("GET", "POST")
 
 blueprint = Blueprint("auth", __name__)
 
@@ -41,8 +39,9 @@ def sign_up() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             email = signup.request_sign_up(visitor(), text(form.email), text(form.language))
-            flash(_("We have sent an email to %(address)s.", address=shown_address(email)), "success")
-            return redirect(url_for(".sign_up_sent"), 303)
+            return done(
+                _("We have sent an email to %(address)s.", address=shown_address(email)), ".sign_up_sent"
+            )
     return shown("auth/sign_up.html", form)
 
 
@@ -79,8 +78,7 @@ def sign_out() -> ResponseReturnValue:
     """End this session, here and on the server."""
     end_own()
     sign_off()
-    flash(_("You are signed out."), "success")
-    return redirect(url_for("home.index"), 303)
+    return done(_("You are signed out."), "home.index")
 
 
 @blueprint.route("/password/forgot", methods=BOTH)
@@ -91,14 +89,13 @@ def forgot() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             recovery.request_reset(visitor(), text(form.email))
-            flash(
+            return done(
                 _(
                     "If there is an account with %(address)s, an email is on its way.",
                     address=shown_address(text(form.email)),
                 ),
-                "success",
+                ".forgot_sent",
             )
-            return redirect(url_for(".forgot_sent"), 303)
     return shown("auth/forgot.html", form)
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 from wtforms import RadioField
-from wtforms.validators import ValidationError
 
 from portal.models import Consent
 from portal.services.accounts.consent import clean_consent
-from portal.services.core.errors import InvalidInput
-from portal.web.forms import Form, choices, on_page
+from portal.web.forms import Form, beside_field, choices
 
 CHOICES = (
     (str(Consent.PROCESSING.value), _l("Only what an account needs")),
@@ -35,7 +33,5 @@ class ConsentForm(Form):
 
     def validate_consent(self, _field: RadioField) -> None:
         """Ask for a choice together with everything else that needs another look."""
-        try:
+        with beside_field():
             clean_consent(self.given)
-        except InvalidInput as error:
-            raise ValidationError(on_page(error)) from error

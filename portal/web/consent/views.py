@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -11,14 +11,14 @@ from portal.services.accounts import consent
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.web.consent.forms import ConsentForm
-from portal.web.forms import shown
+from portal.web.forms import BOTH, done, shown
 from portal.web.identity import actor, me, require
 
 blueprint = Blueprint("consent", __name__, url_prefix="/account/consent")
 require(blueprint, consent=False)
 
 
-@blueprint.route("", methods=["GET", "POST"])
+@blueprint.route("", methods=BOTH)
 def index() -> ResponseReturnValue:
     """Show the consent that is, and change it."""
     before = me().consent
@@ -26,12 +26,11 @@ def index() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             consent.set_consent(actor(), form.given)
-            flash(_("Your consent is kept, with the time."), "success")
-            return redirect(url_for(".index" if before else "keys.index"), 303)
+            return done(_("Your consent is kept, with the time."), ".index" if before else "keys.index")
     return shown("consent/index.html", form, account=me())
 
 
-@blueprint.route("/withdraw", methods=["GET", "POST"])
+@blueprint.route("/withdraw", methods=BOTH)
 def withdraw() -> ResponseReturnValue:
     """Withdraw consent: every key is revoked for good."""
     if me().consent is Consent.NONE:
@@ -39,6 +38,5 @@ def withdraw() -> ResponseReturnValue:
     form = ConsentForm()
     if form.is_submitted():
         consent.set_consent(actor(), Consent.NONE)
-        flash(_("Your consent is withdrawn, and every key is revoked for good."), "success")
-        return redirect(url_for(".index"), 303)
+        return done(_("Your consent is withdrawn, and every key is revoked for good."), ".index")
     return render_template("consent/withdraw.html", live=key_queries.count_keys(me().id)[KeyStatus.LIVE])

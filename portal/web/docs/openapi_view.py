@@ -12,25 +12,17 @@ from portal.error_messages import sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a body."""
-
-    name: str
-    required: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DescribedRoute:
     """One route: what it takes and what it gives."""
 
     method: str
     path: str
-    door: str
     level: int | None
     summary: str
     status: str
     query: tuple[str, ...]
-    fields: tuple[Field, ...]
+    fields: dict[str, bool]
+    """Of its body, by their names: whether they are required."""
     codes: tuple[str, ...]
 
 
@@ -75,26 +67,24 @@ def _route(document: dict[str, Any], method: str, path: str, operation: dict[str
     return DescribedRoute(
         method=method,
         path=path,
-        door=next((name for security in operation["security"] for name in security), ""),
         level=operation.get("x-level"),
         summary=operation["summary"],
         status=next(status for status in responses if status.startswith("2")),
         query=tuple(each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"),
-        fields=tuple(_fields(document, operation)),
+        fields=_fields(document, operation),
         codes=tuple(operation["x-codes"]),
     )
 
 
-def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[Field]:
+def _fields(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, bool]:
     body = operation.get("requestBody")
     if body is None:
-        return []
+        return {}
     (content,) = body["content"].values()
     schema = _referred(document, content["schema"])
     if "items" in schema:
         schema = _referred(document, schema["items"])
-    required = schema.get("required", ())
-    return [Field(name, name in required) for name in schema["properties"]]
+    return {name: name in schema.get("required", ()) for name in schema["properties"]}
 
 
 def _referred(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

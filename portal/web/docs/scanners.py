@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portal.services.keys import secrets
 from portal.web.docs.examples import Example
 
@@ -45,32 +43,19 @@ REPORT = """\
 curl --json '{{"secrets": ["…"], "url": "where it was found"}}' {base_url}/api/leaks"""
 
 
-@dataclass(frozen=True, slots=True)
-class Scanners:
-    """The texts of the section about leaks, for one installation."""
-
-    pattern: str
-    check: Example
-    gitleaks: Example
-    trufflehog: Example
-    report: Example
-
-
-def scanners(prefix: str, base_url: str) -> Scanners:
-    """Write them with the prefix and the address of the installation."""
-    pattern = secrets.pattern(prefix).pattern
+def scanners(prefix: str, base_url: str) -> dict[str, Example]:
+    """Write the texts of the section about leaks with the prefix and the address of the installation."""
     values = {
-        "pattern": pattern,
+        "pattern": secrets.pattern(prefix).pattern,
         "prefix": prefix,
         "name": prefix.replace("_", "-"),
         "base_url": base_url,
         "digits": secrets.ALPHABET,
         "checksum": secrets.CHECKSUM_LENGTH,
     }
-    return Scanners(
-        pattern=pattern,
-        check=Example("leak-check", "Python", CHECK.format(**values)),
-        gitleaks=Example("leak-gitleaks", ".gitleaks.toml", GITLEAKS.format(**values)),
-        trufflehog=Example("leak-trufflehog", "trufflehog.yaml", TRUFFLEHOG.format(**values)),
-        report=Example("leak-report", "curl", REPORT.format(**values)),
-    )
+    return {
+        "check": Example("leak-check", "Python", CHECK.format(**values)),
+        "gitleaks": Example("leak-gitleaks", ".gitleaks.toml", GITLEAKS.format(**values)),
+        "trufflehog": Example("leak-trufflehog", "trufflehog.yaml", TRUFFLEHOG.format(**values)),
+        "report": Example("leak-report", "curl", REPORT.format(**values)),
+    }

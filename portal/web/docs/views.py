@@ -75,6 +75,7 @@ def index() -> str:
         rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],
         longest_life=LONGEST_LIFE,
         secret=secrets,
+        pattern=secrets.pattern(settings.key_prefix).pattern,
         scanners=scanners(settings.key_prefix, settings.base_url),
         most_secrets=leaks.MOST_SECRETS,
         prefix=settings.key_prefix,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from flask_babel import format_number, gettext
@@ -11,7 +11,6 @@ from flask_babel import lazy_gettext as _l
 from wtforms import DateField, Field, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from portal.error_messages import sentence
 from portal.models import ApiKey, Environment, KeyKind
 from portal.models.key import NOTE_LENGTH
 from portal.permissions import N_
@@ -20,7 +19,7 @@ from portal.services.keys.audiences import parse_audiences
 from portal.services.keys.conditions import Conditions, clean_note
 from portal.services.keys.networks import OUT, parse_networks
 from portal.web.filters import exact, length
-from portal.web.forms import choices
+from portal.web.forms import ON_PAGES, Form, choices, text
 
 DAY = 24 * 60 * 60
 MOST_DIGITS = 9
@@ -49,10 +48,10 @@ ENVIRONMENTS: list[tuple[str, Any]] = [
 NUMBER = {"inputmode": "numeric", "autocomplete": "off", "maxlength": MOST_DIGITS}
 
 
-class ConditionFields:
+class ConditionFields(Form):
     """The fields of a form that makes a key; all may be left empty."""
 
-    form_errors: list[str]
+    sentences = ON_PAGES | ON_FORM
 
     networks = TextAreaField(_l("Allowed networks"), render_kw={"rows": 3, "spellcheck": "false"})
     audiences = StringField(
@@ -82,42 +81,25 @@ class ConditionFields:
 
     def read_conditions(self) -> Conditions | None:
         """What was typed; None, with an error beside its field, when that can't be."""
+        days, day = _number(self.max_idle), self.not_before.data
         try:
-            return self.conditions()
+            return Conditions(
+                networks=parse_networks(text(self.networks).replace(",", " ").split()),
+                audiences=parse_audiences(text(self.audiences).replace(",", " ").split()),
+                not_before=None if day is None else datetime.combine(day, time.min, UTC),
+                max_idle=None if days is None else days * DAY,
+                environment=_environment(self.environment.data),
+                note=clean_note(text(self.note)),
+                calls_per_minute=_number(self.calls_per_minute),
+                calls_per_day=_number(self.calls_per_day),
+            )
         except InvalidInput as error:
             self.refuse(error)
             return None
 
-    def refuse(self, error: InvalidInput) -> None:
-        """Write what the rules refuse beside its field, or above the form."""
-        own, field = ON_FORM.get(error.code), getattr(self, error.field, None)
-        said = str(gettext(own)) if own else sentence(error.code, error.details)
-        if isinstance(field, Field):
-            field.errors = [said]
-        else:
-            self.form_errors.append(said)
 
-    def conditions(self) -> Conditions:
-        """What was typed; raises InvalidInput, whose field is the form's."""
-        days = _number(self.max_idle)
-        return Conditions(
-            networks=parse_networks((self.networks.data or "").replace(",", " ").split()),
-            audiences=parse_audiences((self.audiences.data or "").replace(",", " ").split()),
-            not_before=_start_of(self.not_before.data),
-            max_idle=None if days is None else days * DAY,
-            environment=_environment(self.environment.data),
-            note=clean_note(self.note.data or ""),
-            calls_per_minute=_number(self.calls_per_minute),
-            calls_per_day=_number(self.calls_per_day),
-        )
-
-
-def in_words(key: ApiKey) -> list[tuple[str, list[str]]]:
+def in_words(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
     """The conditions of a key, each with its lines; the note is not among them."""
-    return list(_told(key))
-
-
-def _told(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
     networks = key.networks.split()
     inside = [word for word in networks if not word.startswith(OUT)]
     if inside:
@@ -131,17 +113,10 @@ def _told(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
         yield gettext("Not before"), [exact(key.not_before)]
     if key.max_idle is not None:
         yield gettext("Ends unused after"), [length(timedelta(seconds=key.max_idle))]
-    if key.calls_per_minute is not None:
-        number = key.calls_per_minute
-        yield gettext("Calls a minute"), [gettext("%(number)s at most", number=format_number(number))]
-    if key.calls_per_day is not None:
-        number = key.calls_per_day
-        yield gettext("Calls a day"), [gettext("%(number)s at most", number=format_number(number))]
-
-
-def _start_of(day: date | None) -> datetime | None:
-    """The first moment of a day, in UTC."""
-    return None if day is None else datetime.combine(day, time.min, UTC)
+    calls = {gettext("Calls a minute"): key.calls_per_minute, gettext("Calls a day"): key.calls_per_day}
+    for label, most in calls.items():
+        if most is not None:
+            yield label, [gettext("%(number)s at most", number=format_number(most))]
 
 
 def _environment(word: str | None) -> Environment | None:
@@ -154,8 +129,8 @@ def _environment(word: str | None) -> Environment | None:
 
 def _number(field: StringField) -> int | None:
     """What was typed as a number; what is none is asked for as 0, which the rules refuse."""
-    text = (field.data or "").strip()
-    if not text:
+    typed = text(field).strip()
+    if not typed:
         return None
-    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-    return int(text) if is_number else 0
+    is_number = typed.isascii() and typed.isdecimal() and len(typed) <= MOST_DIGITS
+    return int(typed) if is_number else 0

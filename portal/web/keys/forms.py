@@ -15,11 +15,10 @@ from portal.error_messages import sentence
 from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
 from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
-from portal.services.core.errors import InvalidInput
 from portal.services.keys import quotas, rotation
 from portal.services.keys.issuing import NO_ACCESS
 from portal.web.filters import exact, length
-from portal.web.forms import Given, KeptForm, choices
+from portal.web.forms import Form, Given, choices
 from portal.web.keys.conditions import NAMES, ConditionFields
 from portal.web.stale import is_asked_again
 
@@ -28,17 +27,14 @@ USUAL_DAYS = "30"
 OWN_DATE = "date"
 KINDS = [
     (KeyKind.ACCOUNT.value, _l("For access in your name, at a level")),
-    (
-        KeyKind.SERVICE.value,
-        _l("For a service that introspects keys; it opens nothing else"),
-    ),
+    (KeyKind.SERVICE.value, _l("For a service that introspects keys; it opens nothing else")),
 ]
 PROPOSED = 24 * 60 * 60
 """Seconds of overlap for a key that was used in the last day."""
 OVERLAPS = {int(overlap.total_seconds()): overlap for overlap in rotation.OVERLAPS}
 
 
-class NewKeyForm(ConditionFields, KeptForm):
+class NewKeyForm(ConditionFields):
     """Name, level, end and conditions of a new key."""
 
     name = StringField(
@@ -58,8 +54,8 @@ class NewKeyForm(ConditionFields, KeptForm):
         self.offers_kinds = role.level >= ADMINISTER
         self.longest = quotas.longest_life(role)
         self.presets = _presets(self.longest)
-        self.expires.choices = [*((str(days), _days(days)) for days in self.presets)]
-        self.expires.choices.append((OWN_DATE, gettext("On a date of my own")))
+        days = ((str(days), _days(days)) for days in self.presets)
+        self.expires.choices = [*days, (OWN_DATE, gettext("On a date of my own"))]
         if self.expires.data == USUAL_DAYS and self.longest.days < int(USUAL_DAYS):
             self.expires.data = str(self.longest.days)
 
@@ -117,7 +113,7 @@ class NewKeyForm(ConditionFields, KeptForm):
         return min(end - now, self.longest)
 
 
-class RotateForm(KeptForm):
+class RotateForm(Form):
     """How long the old key shall work beside its successor."""
 
     overlap = RadioField(_l("How long shall the old secret work?"), coerce=int, default=0, choices=[])
@@ -127,14 +123,6 @@ class RotateForm(KeptForm):
         seconds: int = self.overlap.data
         return timedelta(seconds=-1 if self.overlap.process_errors or seconds not in OVERLAPS else seconds)
 
-    def refuse(self, error: InvalidInput) -> None:
-        """Write what the rules refuse beside the overlap, or above the form."""
-        said = sentence(error.code, error.details)
-        if error.field == "overlap":
-            self.overlap.errors = [said]
-        else:
-            self.form_errors.append(said)
-
     def tell(self, key: ApiKey, *, is_in_use: bool) -> None:
         """Say of each overlap until when the old secret works; propose one where a script would stop."""
         self.overlap.choices = [(seconds, _until(key, overlap)) for seconds, overlap in OVERLAPS.items()]
@@ -142,7 +130,7 @@ class RotateForm(KeptForm):
             self.overlap.data = PROPOSED
 
 
-class RevokeForm(KeptForm):
+class RevokeForm(Form):
     """Whether what a key created ends with it; of one that has ended, nothing else is left to end."""
 
     everything = BooleanField(_l("Revoke these as well"))

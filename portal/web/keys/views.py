@@ -17,7 +17,7 @@ from portal.labels import CREATED_THROUGH
 from portal.models import ApiKey, KeyKind
 from portal.services.abuse import excess
 from portal.services.calls import rates
-from portal.services.core.errors import AlreadyMade, InvalidInput, TooManyKeys
+from portal.services.core.errors import AlreadyMade, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
@@ -26,6 +26,7 @@ from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
 from portal.services.usage.queries import Span, UsageScope
 from portal.web import charts
+from portal.web.forms import done, text
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
 from portal.web.keys.presenters import row, rows
@@ -81,26 +82,19 @@ def create() -> ResponseReturnValue:
     level = form.chosen_level
     if level is None:
         form.level.errors = [_("Choose a level, the lowest that does the job.")]
-    if not is_whole or life is None or conditions is None or level is None or not is_known_form():
-        return _show_new(form), 422
-    try:
-        key, secret = creation.create_key(
-            actor(),
-            name=form.name.data or "",
-            level=level,
-            life=life,
-            conditions=conditions,
-            kind=form.chosen_kind,
-        )
-    except InvalidInput as error:
-        form.refuse(error)
-        return _show_new(form), 422
-    except TooManyKeys as error:
-        form.form_errors.append(sentence(error.code, error.details))
-        return _show_new(form), 422
-    except AlreadyMade as error:
-        return _show_made(error)
-    return _show_once(key, secret)
+    is_read = is_whole and is_known_form()
+    if is_read and life is not None and conditions is not None and level is not None:
+        with form.refusals(TooManyKeys):
+            made = creation.create_key(
+                actor(),
+                name=text(form.name),
+                level=level,
+                life=life,
+                conditions=conditions,
+                kind=form.chosen_kind,
+            )
+            return _show_once(*made)
+    return _show_new(form), 422
 
 
 @blueprint.get("/<uuid:key_id>")
@@ -152,8 +146,7 @@ def revoke_now(key_id: UUID) -> ResponseReturnValue:
     else:
         revocation.revoke_key(actor(), key_id)
         told = _("The key is revoked. Nothing accepts it any more.")
-    flash(told, "success")
-    return redirect(url_for(".index"), 303)
+    return done(told, ".index")
 
 
 @blueprint.get("/<uuid:key_id>/rotate")
@@ -167,19 +160,17 @@ def rotate(key_id: UUID) -> ResponseReturnValue:
 def rotate_now(key_id: UUID) -> ResponseReturnValue:
     """Make the successor and show its secret; see :func:`create`."""
     form = RotateForm()
-    if not is_known_form():
-        return _show_rotate(key_id, form), 422
-    try:
-        key, secret = rotation.rotate_key(actor(), key_id, overlap=form.chosen())
-    except InvalidInput as error:
-        form.refuse(error)
-        return _show_rotate(key_id, form), 422
-    except TooManyKeys as error:
-        form.form_errors.append(sentence(error.code, error.details))
-        return _show_rotate(key_id, form), 422
-    except AlreadyMade as error:
-        return _show_made(error)
-    return _show_once(key, secret)
+    if is_known_form():
+        with form.refusals(TooManyKeys):
+            return _show_once(*rotation.rotate_key(actor(), key_id, overlap=form.chosen()))
+    return _show_rotate(key_id, form), 422
+
+
+@blueprint.errorhandler(AlreadyMade)
+def show_made(error: AlreadyMade) -> ResponseReturnValue:
+    """Lead to the key that this form has made already, or that this key was rotated to."""
+    flash(sentence(error.code), "warning")
+    return redirect(url_for(".detail", key_id=error.key_id), 303)
 
 
 def _created_through(key: ApiKey) -> str | None:
@@ -213,11 +204,6 @@ def _show_once(key: ApiKey, secret: str) -> str:
     return render_template(
         "keys/once.html", key=row(key), old=old and row(old), secret=secret, base_url=settings.base_url
     )
-
-
-def _show_made(error: AlreadyMade) -> ResponseReturnValue:
-    flash(sentence(error.code), "warning")
-    return redirect(url_for(".detail", key_id=error.key_id), 303)
 
 
 def _figures(room: KeyQuota) -> list[tuple[int | str, str]]:

@@ -11,14 +11,14 @@ from portal.services.abuse import leaks
 from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
 from portal.services.core.errors import InvalidInput
 from portal.services.ratelimits import questions
-from portal.web.forms import shown, text
+from portal.web.forms import BOTH, shown, text
 from portal.web.identity import visitor
 from portal.web.leaks.forms import LeakForm
 
 blueprint = Blueprint("leaks", __name__, url_prefix="/leaks")
 
 
-@blueprint.route("", methods=["GET", "POST"])
+@blueprint.route("", methods=BOTH)
 @limited(lambda: questions.may_report_leaks(client_address()))
 def index() -> ResponseReturnValue:
     """Take a text, look for our secrets in it, and forget it."""

@@ -11,11 +11,9 @@ from portal.services.accounts import email_change, profile
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.mail import pending
 from portal.services.mail.refused import find_refused
-from portal.web.forms import shown, text
+from portal.web.forms import BOTH, done, shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm
-
-BOTH = ("GET", "POST")
 
 blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
 require(blueprint)
@@ -33,8 +31,7 @@ def index() -> ResponseReturnValue:
                 bio=_plain_lines(text(form.bio)),
                 language=text(form.language),
             )
-            flash(_("Your profile is saved."), "success")
-            return redirect(url_for(".index"), 303)
+            return done(_("Your profile is saved."), ".index")
     return shown(
         "profile/index.html",
         form,
@@ -54,14 +51,13 @@ def email() -> ResponseReturnValue:
             address = email_change.request_email_change(
                 actor(), text(form.email), current=text(form.current_password)
             )
-            flash(
+            return done(
                 _(
                     "We have sent an email to %(address)s. The change takes effect once you confirm it.",
                     address=shown_address(address),
                 ),
-                "success",
+                ".index",
             )
-            return redirect(url_for(".index"), 303)
     return shown("profile/email.html", form, account=me())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -14,12 +14,10 @@ from portal.services.auth import sessions
 from portal.services.core.errors import LastAdmin
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
-from portal.web.forms import shown, text
+from portal.web.forms import BOTH, done, shown, text
 from portal.web.identity import actor, me, require, sign_off
 from portal.web.security.forms import ChangePasswordForm, ProofForm
 from portal.web.security.user_agent import describe
-
-BOTH = ("GET", "POST")
 
 blueprint = Blueprint("security", __name__, url_prefix="/account/security")
 require(blueprint, consent=False)
@@ -38,8 +36,7 @@ def index() -> ResponseReturnValue:
                 current=text(form.current_password),
                 end_others=bool(form.end_others.data),
             )
-            flash(_("Your password is changed. A mail tells you so, too."), "success")
-            return redirect(url_for(".index"), 303)
+            return done(_("Your password is changed. A mail tells you so, too."), ".index")
     listed = sorted(sessions.list_sessions(me().id), key=lambda each: each.id != current_user.session_id)
     return shown("security/index.html", form, account=me(), sessions=listed)
 
@@ -50,18 +47,15 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
     sessions.end_session(actor(), session_id)
     if session_id == current_user.session_id:
         sign_off()
-        flash(_("You are signed out."), "success")
-        return redirect(url_for("home.index"), 303)
-    flash(_("The session is ended."), "success")
-    return redirect(url_for(".index"), 303)
+        return done(_("You are signed out."), "home.index")
+    return done(_("The session is ended."), ".index")
 
 
 @blueprint.post("/sessions/end-others")
 def end_others() -> ResponseReturnValue:
     """End every session but this one."""
     sessions.end_other_sessions(actor())
-    flash(_("Every other session is ended."), "success")
-    return redirect(url_for(".index"), 303)
+    return done(_("Every other session is ended."), ".index")
 
 
 @blueprint.route("/lock", methods=BOTH)
@@ -72,8 +66,9 @@ def lock() -> ResponseReturnValue:
         with form.refusals(LastAdmin):
             recovery.lock(actor(), text(form.current_password))
             sign_off()
-            flash(_("Your account is locked. The mail that we have sent says how to open it."), "success")
-            return redirect(url_for("home.index"), 303)
+            return done(
+                _("Your account is locked. The mail that we have sent says how to open it."), "home.index"
+            )
     return shown("security/lock.html", form, account=me(), live=_live_keys())
 
 
@@ -85,8 +80,7 @@ def remove() -> ResponseReturnValue:
         with form.refusals(LastAdmin):
             removal.remove_account(actor(), text(form.current_password))
             sign_off()
-            flash(_("Your account is removed, and every key of it is revoked."), "success")
-            return redirect(url_for("home.index"), 303)
+            return done(_("Your account is removed, and every key of it is revoked."), "home.index")
     return shown("security/remove.html", form, account=me(), live=_live_keys())
 
 
