@@ -45,12 +45,11 @@ def index() -> ResponseReturnValue:
     itself = UUID(me.key.id) if me.key is not None and me.level < READ_ACCOUNT else None
     statuses = UNREVOKED if asked.status is None else (asked.status,)
     found = key_queries.list_keys_after(
-        me.account_id, statuses=statuses, after=asked.cursor, limit=asked.limit + 1, only=itself
+        me.account_id, statuses=statuses, after=asked.cursor, limit=asked.limit, only=itself
     )
-    shown = found[: asked.limit]
     facts = schemas.OwnKeyFacts if me.level >= WRITE_ACCOUNT else schemas.BoundKeyFacts
-    rest = str(shown[-1].id) if len(found) > len(shown) else None
-    return answer(schemas.ApiKeysAnswer(apikeys=[facts.model_validate(key) for key in shown], next=rest))
+    shown, rest = [facts.model_validate(key) for key in found.items], str(found.next) if found.next else None
+    return answer(schemas.ApiKeysAnswer(apikeys=shown, next=rest))
 
 
 def show(key: str) -> ResponseReturnValue:

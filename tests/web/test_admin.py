@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from portal.extensions import db
 from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey, RevocationReason
+from portal.models.pages import PAGE_SIZE
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import removal
@@ -22,7 +23,6 @@ from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
 from portal.services.operators import actions as operator_actions
-from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -131,7 +131,7 @@ class TestFinding:
         assert page.select_one("a.button[href='/admin/accounts']")
 
     def test_many_come_in_pages_that_keep_the_filter(self, app: Flask, sue: PageChecker) -> None:
-        for number in range(operator_queries.PAGE_SIZE + 1):
+        for number in range(PAGE_SIZE + 1):
             make_person(app, f"tester{number}", Role.TESTER)
         page = sue.page("/admin/accounts?role=tester")
         following = page.select_one("nav.pages a[rel=next]")
@@ -376,7 +376,16 @@ class TestTheRecord:
         assert "Nothing matches" in sue.page("/admin/record?account=4000000&action=key:created").get_text()
 
     @pytest.mark.parametrize(
-        "query", ["account=x", f"account={10**30}", "action=nothing", f"before={10**30}", "before=x"]
+        "query",
+        [
+            "account=x",
+            f"account={10**30}",
+            "action=nothing",
+            f"before={10**30}",
+            "before=x",
+            "before=0",
+            "before=-5",
+        ],
     )
     def test_what_makes_no_sense_is_left_out(self, cast: Cast, sue: PageChecker, query: str) -> None:
         assert sue.page(f"/admin/record?{query}").select("tbody tr")

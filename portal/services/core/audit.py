@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Action, AuditEvent
+from portal.models.pages import Slice, read_slice
 from portal.services.core import sent_forms
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import require_admitted
@@ -109,17 +110,29 @@ def list_events(
     account_id: int | None = None,
     action: Action | None = None,
     without: Sequence[Action] = (),
-    before: int | None = None,
     limit: int = PAGE_SIZE,
-) -> list[AuditEvent]:
-    """The newest acts first; of one account, or of all. ``before`` is the last id seen."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+) -> Sequence[AuditEvent]:
+    """The newest acts first; of one account, or of all."""
+    return list_events_before(None, account_id=account_id, action=action, without=without, limit=limit).items
+
+
+def list_events_before(
+    before: int | None,
+    *,
+    account_id: int | None = None,
+    action: Action | None = None,
+    without: Sequence[Action] = (),
+    limit: int = PAGE_SIZE,
+) -> Slice[AuditEvent]:
+    """As :func:`list_events`, behind the last id seen, which is above 0; from the newest on without one."""
+    query = select(AuditEvent).order_by(AuditEvent.id.desc())
     if account_id is not None:
         query = query.where(is_about(account_id))
     if action is not None:
         query = query.where(AuditEvent.action == action)
     if without:
         query = query.where(AuditEvent.action.not_in(without))
-    if before is not None:
-        query = query.where(AuditEvent.id < max(0, min(before, _LARGEST_ID)))
-    return list(db.session.scalars(query))
+    is_first = before is None or before < 1
+    if before is not None and not is_first:
+        query = query.where(AuditEvent.id < min(before, _LARGEST_ID))
+    return read_slice(db.session(), query, limit, is_first=is_first)

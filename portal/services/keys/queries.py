@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -15,9 +14,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from portal import clock
 from portal.extensions import db
 from portal.models import Action, ActorKind, ApiKey, AuditEvent, key_states
+from portal.models.pages import PAGE_SIZE, Page, Slice, read_page, read_slice
 from portal.services.core.errors import NotFound
 
-PAGE_SIZE = 25
 AT_ONCE = 1000
 """Keys that one query asks for."""
 
@@ -32,16 +31,6 @@ class KeyStatus(StrEnum):
     LIVE = "live"
     EXPIRED = "expired"
     REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPage:
-    """One page of a list of keys, counted from 1."""
-
-    items: Sequence[ApiKey]
-    number: int
-    pages: int
-    total: int
 
 
 def owned(account_id: int, key_id: UUID) -> Select[ApiKey]:
@@ -82,21 +71,12 @@ def list_keys(
     query: str = "",
     page: int = 1,
     size: int = PAGE_SIZE,
-) -> KeyPage:
+) -> Page[ApiKey]:
     """The keys of an account: live ones first, newest first; ``query`` is of name or id."""
     now = clock.utcnow()
     condition = and_(ApiKey.account_id == account_id, _having(status, now), _like(query))
-    total = db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
-    pages = max(1, -(-total // size))
-    number = min(max(1, page), pages)
-    items = db.session.scalars(
-        select(ApiKey)
-        .where(condition)
-        .order_by(_having(KeyStatus.LIVE, now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
-        .limit(size)
-        .offset((number - 1) * size)
-    ).all()
-    return KeyPage(items, number, pages, total)
+    order = (_having(KeyStatus.LIVE, now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
+    return read_page(db.session(), select(ApiKey).where(condition).order_by(*order), page, size)
 
 
 def list_keys_after(
@@ -106,7 +86,7 @@ def list_keys_after(
     after: UUID | None,
     limit: int,
     only: UUID | None = None,
-) -> Sequence[ApiKey]:
+) -> Slice[ApiKey]:
     """The keys of an account in the order of their ids, behind ``after``; for the API's pages.
 
     ``only`` is the one key that may be seen.
@@ -119,7 +99,7 @@ def list_keys_after(
         query = query.where(ApiKey.id > after)
     if only is not None:
         query = query.where(ApiKey.id == only)
-    return db.session.scalars(query.order_by(ApiKey.id).limit(limit)).all()
+    return read_slice(db.session(), query.order_by(ApiKey.id), limit, is_first=after is None)
 
 
 def count_keys(account_id: int) -> dict[KeyStatus, int]:

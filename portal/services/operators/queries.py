@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy import and_, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from portal.extensions import db
 from portal.models import Account, AccountStatus, Action, ActorKind, ApiKey
+from portal.models.pages import Page, read_page
 from portal.permissions import SUPPORT, Role
 from portal.services.auth.admission import admit
 from portal.services.core import audit, free_text
@@ -22,19 +20,7 @@ from portal.services.core.errors import NotFound
 from portal.services.core.transaction import transaction
 from portal.services.ratelimits import questions
 
-PAGE_SIZE = 25
-
 _KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPage:
-    """One page of a list of accounts, counted from 1."""
-
-    items: Sequence[Account]
-    number: int
-    pages: int
-    total: int
 
 
 def search_accounts(
@@ -44,7 +30,7 @@ def search_accounts(
     role: Role | None = None,
     status: AccountStatus | None = None,
     page: int = 1,
-) -> AccountPage:
+) -> Page[Account]:
     """The accounts whose name, address, number or key fits, the newest first.
 
     The look is recorded with the numbers of the accounts that it showed, and not with what was
@@ -59,14 +45,12 @@ def search_accounts(
     )
     with transaction() as session:
         _admit(session, actor)
-        total = session.scalar(select(func.count()).select_from(Account).where(condition)) or 0
-        pages = max(1, -(-total // PAGE_SIZE))
-        number = min(max(1, page), pages)
-        of_page = select(Account.id).where(condition).order_by(Account.id.desc())
-        shown = session.scalars(of_page.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)).all()
-        audit.record(session, actor, Action.ACCOUNTS_SEARCHED, found=total, page=number, accounts=list(shown))
-    items = db.session.scalars(select(Account).where(Account.id.in_(shown)).order_by(Account.id.desc())).all()
-    return AccountPage(items, number, pages, total)
+        found = read_page(session, select(Account).where(condition).order_by(Account.id.desc()), page)
+        shown = [each.id for each in found.items]
+        audit.record(
+            session, actor, Action.ACCOUNTS_SEARCHED, found=found.total, page=found.number, accounts=shown
+        )
+    return found
 
 
 def read_account(actor: Actor, account_id: int) -> Account:

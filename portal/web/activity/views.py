@@ -9,8 +9,6 @@ from portal.services.core import audit
 from portal.web.activity.presenters import row
 from portal.web.identity import me, require
 
-HIGHEST_ID = 2**62
-
 blueprint = Blueprint("activity", __name__, url_prefix="/account/activity")
 require(blueprint)
 
@@ -18,13 +16,6 @@ require(blueprint)
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """The newest acts first, a page at a time."""
-    before = request.args.get("before", type=int)
-    before = min(before, HIGHEST_ID) if before and before > 0 else None
-    events = audit.list_events(account_id=me().id, before=before, limit=audit.PAGE_SIZE + 1)
-    shown = events[: audit.PAGE_SIZE]
-    return render_template(
-        "activity/index.html",
-        rows=[row(event, me().id) for event in shown],
-        older=shown[-1].id if len(events) > len(shown) else None,
-        begins=before is None,
-    )
+    page = audit.list_events_before(request.args.get("before", type=int), account_id=me().id)
+    shown = [row(event, me().id) for event in page.items]
+    return render_template("activity/index.html", page=page, rows=shown)

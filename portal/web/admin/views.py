@@ -166,17 +166,14 @@ def record() -> ResponseReturnValue:
     form = RecordForm()
     account_id = form.account.data
     operator_queries.note_record_read(actor(), account_id)
-    before = request.args.get("before", type=int)
-    events = audit.list_events(
-        account_id=account_id, action=form.chosen_action, before=before, limit=audit.PAGE_SIZE + 1
+    page = audit.list_events_before(
+        request.args.get("before", type=int), account_id=account_id, action=form.chosen_action
     )
-    page = events[: audit.PAGE_SIZE]
     return render_template(
         "admin/record.html",
         form=form,
-        rows=rows(page),
-        older=page[-1].id if len(events) > len(page) else None,
-        begins=before is None,
+        page=page,
+        rows=rows(page.items),
         query={"account": account_id, "action": form.action.data or None},
     )
 
