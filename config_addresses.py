@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import ValidationInfo
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from config_values import ConfigurationError, one_of, whole_number
+from config_values import ConfigurationError, is_loopback, is_public, one_of, whole_number
 
 SHORTEST_HEADER = 16
 FORWARDED_FOR = "X-Forwarded-For"
@@ -46,14 +47,14 @@ def host_of(text: str) -> str:
     )
 
 
-def port_of(text: str) -> int:
+def port_of(text: str, info: ValidationInfo) -> int:
     """The port; a service of Kubernetes that is called portal sets the variable as well."""
     if text.startswith("tcp://"):
         raise ConfigurationError(
             "PORTAL_PORT is what Kubernetes sets for a service that is called portal. Call it otherwise, or "
             "write enableServiceLinks: false into the pod."
         )
-    return whole_number("PORT", text, 1, 65535)
+    return whole_number(1, 65535)(text, info)
 
 
 def in_url(host: str) -> str:
@@ -61,7 +62,26 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def base_url_of(text: str) -> str:
+def base_url_of(text: str, info: ValidationInfo) -> str:
+    """Where people reach the portal: where it listens, unless that is told; and safely, if in public."""
+    host = info.data["host"]
+    if not text and not is_loopback(host):
+        raise ConfigurationError(
+            "PORTAL_HOST lets other machines in, and PORTAL_BASE_URL does not say by which address. "
+            "Give it, as https://keys.example.org."
+        )
+    url = _base_url(text or f"http://{in_url(host)}:{info.data['port']}")
+    if is_public(url) and not url.startswith("https://"):
+        raise ConfigurationError(
+            "PORTAL_BASE_URL is public but not https: secrets would travel in the clear. "
+            "Put a proxy with TLS in front and write https://."
+        )
+    if is_public(url) and os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+        raise ConfigurationError("FLASK_DEBUG is on, and PORTAL_BASE_URL is public. Switch it off.")
+    return url
+
+
+def _base_url(text: str) -> str:
     """Scheme, host and port, in small letters, as browsers send them; and a path, if there is one."""
     text = text.rstrip("/")
     try:
@@ -112,12 +132,22 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{in_url(host)}{'' if port in {None, default} else f':{port}'}"
 
 
-def database_of(text: str, folder: Path) -> str:
+def database_of(text: str, info: ValidationInfo) -> str:
     """The address of a database, if the portal keeps its promises on its kind; memory keeps nothing.
 
-    The path of an SQLite file begins at ``folder``, unless it is absolute, and is so afterwards:
-    whoever reads the address finds the same file, wherever they were started.
+    The path of an SQLite file begins at the instance folder, unless it is absolute, and is so
+    afterwards: whoever reads the address finds the same file, wherever they were started.
     """
+    url = _database(text or "sqlite:///portal.db", info.data["instance_path"])
+    if is_public(info.data["base_url"]) and _crosses_in_the_clear(url):
+        raise ConfigurationError(
+            "PORTAL_DATABASE_URL names another machine without TLS, and PORTAL_BASE_URL is public. "
+            "Add ?sslmode=verify-full, or require."
+        )
+    return url
+
+
+def _database(text: str, folder: Path) -> str:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -133,21 +163,31 @@ def database_of(text: str, folder: Path) -> str:
     )
 
 
-def pooler_of(text: str, database_url: str) -> str:
+def pooler_of(text: str, info: ValidationInfo) -> str:
     """How the pooler before the database works; SQLite has none."""
-    how = one_of("DATABASE_POOLER", text.lower(), "none", "transaction")
-    if how != "none" and database_url.startswith("sqlite"):
+    how = one_of("none", "transaction")(text, info)
+    if how != "none" and info.data["database_url"].get_secret_value().startswith("sqlite"):
         raise ConfigurationError(
             "PORTAL_DATABASE_POOLER is for PostgreSQL, and PORTAL_DATABASE_URL names SQLite."
         )
     return how
 
 
+def limits_store_of(text: str, info: ValidationInfo) -> str:
+    """Where calls are counted; a memory can't be shared by workers."""
+    if text.startswith("memory:") and info.data["workers"] != 1:
+        raise ConfigurationError(
+            "PORTAL_LIMITS_STORE=memory:// counts in each process for itself, so with more than one "
+            "worker no limit would hold. Leave it out, or set PORTAL_WORKERS=1."
+        )
+    return text
+
+
 def _is_file(name: str | None) -> bool:
     return name not in {None, "", ":memory:"}
 
 
-def crosses_in_the_clear(text: str) -> bool:
+def _crosses_in_the_clear(text: str) -> bool:
     """Whether a database is on another machine, and TLS is not insisted on."""
     url = make_url(text)
     if not url.drivername.startswith("postgresql"):
@@ -161,16 +201,6 @@ def crosses_in_the_clear(text: str) -> bool:
 def _listed(hosts: str | tuple[str, ...] | None) -> list[str]:
     texts = (hosts,) if isinstance(hosts, str) else hosts or ()
     return [host.strip() for text in texts for host in text.split(",") if host.strip()]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or its address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def unmapped(network: Network) -> Network:
@@ -214,14 +244,14 @@ def _joined(networks: Iterable[Network]) -> list[Network]:
     return [*ipaddress.collapse_addresses(fours), *ipaddress.collapse_addresses(sixes)]
 
 
-def proxy_header_of(text: str, proxies: str) -> str:
+def proxy_header_of(text: str, info: ValidationInfo) -> str:
     """The header in which the proxies tell the visitor's address.
 
     A name of letters and digits alone is written in one way only, and a long one can't be
     guessed: no visitor sends it past a proxy that forgets to set it. Of ``X-Forwarded-For``
     the operator vouches that no other way to write it comes through.
     """
-    has_proxies = bool(proxies.strip(", "))
+    has_proxies = bool(info.data["trusted_proxies"])
     if text and not has_proxies:
         raise ConfigurationError(
             "PORTAL_PROXY_HEADER is believed of the proxies alone that PORTAL_TRUSTED_PROXIES names: "

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from config_values import ConfigurationError
+from config_values import ConfigurationError, read_file
 
 NAME = "PORTAL_ENV_FILE"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,11 +32,7 @@ def load_env_file() -> None:
     path = os.environ.get(NAME, "").strip()
     if not path:
         return
-    try:
-        text = Path(path).read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it holds no text in UTF-8"
-        raise ConfigurationError(f"{NAME} names a file that can't be read: {path}: {reason}.") from error
+    text = read_file(f"{NAME} names a file that can't be read: {path}", path, "utf-8-sig")
     if "\0" in text:
         raise ConfigurationError(f"{NAME} names a file that holds a NUL: {path}.")
     for name, value in assignments(text):

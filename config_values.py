@@ -1,24 +1,33 @@
 """How the texts of settings are read and checked; :mod:`config` says which settings there are.
 
-Each function raises ConfigurationError with one sentence when a text can't be used.
+Each reader raises ConfigurationError with one sentence when a text can't be used. That passes
+through pydantic as it is, at the first setting that is wrong; it is never raised while an error is
+handled that holds a secret, for whoever prints errors may print what they hold.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
 import ssl
 import tempfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from config_strength import FEWEST_BITS, estimate_bits
 from portal.permissions import Role
 
+PREFIX = "PORTAL_"
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
+OF_ANY_CHARACTERS = frozenset({"PORTAL_SECRET_KEY", "PORTAL_MAIL_CA"})
+"""They may have several lines, and no character in them is read as another."""
 KEY_HEADER = re.compile(r"(?=.{1,40}$)(X(-[A-Z0-9]+)+|([A-Z0-9]+-)+(KEY|TOKEN))", re.IGNORECASE)
 
 
@@ -26,27 +35,97 @@ class ConfigurationError(Exception):
     """A setting is wrong, weak or missing; the message says which and what to do."""
 
 
-def plain(name: str, text: str) -> str:
+def name_of(info: ValidationInfo) -> str:
+    """The environment variable of the setting that is being read."""
+    return f"{PREFIX}{info.field_name}".upper()
+
+
+def read_file(told: str, path: str, encoding: str = "utf-8") -> str:
+    """The text of a file that a setting names; ``told`` begins the sentence when it can't be read."""
+    try:
+        return Path(path).read_text(encoding)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no text in UTF-8"
+    raise ConfigurationError(f"{told}: {reason}.")
+
+
+def text_of(name: str, environ: Mapping[str, str]) -> str:
+    """What a variable says, or else the file that is named for it; one that is empty was not set."""
+    text, path = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+    if text or not path:
+        return text
+    text = read_file(f"{name}_FILE names a file that can't be read", path).strip()
+    if not text:
+        raise ConfigurationError(f"{name}_FILE names a file that is empty.")
+    return text
+
+
+def plain(text: str, info: ValidationInfo) -> str:
     """A text of one line; what the environment holds may be any bytes.
 
     A list may go over several lines, as files hold it; each line ends at a comma.
     """
+    if name_of(info) in OF_ANY_CHARACTERS:
+        return text
     text = re.sub(r",[\t ]*[\r\n]\s*", ", ", text)
     if not text.isprintable():
-        raise ConfigurationError(f"{name} holds a line's end, a control character, or what is no UTF-8.")
+        raise ConfigurationError(
+            f"{name_of(info)} holds a line's end, a control character, or what is no UTF-8."
+        )
     return text
 
 
-def keep_secret(path: Path, make: Callable[[], str]) -> str:
-    """Read a secret that was kept before, or make and keep it, mode 0600.
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or its address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_public(base_url: str) -> bool:
+    """Whether a base URL names anything but this machine."""
+    return not is_loopback(urlsplit(base_url).hostname or "")
+
+
+def never_in_public(dangerous: bool, sentence: str) -> AfterValidator:
+    """Refuse a switch that is set so where the base URL is public."""
+
+    def check(value: bool, info: ValidationInfo) -> bool:
+        if value == dangerous and is_public(info.data["base_url"]):
+            raise ConfigurationError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def kept(create: Callable[[], str]) -> BeforeValidator:
+    """Have a secret that was not given created once, and kept; a public portal has to be given it."""
+
+    def read(text: str, info: ValidationInfo) -> str:
+        if not text and is_public(info.data["base_url"]):
+            raise ConfigurationError(
+                f"{name_of(info)} is missing, and PORTAL_BASE_URL is public. "
+                f"Give it, for example with {name_of(info)}_FILE."
+            )
+        return text or keep_secret(info.data["instance_path"] / str(info.field_name), create)
+
+    return BeforeValidator(read)
+
+
+def keep_secret(path: Path, create: Callable[[], str]) -> str:
+    """Read a secret that was kept before, or create and keep it, mode 0600.
 
     Several processes may start at once: the first one to link its file wins, and all
     read that one.
     """
     if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(make())
+            file.write(create())
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -55,7 +134,7 @@ def keep_secret(path: Path, make: Callable[[], str]) -> str:
             pass
         finally:
             Path(temporary).unlink()
-    return path.read_text("ascii").strip()
+    return path.read_text("utf-8", errors="surrogateescape").strip()
 
 
 def random_text() -> str:
@@ -63,22 +142,21 @@ def random_text() -> str:
     return urlsafe_b64encode(secrets.token_bytes(MINIMUM_SECRET_BYTES)).decode().rstrip("=")
 
 
-def strong(name: str, value: str) -> str:
-    """The value, unless it is too weak to be a secret."""
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise ConfigurationError(f"PORTAL_{name} is no text in UTF-8.") from error
-    is_short = size < MINIMUM_SECRET_BYTES or len(set(value)) < MINIMUM_SECRET_VARIETY
-    if is_short or estimate_bits(value) < FEWEST_BITS:
+def strong(text: str, info: ValidationInfo) -> str:
+    """The text, unless it is too weak to be a secret."""
+    encoded = text.encode(errors="replace")
+    if encoded.decode() != text:
+        raise ConfigurationError(f"{name_of(info)} is no text in UTF-8.")
+    is_short = len(encoded) < MINIMUM_SECRET_BYTES or len(set(text)) < MINIMUM_SECRET_VARIETY
+    if is_short or estimate_bits(text) < FEWEST_BITS:
         raise ConfigurationError(
-            f"PORTAL_{name} is weak: give at least {MINIMUM_SECRET_BYTES} random characters, "
+            f"{name_of(info)} is weak: give at least {MINIMUM_SECRET_BYTES} random characters, "
             "as from: openssl rand -base64 33."
         )
-    return value
+    return text
 
 
-def pepper_ring(text: str) -> dict[str, bytes]:
+def pepper_ring(text: str, info: ValidationInfo) -> dict[str, bytes]:
     """The peppers by their ids, the first one first."""
     ring: dict[str, bytes] = {}
     for pair in text.split(","):
@@ -88,18 +166,18 @@ def pepper_ring(text: str) -> dict[str, bytes]:
                 "PORTAL_PEPPERS must be id:value pairs separated by commas, "
                 "each id its own, of up to 16 letters and digits."
             )
-        ring[name] = strong("PEPPERS", value).encode()
+        ring[name] = strong(value, info).encode()
     return ring
 
 
-def checked_prefix(value: str) -> str:
+def checked_prefix(text: str) -> str:
     """The prefix of secrets, if it is one."""
-    plain = value.replace("_", "")
-    if not (value.isascii() and plain.isalnum() and value == value.lower() and len(value) <= 16):
+    bare = text.replace("_", "")
+    if not (text.isascii() and bare.isalnum() and text == text.lower() and len(text) <= 16):
         raise ConfigurationError(
             "PORTAL_KEY_PREFIX must be up to 16 lower-case letters, digits and underscores."
         )
-    return value
+    return text
 
 
 def key_headers_of(text: str) -> tuple[str, ...]:
@@ -114,7 +192,7 @@ def key_headers_of(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
+def by_role(text: str, info: ValidationInfo, default: str, highest: int) -> dict[str, int]:
     """The number of each role: ``user=90,support=365``; one without a role is for those not named.
 
     A role that neither names has its number of the ``default``.
@@ -123,40 +201,53 @@ def by_role(name: str, text: str, default: str, highest: int) -> dict[str, int]:
     for part in text.split(","):
         role, _, number = part.strip().rpartition("=")
         if role in given:
-            raise ConfigurationError(f"PORTAL_{name} names {role or 'a number without a role'} twice.")
+            raise ConfigurationError(f"{name_of(info)} names {role or 'a number without a role'} twice.")
         if role.strip() not in {"", *Role}:
-            raise ConfigurationError(f"PORTAL_{name} names a role that is none: {role.strip()}.")
-        given[role.strip()] = whole_number(name, number.strip(), 1, highest)
+            raise ConfigurationError(f"{name_of(info)} names a role that is none: {role.strip()}.")
+        given[role.strip()] = whole_number(1, highest)(number.strip(), info)
     others = given.get("")
     if others is None:
-        return by_role(name, default, default, highest) | given
+        return by_role(default, info, default, highest) | given
     return {role.value: given.get(role.value, others) for role in Role}
 
 
-def whole_number(name: str, text: str, low: int, high: int) -> int:
-    """A whole number within its bounds."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 20) or not low <= int(text) <= high:
-        raise ConfigurationError(f"PORTAL_{name} must be a whole number from {low} to {high}.")
-    return int(text)
+def whole_number(low: int, high: int) -> Callable[[str, ValidationInfo], int]:
+    """Read a whole number within its bounds."""
+
+    def read(text: str, info: ValidationInfo) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 20) or not low <= int(text) <= high:
+            raise ConfigurationError(f"{name_of(info)} must be a whole number from {low} to {high}.")
+        return int(text)
+
+    return read
 
 
-def truth(name: str, text: str) -> bool:
+def or_zero(read: Callable[[str, ValidationInfo], int]) -> Callable[[str, ValidationInfo], int]:
+    """Read a number that may be left out; it is 0 then."""
+    return lambda text, info: read(text, info) if text else 0
+
+
+def truth(text: str, info: ValidationInfo) -> bool:
     """Whether it says ``true`` and not ``false``."""
-    return one_of(name, text.lower(), "true", "false") == "true"
+    return one_of("true", "false")(text, info) == "true"
 
 
-def one_of(name: str, value: str, *allowed: str) -> str:
-    """The value, if it is one of those that are allowed."""
-    if value not in allowed:
-        raise ConfigurationError(f"PORTAL_{name} must be one of: {', '.join(allowed)}.")
-    return value
+def one_of(*allowed: str) -> Callable[[str, ValidationInfo], str]:
+    """Read a word, in any letters, that is one of those that are allowed."""
+
+    def read(text: str, info: ValidationInfo) -> str:
+        if text.lower() not in allowed:
+            raise ConfigurationError(f"{name_of(info)} must be one of: {', '.join(allowed)}.")
+        return text.lower()
+
+    return read
 
 
-def contact_of(text: str) -> str:
-    """Whom to write to, as security.txt has it; nothing when none is named."""
+def contact_of(text: str, info: ValidationInfo) -> str:
+    """Whom to write to, as security.txt has it: the sender of the mails when nobody is named."""
     if text and not (text.startswith(("mailto:", "https://")) and text.isprintable()):
         raise ConfigurationError("PORTAL_SECURITY_CONTACT must begin with mailto: or https://.")
-    return text
+    return text or "mailto:" + info.data["mail_from"].rpartition("<")[2].rstrip(">").strip()
 
 
 def certificates_of(text: str) -> str:
@@ -169,8 +260,3 @@ def certificates_of(text: str) -> str:
             "PORTAL_MAIL_CA must be certificates in PEM; PORTAL_MAIL_CA_FILE names a file that holds them."
         ) from error
     return text
-
-
-def bare_address(sender: str) -> str:
-    """The mail address of a sender, without the name."""
-    return sender.rpartition("<")[2].rstrip(">").strip()

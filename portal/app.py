@@ -73,11 +73,12 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
 
 
 def _flask_settings(settings: Settings) -> dict[str, Any]:
+    database_url = settings.database_url.get_secret_value()
     return {
         "PORTAL": settings,
-        "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url, is_pooled=settings.is_pooled),
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SQLALCHEMY_DATABASE_URI": database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(database_url, is_pooled=settings.is_pooled),
         "SESSION_COOKIE_NAME": _cookie_name(settings),
         "SESSION_COOKIE_PATH": settings.path or "/",
         "SESSION_COOKIE_SECURE": settings.is_https,

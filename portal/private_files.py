@@ -48,7 +48,7 @@ def _files(settings: Settings) -> Iterator[tuple[Path, int]]:
     yield home, FOLDER
     for name in SECRETS:
         yield home / name, FILE
-    url = make_url(settings.database_url)
+    url = make_url(settings.database_url.get_secret_value())
     if url.get_backend_name() == "sqlite":
         for end in SQLITE_ENDS:
             yield Path(f"{url.database}{end}"), FILE

@@ -47,12 +47,12 @@ def redactor_of(settings: Settings) -> Redactor:
 
 
 def _secrets_of(settings: Settings) -> Iterator[str]:
-    yield settings.secret_key
-    yield from (pepper.decode("utf-8", "replace") for pepper in settings.peppers.values())
+    yield settings.secret_key.get_secret_value()
+    yield from (pepper.decode("utf-8", "replace") for pepper in settings.peppers.get_secret_value().values())
     yield os.environ.get("PGPASSWORD", "")
     for url in (settings.database_url, settings.mail_url, settings.limits_store):
         with suppress(ValueError):  # what can't be read is refused elsewhere
-            parts = urlsplit(url)
+            parts = urlsplit(url.get_secret_value())
             yield parts.password or ""
             yield from re.findall(r"(?:^|&)(?:ssl)?password=([^&]+)", parts.query)
 

@@ -18,8 +18,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
-from config_addresses import is_loopback
-from config_values import ConfigurationError
+from config_values import ConfigurationError, is_loopback
 
 TIMEOUT = 20.0
 """Seconds that one answer of a mail server may take."""
@@ -201,10 +200,10 @@ def make_transport(settings: Settings) -> Transport:
     if not sender_is_usable(settings.mail_from):
         raise ConfigurationError("PORTAL_MAIL_FROM must be an address, like Name <name@host>.")
     try:
-        parts = urlsplit(settings.mail_url)
+        parts = urlsplit(settings.mail_url.get_secret_value())
         port = parts.port
-    except ValueError:
-        raise ConfigurationError(MAIL_URL) from None  # what is wrong may be a piece of the password
+    except ValueError:  # it may quote a piece of the password, and so must not go with what is raised
+        parts, port = urlsplit(""), None
     if parts.scheme == "file":
         return FileTransport(Path(parts.path or settings.instance_path / "mail"))
     credentials = [unquote(part) if part else None for part in (parts.username, parts.password)]

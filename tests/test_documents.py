@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 from flask import Flask
 
-from config import PREFIX, RawSettings
+from config import variables
 from portal.error_messages import SENTENCES
 from portal.http.logs import LINKS
 from portal.labels import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
@@ -40,10 +39,10 @@ def first_words(name: str) -> list[str]:
 
 def unlike_their_documents() -> Iterator[str]:
     lines = document("settings.md").splitlines()
-    for field in fields(RawSettings):
-        name = f"`{PREFIX}{field.name.upper()}`"
+    for variable, field in variables().items():
+        name = f"`{variable}`"
         default = f"`{field.default}`" if field.default else "–"
-        meaning = field.metadata["meaning"] + (" Secret." if field.metadata["secret"] else "")
+        meaning = f"{field.description}{' Secret.' if hasattr(field.annotation, 'get_secret_value') else ''}"
         asked = f"| {name} | {default} | {meaning} |"
         told = [number for number, line in enumerate(lines, 1) if line.startswith(f"| {name} |")]
         if len(told) != 1:
@@ -57,7 +56,7 @@ def test_every_setting_stands_in_its_document() -> None:
 
 
 def test_no_setting_stands_there_that_is_not() -> None:
-    known = {f"{PREFIX}{field.name.upper()}" for field in fields(RawSettings)}
+    known = set(variables())
     for name in ("settings.md", "operations.md"):
         told = set(re.findall(r"PORTAL_[A-Z_]+[A-Z]", document(name)))
         assert told <= known | {f"{each}_FILE" for each in known}, name

@@ -169,3 +169,23 @@ def test_the_wrapper_of_deploy_runs_a_command_with_the_files_settings(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert database.execute("SELECT lemail FROM accounts") == [("ann@example.org",)]
+
+
+def test_no_other_file_is_read_wherever_a_command_is_started(tmp_path: Path) -> None:
+    """With python-dotenv there, flask would read a .env of any folder above, before a line of ours runs."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".env").write_text("PORTAL_PORT=taken-from-env\n")
+
+    told = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "account", "list"],
+        cwd=tmp_path / "below",
+        env={**os.environ, "PORTAL_INSTANCE_PATH": str(tmp_path / "instance")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "PORTAL_PORT" not in told.stderr
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        assert "python-dotenv" not in (ROOT / name).read_text("utf-8")

@@ -107,7 +107,7 @@ def with_database(said: str) -> str:
 
 def database_name() -> str:
     """Which database is used: its file, or its server and name; without user, password and options."""
-    url = make_url(settings.database_url)
+    url = make_url(settings.database_url.get_secret_value())
     if url.get_backend_name() == "sqlite":
         return url.database or "in memory"
     host = url.host or url.query.get("host") or "this machine"

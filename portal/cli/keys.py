@@ -79,7 +79,7 @@ def list_peppers() -> None:
     current creates new keys, kept still verifies, lacking is not there, contradicted has another
     value than the keys were created with. One that is kept and needed by none may go.
     """
-    for use in peppers.list_uses(settings.peppers):
+    for use in peppers.list_uses(settings.peppers.get_secret_value()):
         row(*use)
 
 

@@ -64,7 +64,7 @@ def require_peppers(settings: Settings) -> None:
     Those that are seen for the first time are known from now on. Raises DBAPIError.
     """
     try:
-        peppers.adopt(settings.peppers)
+        peppers.adopt(settings.peppers.get_secret_value())
     except peppers.WrongPepper as error:
         raise ConfigurationError(str(error)) from error
 

@@ -38,7 +38,7 @@ def peppers(app: Flask) -> None:
     """Hold the ring to the check values, and to the keys that need its peppers."""
     with app.app_context(), db.engine.connect() as connection:
         try:
-            require_ring(connection, app.config["PORTAL"].peppers)
+            require_ring(connection, app.config["PORTAL"].peppers.get_secret_value())
         except WrongPepper as error:
             hold(False, str(error))  # it does not
 

@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import flask_migrate
@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from config import PREFIX, RawSettings, Settings
+from config import Settings, variables
 from portal.app import create_app
 from portal.extensions import PINNED, db
 from portal.runtime import runtime_of
@@ -109,7 +109,7 @@ def scratch(settings: Settings) -> Iterator[Scratch]:
     """
     with (
         tempfile.TemporaryDirectory(prefix=NAME) as folder,
-        _database(settings.database_url, Path(folder), is_pooled=settings.is_pooled) as url,
+        _database(settings, Path(folder)) as url,
     ):
         made = Scratch(settings_for(settings, url, Path(folder)), Path(folder))
         try:
@@ -125,7 +125,7 @@ def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
     So the promises are about the code, its tables and the database; a switch that an operator
     has set can neither keep nor break them, and no mail leaves.
     """
-    defaults = {f"{PREFIX}{each.name.upper()}": str(each.default) for each in fields(RawSettings)}
+    defaults = {name: setting.default for name, setting in variables().items()}
     return defaults | {
         "PORTAL_INSTANCE_PATH": str(folder / "instance"),
         "PORTAL_DATABASE_URL": url,
@@ -138,12 +138,12 @@ def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _database(configured: str, folder: Path, *, is_pooled: bool) -> Iterator[str]:
-    url = make_url(configured)
+def _database(settings: Settings, folder: Path) -> Iterator[str]:
+    url = make_url(settings.database_url.get_secret_value())
     if url.get_backend_name() == "sqlite":
         yield f"sqlite:///{folder / 'portal.db'}"
         return
-    if is_pooled:
+    if settings.is_pooled:
         raise NoScratch(POOLED)
     engine = create_engine(
         url,

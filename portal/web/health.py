@@ -38,7 +38,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Say whether the portal can serve: 503, with the reason, when it can't."""
-    found = readiness(settings.peppers)
+    found = readiness(settings.peppers.get_secret_value())
     status = HTTPStatus.OK if found is Readiness.READY else HTTPStatus.SERVICE_UNAVAILABLE
     return _text(found.value, status)
 

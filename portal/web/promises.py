@@ -18,7 +18,7 @@ blueprint = Blueprint("promises", __name__)
 def index() -> str:
     """Show the promises; anybody may read them."""
     found = {name: proof for name, proof in selfcheck_results.list_proofs().items() if name in PROMISES}
-    is_ready = readiness(settings.peppers) is Readiness.READY
+    is_ready = readiness(settings.peppers.get_secret_value()) is Readiness.READY
     current = {
         name
         for name, proof in found.items()

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from click.testing import Result
 from flask import Flask
+from pydantic import SecretStr
 
 from portal import clock as times
 from portal.promises import PROMISES
@@ -245,7 +246,7 @@ def test_without_the_right_to_make_a_schema_it_says_which(app: Flask, database: 
     database.execute("GRANT USAGE ON SCHEMA public TO narrow")
     try:
         settings = app.config["PORTAL"]
-        object.__setattr__(settings, "database_url", database.url.replace("portal@", "narrow@", 1))
+        object.__setattr__(settings, "database_url", SecretStr(database.url.replace("portal@", "narrow@", 1)))
         result = run(app, "expiry")
     finally:
         database.execute("DROP OWNED BY narrow")

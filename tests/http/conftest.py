@@ -27,7 +27,7 @@ def guard(tmp_path: Path) -> Guard:
         (static / "app.css").write_text("p { margin: 0 }", "utf-8")
         app = Flask("guarded", static_folder=str(static), static_url_path="/static")
         app.config["PORTAL"] = load_settings(settings_for("sqlite:///db", tmp_path / "instance", **settings))
-        app.config["SECRET_KEY"] = app.config["PORTAL"].secret_key
+        app.config["SECRET_KEY"] = app.config["PORTAL"].secret_key.get_secret_value()
         babel.init_app(app)
         http.init_app(app)
         add_views(app)

@@ -24,7 +24,7 @@ def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
             "account_id": owner.account_id,
             "name": "forged",
             "level": 4,
-            "digest": secrets.digest(app.config["PORTAL"].peppers[pepper], secret),
+            "digest": secrets.digest(app.config["PORTAL"].peppers.get_secret_value()[pepper], secret),
             "pepper_id": pepper,
             "created_at": now,
             "expires_at": now + timedelta(days=30),

@@ -119,7 +119,7 @@ def _places_of(leaks: Iterable[Leak]) -> Places:
 def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
     """Account, key and secret of each that is ours, revoked or not."""
     for start in range(0, len(given), AT_ONCE):
-        for pepper_id, pepper in settings.peppers.items():
+        for pepper_id, pepper in settings.peppers.get_secret_value().items():
             by_digest = {secrets.digest(pepper, each): each for each in given[start : start + AT_ONCE]}
             query = select(ApiKey.account_id, ApiKey.id, ApiKey.digest).where(
                 ApiKey.digest.in_(by_digest), ApiKey.pepper_id == pepper_id

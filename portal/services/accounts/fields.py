@@ -7,6 +7,8 @@ import secrets
 from threading import Lock
 from time import monotonic
 
+from pydantic import SecretStr
+
 from portal.extensions import settings
 from portal.models import LANGUAGES
 from portal.services.core import free_text
@@ -21,7 +23,7 @@ KNOWN_FOR = 600.0
 UNKNOWN_FOR = 30.0
 """Seconds until a server that could not be asked is asked again."""
 _lock = Lock()
-_known: dict[str, tuple[bool, float]] = {}
+_known: dict[SecretStr, tuple[bool, float]] = {}
 
 
 def clean_username(text: str) -> str:

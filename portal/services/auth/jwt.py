@@ -68,4 +68,4 @@ def read(token: str) -> UserSession | None:
 
 
 def _signing_key() -> bytes:
-    return hmac.digest(settings.secret_key.encode(), b"chatelaine: JWT", "sha256")
+    return hmac.digest(settings.secret_key.get_secret_value().encode(), b"chatelaine: JWT", "sha256")

@@ -111,13 +111,16 @@ def _open(url: str) -> Storage:
 
     options = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
     is_redis = url.startswith(("redis://", "rediss://"))
+    storage, trouble = None, ""
     try:
         storage = storage_from_string(url, wrap_exceptions=True, **(options if is_redis else {}))
     except Exception as error:  # noqa: BLE001  # each client has errors of its own, which may quote a password
+        trouble = type(error).__name__
+    if trouble:
         raise ConfigurationError(
             "PORTAL_LIMITS_STORE can't be used: it must name a store of the package limits, as in "
-            f"redis://host:6379, and the client for it has to be installed ({type(error).__name__})."
-        ) from None
+            f"redis://host:6379, and the client for it has to be installed ({trouble})."
+        )
     if not isinstance(storage, Storage):
         raise ConfigurationError("PORTAL_LIMITS_STORE can't be an asynchronous store: leave out async+.")
     return storage

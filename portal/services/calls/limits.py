@@ -81,7 +81,7 @@ class CallLimits:
         self._enabled = settings.limits_enabled
         self._rates = rates_by_role(settings)
         self._store: CallStore = (
-            LibraryStore(settings.limits_store)
+            LibraryStore(settings.limits_store.get_secret_value())
             if settings.limits_store
             else DatabaseStore(engine, is_pooled=settings.is_pooled)
         )

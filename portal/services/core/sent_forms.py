@@ -91,7 +91,7 @@ def keep_answer(form: Form, answer: dict[str, Any]) -> None:
 def derive(form: Form, sent: SentForm, *purpose: object) -> bytes:
     """256 bits for a purpose, which only this form, this row and this server make together."""
     text = json.dumps([*map(str, purpose), form.bits, sent.salt.hex()])
-    return hmac.digest(settings.secret_key.encode(), text.encode(), "sha256")
+    return hmac.digest(settings.secret_key.get_secret_value().encode(), text.encode(), "sha256")
 
 
 def forget() -> int:

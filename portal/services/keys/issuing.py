@@ -78,7 +78,7 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
         if key is None:
             raise NotFound
         secret = _secret(actor, row, key.environment)
-        digest = secrets.digest(settings.peppers.get(key.pepper_id, b""), secret)
+        digest = secrets.digest(settings.peppers.get_secret_value().get(key.pepper_id, b""), secret)
         if not hmac.compare_digest(digest, key.digest) or not key.is_live(clock.utcnow()):
             raise AlreadyMade(key.id)
     return key, secret
@@ -164,7 +164,7 @@ def issue(
     bound_to = _checked(wanted, account, bounds, expires_at, is_successor=replaces is not None)
     if replaces is None or not replaces.is_live(now):
         quotas.refuse_one_more(session, account.id, account.role, now)
-    peppers.require_current(session, settings.peppers)
+    peppers.require_current(session, settings.peppers.get_secret_value())
     form = actor.form
     sent = sent_forms.spend(session, form, actor.request_id or "") if form else None
     secret = _secret(actor, sent, bound_to.environment)
@@ -174,7 +174,7 @@ def issue(
         name=wanted.name,
         level=wanted.level,
         kind=wanted.kind,
-        digest=secrets.digest(settings.peppers[settings.current_pepper], secret),
+        digest=secrets.digest(settings.peppers.get_secret_value()[settings.current_pepper], secret),
         pepper_id=settings.current_pepper,
         nonce=form.number_for(account.id) if form else None,
         made_by_key_id=actor.key_id,

@@ -66,7 +66,7 @@ Counter = tuple[Limit, str]
 
 def counter(limit: Limit, *subject: object) -> Counter:
     """Name a counter. Its subject is digested: the table tells no address and no name."""
-    digest = blake2b(digest_size=16, key=settings.secret_key.encode()[:64])
+    digest = blake2b(digest_size=16, key=settings.secret_key.get_secret_value().encode()[:64])
     for part in (limit.name, *subject):
         digest.update(f"{part}\0".encode("utf-8", "replace"))
     return limit, f"{limit.name}:{digest.hexdigest()}"

@@ -49,7 +49,7 @@ class Verifier:
     """Decides about keys for one application; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._peppers = settings.peppers
+        self._peppers = settings.peppers.get_secret_value()
         self._prefix = settings.key_prefix
         self._reader = reader_for(settings)
 
@@ -111,7 +111,7 @@ def outcome_of(facts: VerifiedKey, now_ms: int, address: str | None = None) -> O
 
 def reader_for(settings: Settings) -> Reader:
     """What reads the configured database; safe to share between threads."""
-    url = make_url(settings.database_url)
+    url = make_url(settings.database_url.get_secret_value())
     if url.get_backend_name() == "sqlite":
         return SqliteReader(url.database or "")
     from portal.services.verify.postgres_reader import PostgresReader  # noqa: PLC0415  # its driver takes 8 MB

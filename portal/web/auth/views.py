@@ -120,6 +120,6 @@ def end_own() -> None:
 
 def _mail_folder() -> str | None:
     """Where mails lie when they are files on this machine, so that the reader looks there."""
-    if not settings.mail_url.startswith("file:") or settings.is_public:
+    if not settings.mail_url.get_secret_value().startswith("file:") or settings.is_public:
         return None
     return f"{settings.instance_path.name}/mail"

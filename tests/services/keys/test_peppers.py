@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from pydantic import Secret
 
 from portal.cli.starting import require_peppers
 from portal.services.keys import creation, peppers, revocation
@@ -63,7 +64,7 @@ def test_a_right_ring_is_good(make_app: MakeApp, cast: Cast, make_key: MakeKey, 
 
 def adopt_in(app: Flask) -> None:
     with app.app_context():
-        adopt(app.config["PORTAL"].peppers)
+        adopt(app.config["PORTAL"].peppers.get_secret_value())
 
 
 @pytest.mark.parametrize("how", WRONG)
@@ -114,7 +115,7 @@ def test_the_page_says_that_it_can_not_be_done_now(make_app: MakeApp, cast: Cast
     client = make_app(PORTAL_PEPPERS=f"{PEPPERS}").test_client()
     with client.application.app_context():
         object.__setattr__(
-            client.application.config["PORTAL"], "peppers", {"p1": OTHER_VALUE.encode()}
+            client.application.config["PORTAL"], "peppers", Secret({"p1": OTHER_VALUE.encode()})
         )  # the verifier keeps the right one
     body = {"name": "x", "level": 1, "expiresIn": 60}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from statistics import median
 from time import perf_counter
@@ -10,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from pydantic import Secret
 from sqlalchemy import event, make_url
 
 from portal.permissions import Role
@@ -186,7 +186,8 @@ def test_peppers_are_a_ring(make_app: MakeApp, cast: Cast, make_key: MakeKey) ->
 
 def test_a_pepper_counts_under_its_own_id_only(app: Flask, cast: Cast, make_key: MakeKey) -> None:
     made, settings = make_key(cast.alice), app.config["PORTAL"]
-    renamed = Verifier(replace(settings, peppers={"other": settings.peppers[settings.current_pepper]}))
+    pepper = settings.peppers.get_secret_value()[settings.current_pepper]
+    renamed = Verifier(settings.model_copy(update={"peppers": Secret({"other": pepper})}))
 
     assert renamed.decide(made.id, made.secret).outcome is Outcome.UNKNOWN
     renamed.close()
