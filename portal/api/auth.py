@@ -8,7 +8,7 @@ may take its time, so whoever was let in by the head is asked again when it is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from flask import Response, current_app, g, request
@@ -47,11 +47,7 @@ TOLD_WITH = {
     Outcome.THROTTLED: 429,
     Outcome.CONSENT_LACKING: 451,
 }
-TOLD_GATEWAYS = TOLD_WITH | {
-    Outcome.CONSENT_LACKING: 403,
-    Outcome.AUDIENCE: 403,
-    Outcome.METHOD: 403,
-}
+TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403, Outcome.AUDIENCE: 403, Outcome.METHOD: 403}
 KEPT_OUT = frozenset({Outcome.NOT_YET, Outcome.ADDRESS, Outcome.LEVEL, Outcome.THROTTLED})
 """What keeps out a key that lives, and yet not from ending itself."""
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
@@ -104,21 +100,22 @@ def admit_visitor() -> Response | None:
     return _let_in(admission, TOLD_GATEWAYS)
 
 
-def admit(
-    *, level: int = 0, introspects: bool = False, is_open: bool = True, audience: str | None = None
-) -> Admission:
+class Asked(TypedDict, total=False):
+    """What a door asks for, as the doorkeeper wants to know it."""
+
+    level: int
+    introspects: bool
+    is_open: bool
+    audience: str | None
+
+
+def admit(**asked: Unpack[Asked]) -> Admission:
     """Have the doorkeeper check who asks, unless the short way has done so."""
     environ = request.environ
     admission: Admission | None = environ.get(ADMISSION)
     if admission is None:
-        admission = runtime.doorkeeper.admit(
-            shown(body_is_there=False),
-            environ["REMOTE_ADDR"],
-            level=level,
-            introspects=introspects,
-            is_open=is_open,
-            audience=audience,
-        )
+        found = shown(body_is_there=False)
+        admission = runtime.doorkeeper.admit(found, environ["REMOTE_ADDR"], **asked)
     g.limit_headers = admission.headers
     return admission
 

@@ -9,12 +9,12 @@ give the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from flask import Flask
 
 from portal.api.answers import PLAIN_ACCEPTS
-from portal.api.auth import ADMISSION
+from portal.api.auth import ADMISSION, Asked
 from portal.api.authorize import METHODS, identity, is_open, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
@@ -78,7 +78,7 @@ class FastLane:
             and not environ.get("QUERY_STRING")
             and environ.get("HTTP_ACCEPT") in PLAIN_ACCEPTS
         )
-        admission = self._admit(environ, 0) if is_plain else None
+        admission = self._admit(environ) if is_plain else None
         if admission is None or admission.key is None:
             return None
         body = key_body(admission.key, admission.level)
@@ -89,16 +89,15 @@ class FastLane:
         if environ["REQUEST_METHOD"] in HOPS_ONLY:
             return None
         terms = read_terms(environ.get("QUERY_STRING", ""))
-        admission = self._admit(
-            environ, terms.level, is_open=is_open(terms, environ), audience=terms.audience
-        )
+        may_pass = is_open(terms, environ)
+        admission = self._admit(environ, level=terms.level, is_open=may_pass, audience=terms.audience)
         if admission is None or admission.key is None:
             return None
         return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
 
     def _introspect(self, environ: WSGIEnvironment) -> Answer | None:
         asked = read_plain(environ)
-        service = self._admit(environ, READ_OTHERS, introspects=True) if asked is not None else None
+        service = self._admit(environ, level=READ_OTHERS, introspects=True) if asked is not None else None
         if asked is None or service is None or service.key is None:
             return None
         audience = service.key.audience
@@ -107,27 +106,12 @@ class FastLane:
         headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))
 
-    def _admit(
-        self,
-        environ: WSGIEnvironment,
-        level: int,
-        *,
-        introspects: bool = False,
-        is_open: bool = True,
-        audience: str | None = None,
-    ) -> Admission | None:
+    def _admit(self, environ: WSGIEnvironment, **asked: Unpack[Asked]) -> Admission | None:
         """The doorkeeper's answer, if it is a good one. The route, if it comes to that, finds it."""
         shown = self._runtime.key_headers.read(environ)
         if shown is None:
             return None
-        admission = self._runtime.doorkeeper.admit(
-            shown,
-            environ["REMOTE_ADDR"],
-            level=level,
-            introspects=introspects,
-            is_open=is_open,
-            audience=audience,
-        )
+        admission = self._runtime.doorkeeper.admit(shown, environ["REMOTE_ADDR"], **asked)
         environ[ADMISSION] = admission
         return admission if admission.is_good else None
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from flask import Response, g
+from flask import Response
 from flask.typing import ResponseReturnValue
 
 from portal import clock
 from portal.api.answers import KEPT_ANSWERS, answer
-from portal.api.auth import Caller, actor
+from portal.api.auth import actor, caller
 from portal.api.schemas import AccountAnswer, AccountFacts
 from portal.http.headers import JSON_TYPE
 from portal.services.accounts import profile
@@ -24,7 +24,7 @@ def show_account() -> ResponseReturnValue:
 
 def show_key() -> ResponseReturnValue:
     """Tell what the key is, with the level that counts."""
-    me: Caller = g.caller
+    me = caller()
     assert me.key is not None
     return Response(key_body(me.key, me.level), content_type=JSON_TYPE)
 

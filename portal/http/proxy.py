@@ -85,7 +85,7 @@ class TrustedProxies:
         self._drops_twins = settings.proxy_header == FORWARDED_FOR
         self._scheme = urlsplit(settings.base_url).scheme
         self._is_trusted = kept_if_short(4096, LONGEST_ADDRESS)(self._is_in_a_network)
-        self._complaint = _Complaint()
+        self._lock, self._next_complaint = threading.Lock(), 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on with its true address and scheme."""
@@ -95,7 +95,7 @@ class TrustedProxies:
             told = environ.pop(self._header, None)
             client = peer if told is None else self._walk(peer, told)
             if told is None or not client:
-                self._complaint.make(peer, "is not there" if told is None else "names no address")
+                self._complain(peer, "is not there" if told is None else "names no address")
         environ["REMOTE_ADDR"], environ[PEER] = client or peer, peer
         environ["wsgi.url_scheme"] = self._scheme
         if peer and not client:
@@ -119,20 +119,12 @@ class TrustedProxies:
     def _is_in_a_network(self, address: str) -> bool:
         return bool(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
 
-
-class _Complaint:
-    """Tells the operator that a proxy does not tell, once in a while and not for each request."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def make(self, peer: str, what: str) -> None:
-        """Write a line, unless there was one not long ago."""
+    def _complain(self, peer: str, what: str) -> None:
+        """Tell the operator that a proxy does not tell, once in a while and not for each request."""
         with self._lock:
-            if monotonic() < self._next:
+            if monotonic() < self._next_complaint:
                 return
-            self._next = monotonic() + QUIET
+            self._next_complaint = monotonic() + QUIET
         log.warning("a request through %s: the header of PORTAL_PROXY_HEADER %s", peer, what)
 
 

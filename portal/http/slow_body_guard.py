@@ -70,7 +70,7 @@ class Readers:
         self._watch: threading.Thread | None = None
 
     @contextmanager
-    def place(self, client: str = "", peer: str = "", due: float | None = None) -> Iterator[None]:
+    def place(self, client: str, peer: str, due: float) -> Iterator[None]:
         """Have a place for as long as the block runs.
 
         Many bodies that come quickly only take turns. Raises ServiceUnavailable when every
@@ -82,8 +82,7 @@ class Readers:
                 if patience <= 0:
                     raise ServiceUnavailable(retry_after=AGAIN_AFTER)
                 self._changed.wait(patience)
-            now = monotonic()
-            self._begun[me] = Reading(now, of, peer, now + DEADLINE if due is None else due)
+            self._begun[me] = Reading(monotonic(), of, peer, due)
             self._keep_watch()
         try:
             yield

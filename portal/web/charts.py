@@ -9,16 +9,29 @@ from datetime import datetime
 from babel.dates import format_skeleton
 from babel.numbers import format_compact_decimal
 from flask import Flask, request, url_for
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from portal.labels import REFUSALS
+from portal.permissions import N_
 from portal.services.usage.queries import SLOTS, Series, Span
 from portal.web.filters import day
 
 Tab = tuple[str, None, str, bool]
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10)
 """Where a scale may end, times a power of ten."""
+SPANS = {
+    Span.DAY: (N_("24 hours"), N_("The last 24 hours"), N_("Hour (UTC)"), N_("Each bar is an hour, UTC.")),
+    Span.MONTH: (N_("30 days"), N_("The last 30 days"), N_("Day (UTC)"), N_("Each bar is a day, UTC.")),
+    Span.YEAR: (
+        N_("A year"),
+        N_("The last 52 weeks"),
+        N_("Week from (UTC)"),
+        N_("Each bar is a week from Monday on, UTC."),
+    ),
+}
+"""What a span is called on its tab and above its chart; what one of its slots is, above a column and below
+the bars."""
 MARKS = 3
 """Into how many parts the marks below divide a chart; four of them fit on a phone."""
 
@@ -78,7 +91,7 @@ def asked_span() -> Span:
 
 def chart(series: Series, endpoint: str, **query: object) -> Chart:
     """Make a chart of a series; the links to other spans lead to ``endpoint`` with ``query``."""
-    title, unit, legend = _words(series.span)
+    _tab, title, unit, legend = (_(words) for words in SPANS[series.span])
     return Chart(
         title=title,
         unit=unit,
@@ -109,24 +122,10 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(compact)
 
 
-def _words(span: Span) -> tuple[str, str, str]:
-    """What a span is called; what one of its slots is, above a column and below the bars."""
-    return {
-        Span.DAY: (_("The last 24 hours"), _("Hour (UTC)"), _("Each bar is an hour, UTC.")),
-        Span.MONTH: (_("The last 30 days"), _("Day (UTC)"), _("Each bar is a day, UTC.")),
-        Span.YEAR: (
-            _("The last 52 weeks"),
-            _("Week from (UTC)"),
-            _("Each bar is a week from Monday on, UTC."),
-        ),
-    }[span]
-
-
 def _tabs(current: Span, endpoint: str, query: dict[str, object]) -> list[Tab]:
-    names = {Span.DAY: _("24 hours"), Span.MONTH: _("30 days"), Span.YEAR: _("A year")}
     return [
-        (name, None, url_for(endpoint, span=span.value, _anchor="use", **query), span is current)  # type: ignore[arg-type]  # query holds no name that url_for keeps for itself
-        for span, name in names.items()
+        (_(words[0]), None, url_for(endpoint, span=span.value, _anchor="use", **query), span is current)  # type: ignore[arg-type]  # query holds no name that url_for keeps for itself
+        for span, words in SPANS.items()
     ]
 
 
@@ -157,5 +156,4 @@ def _short(moment: datetime, span: Span, *, whole: bool) -> str:
 
 
 def _reason(code: str) -> str:
-    words = REFUSALS.get(code)
-    return gettext(words) if words else code
+    return _(REFUSALS[code]) if code in REFUSALS else code

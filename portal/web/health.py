@@ -111,10 +111,6 @@ def _refuse_scraper() -> Response | None:
         answer = _text(_("Too many calls. Wait as long as Retry-After says."), HTTPStatus.TOO_MANY_REQUESTS)
         answer.headers["Retry-After"] = str(admission.retry_after)
         return answer
-    return _challenge()
-
-
-def _challenge() -> Response:
     answer = _text(_("Send a key and its secret by HTTP basic authentication."), HTTPStatus.UNAUTHORIZED)
     answer.headers["WWW-Authenticate"] = CHALLENGE
     return answer

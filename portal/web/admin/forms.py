@@ -69,15 +69,10 @@ class SearchForm(LookForm):
 
     def _narrow(self) -> None:
         self.query.data = (self.query.data or "")[:LONGEST_QUERY]
-        self.role.choices = choices(
-            [("", gettext("Every role")), *((role.value, gettext(ROLES[role])) for role in Role)]
-        )
-        self.status.choices = choices(
-            [
-                ("", gettext("Every state")),
-                *((status.word, gettext(STATUSES[status])) for status in AccountStatus),
-            ]
-        )
+        roles = ((role.value, gettext(ROLES[role])) for role in Role)
+        self.role.choices = choices([("", gettext("Every role")), *roles])
+        states = ((status.word, gettext(STATUSES[status])) for status in AccountStatus)
+        self.status.choices = choices([("", gettext("Every state")), *states])
 
     @property
     def chosen_role(self) -> Role | None:
@@ -100,9 +95,7 @@ class RecordForm(LookForm):
         if self.account.data is not None and not 0 <= self.account.data <= LARGEST_NUMBER:
             self.account.data = None
         acts = sorted((gettext(words), action.value) for action, words in ACTIONS.items())
-        self.action.choices = choices(
-            [("", gettext("Every act")), *((value, words) for words, value in acts)]
-        )
+        self.action.choices = choices([("", gettext("Every act")), *((each[1], each[0]) for each in acts)])
 
     @property
     def chosen_action(self) -> Action | None:

@@ -58,10 +58,7 @@ def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated and request.method != "POST":
         if is_asked_again():
             flash(
-                _(
-                    "You are signed in already, as %(address)s.",
-                    address=shown_address(current_user.email),
-                ),
+                _("You are signed in already, as %(address)s.", address=shown_address(current_user.email)),
                 "info",
             )
         return redirect(form.target)

@@ -60,10 +60,7 @@ class ConditionFields(Form):
     not_before = DateField(_l("Not before"), validators=[Optional()])
     max_idle = StringField(_l("Days without use after which it ends"), render_kw=NUMBER)
     environment = RadioField(
-        _l("Environment"),
-        choices=choices(ENVIRONMENTS),
-        default="",
-        validate_choice=False,
+        _l("Environment"), choices=choices(ENVIRONMENTS), default="", validate_choice=False
     )
     calls_per_minute = StringField(_l("Calls a minute"), render_kw=NUMBER)
     calls_per_day = StringField(_l("Calls a day"), render_kw=NUMBER)

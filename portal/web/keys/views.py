@@ -29,9 +29,8 @@ from portal.web import charts
 from portal.web.forms import done, text
 from portal.web.identity import actor, me, require
 from portal.web.keys.forms import NewKeyForm, RevokeForm, RotateForm
-from portal.web.keys.presenters import row, rows
+from portal.web.keys.presenters import row, rows, standing
 from portal.web.once import answered_again, is_known_form
-from portal.web.usage_limits.standing import standing
 
 LONGEST_QUERY = 100
 MOST_LISTED = 20
@@ -44,9 +43,12 @@ require(blueprint)
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """The keys of the account, the living ones first."""
-    status = KeyStatus(request.args["status"]) if _known_status() else KeyStatus.ALL
+    asked = request.args.get("status")
+    status = KeyStatus(asked) if asked in set(KeyStatus) else None
     query = request.args.get("query", "")[:LONGEST_QUERY]
-    page = key_queries.list_keys(me().id, status=status, query=query, page=request.args.get("page", 1, int))
+    page = key_queries.list_keys(
+        me().id, status=status or KeyStatus.ALL, query=query, page=request.args.get("page", 1, int)
+    )
     counts, room = key_queries.count_keys(me().id), quotas.quota_of(me().id, me().role)
     return render_template(
         "keys/index.html",
@@ -55,8 +57,8 @@ def index() -> ResponseReturnValue:
         counts=counts,
         figures=_figures(room),
         room=room,
-        chart=_chart(query),
-        status=status.value,
+        chart=_chart(status, query),
+        status=status or KeyStatus.ALL,
         query=query,
         notice=excess.notice(me().id),
     )
@@ -226,12 +228,6 @@ def _told(room: KeyQuota) -> str:
     return str(_("live keys, besides %(rotated)s", rotated=words))
 
 
-def _chart(query: str) -> charts.Chart:
+def _chart(status: KeyStatus | None, query: str) -> charts.Chart:
     series = usage_queries.read_series(charts.asked_span(), UsageScope(account_id=me().id))
-    return charts.chart(
-        series, ".index", status=request.args["status"] if _known_status() else None, query=query or None
-    )
-
-
-def _known_status() -> bool:
-    return request.args.get("status") in set(KeyStatus)
+    return charts.chart(series, ".index", status=status, query=query or None)
