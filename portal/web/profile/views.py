@@ -28,7 +28,7 @@ def index() -> ResponseReturnValue:
             profile.update_profile(
                 actor(),
                 username=text(form.username),
-                bio=_plain_lines(text(form.bio)),
+                bio=text(form.bio).replace("\r\n", "\n"),  # as JSON has it, however the browser ends lines
                 language=text(form.language),
             )
             return done(_("Your profile is saved."), ".index")
@@ -67,8 +67,3 @@ def cancel_email() -> ResponseReturnValue:
     if email_change.cancel_email(actor()):
         flash(_("The change is cancelled. Your email stays as it is."), "success")
     return redirect(url_for(".index"), 303)
-
-
-def _plain_lines(words: str) -> str:
-    """Lines end with one character, however the browser ends them."""
-    return words.replace("\r\n", "\n")
