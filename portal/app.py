@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 from flask import Flask
-from werkzeug.local import LocalProxy
 
 from config import Settings, load_settings, unknown_names
 from portal import api, error_handlers, http, web
@@ -54,7 +53,6 @@ def create_app(overrides: Mapping[str, str] | None = None) -> Flask:
     app.config.update(_flask_settings(settings))
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     db.init_app(app)
-    app.extensions["migrate"] = LocalProxy(lambda: _load_migrations(app))
     with app.app_context():
         runtime = _create_runtime(app, settings)
     runtime.attach(app)
@@ -130,11 +128,3 @@ def _notice_reuse(app: Flask, key_id: str, address: str | None) -> None:
     actor = Actor(kind=ActorKind.ANONYMOUS, address=address or "")
     with app.app_context():
         rotation.note_reuse(actor, UUID(key_id))
-
-
-def _load_migrations(app: Flask) -> object:
-    """Set Flask-Migrate up when it is first asked for; a worker never does, and saves 8 MB."""
-    from flask_migrate import Migrate  # noqa: PLC0415  # the reason is above
-
-    Migrate(render_as_batch=True).init_app(app, db, directory=str(ROOT / "migrations"))
-    return app.extensions["migrate"]

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from flask_migrate import upgrade
 from sqlalchemy import inspect
 
 from config import Settings
 from portal.cli.console import PlainCommand, plain_errors, row
 from portal.cli.whoever import operator
+from portal.demo.fill import fill
 from portal.extensions import db
 from portal.services.auth import demo_data
 
@@ -37,10 +39,6 @@ def demo() -> None:
 
     It refuses a database with accounts, and a public base URL.
     """
-    from flask_migrate import upgrade  # noqa: PLC0415  # heavy, and only few commands need it
-
-    from portal.demo.fill import fill  # noqa: PLC0415  # the same
-
     settings: Settings = current_app.config["PORTAL"]
     if settings.is_public:
         raise click.ClickException(PUBLIC)

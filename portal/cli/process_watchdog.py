@@ -13,6 +13,8 @@ from collections.abc import Callable
 from multiprocessing import parent_process
 from typing import Any
 
+from portal.cli.starting import load_app
+
 LOOK_EVERY = 1.0
 """Seconds."""
 
@@ -23,13 +25,11 @@ def end_with(parent: int) -> None:
 
 
 def load_worker(_target: str) -> Callable[..., Any]:
-    """Load the application in a worker of the server."""
+    """Create the application in a worker of the server, without the command line."""
     parent = parent_process()
     if parent is not None and parent.pid is not None:
         end_with(parent.pid)
-    from wsgi import app  # noqa: PLC0415  # the worker makes its application, its parent does not
-
-    return app
+    return load_app()
 
 
 def _watch(parent: int) -> None:

@@ -18,6 +18,7 @@ import click
 import structlog
 from flask import current_app
 from flask.cli import with_appcontext
+from flask_migrate import upgrade
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
@@ -55,8 +56,6 @@ log = structlog.get_logger(__name__)
 @with_appcontext
 def serve() -> None:
     """Bring the database up to date, then serve the portal and run the jobs."""
-    from flask_migrate import upgrade  # noqa: PLC0415  # heavy, and no worker needs it
-
     settings: Settings = current_app.config["PORTAL"]
     try:
         make_transport(settings)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+from flask import Flask
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from config import Settings
+from config_env_file import load_env_file
 from config_values import ConfigurationError
+from portal.app import create_app
 from portal.extensions import db
 from portal.services.auth import demo_data
 from portal.services.core.trouble import Readiness, readiness_of
@@ -25,6 +30,15 @@ HOLDS_DEMO = (
     "The database holds demo data, whose accounts never work on a public base URL. "
     "Let PORTAL_DATABASE_URL name another one, or take PORTAL_BASE_URL away."
 )
+
+
+def load_app() -> Flask:
+    """Create the application of this process; settings that can't be end it, with one sentence."""
+    try:
+        load_env_file()
+        return create_app()
+    except ConfigurationError as error:
+        sys.exit(f"The portal does not start: {error}")
 
 
 def require_writable() -> None:

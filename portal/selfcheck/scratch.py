@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import flask_migrate
 from flask import Flask
+from flask_migrate import Migrate, upgrade
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from config import Settings, variables
-from portal.app import create_app
+from portal.app import ROOT, create_app
 from portal.extensions import PINNED, db
 from portal.runtime import runtime_of
 from portal.transports import Transport, make_transport
@@ -88,7 +88,8 @@ class Scratch:
                     "The scratch database is not empty, so it may be your own; nothing was done. Let "
                     "PORTAL_DATABASE_URL name the server itself, and no pooler before it."
                 )
-            flask_migrate.upgrade()
+            Migrate(self.worker(), db, str(ROOT / "migrations"))
+            upgrade()
 
     def close(self) -> None:
         """End the workers in order, so that what they collected is written; new ones may come."""

@@ -319,11 +319,8 @@ def test_a_worker_that_was_not_spawned_loads_the_application_too(
     instance: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORTAL_INSTANCE_PATH", str(instance))
-    monkeypatch.delitem(sys.modules, "wsgi", raising=False)
 
     assert process_watchdog.load_worker("wsgi:app").name == "portal"
-
-    sys.modules.pop("wsgi")
 
 
 def test_a_command_that_ends_is_run_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -162,8 +162,9 @@ def downgrade(url: str, instance: Path, revision: str) -> None:
 
 def _migrate(step: Any, url: str, instance: Path, revision: str) -> None:
     app = create_app(settings_for(url, instance))
+    flask_migrate.Migrate(app, db, str(MIGRATIONS))
     with app.app_context():
-        step(directory=str(MIGRATIONS), revision=revision)
+        step(revision=revision)
         for engine in db.engines.values():
             engine.dispose()
 
