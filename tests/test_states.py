@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 
 from portal.models import AccountStatus, Consent
-from portal.services.accounts import consent as account_consent
 from portal.services.accounts import recovery, removal
+from portal.services.accounts.update import change_account
 from portal.services.operators import actions
 from tests.support.cast import Cast, sit_down
 from tests.support.client import PageChecker
@@ -109,7 +109,7 @@ class Scene:
         """Carol withdraws consent."""
         self.begin()
         with self.app.app_context():
-            account_consent.set_consent(sit_down(self.account_id), Consent.NONE)
+            change_account(sit_down(self.account_id), consent=Consent.NONE)
 
     def ask_for_reset(self) -> str:
         """Ask for a link and wait for it."""

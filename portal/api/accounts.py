@@ -11,7 +11,8 @@ from portal.api.errors import failure
 from portal.api.schemas import AccountAnswer, AccountFacts, Name, NameAnswer, OwnAccountChanges
 from portal.http.limited import refuse_when_limited
 from portal.models import Consent
-from portal.services.accounts import profile, update
+from portal.services.accounts import profile
+from portal.services.accounts.update import change_account
 from portal.services.core.errors import ConsentLacking, Forbidden
 from portal.services.ratelimits import questions
 
@@ -23,14 +24,16 @@ def show() -> ResponseReturnValue:
 
 def change() -> ResponseReturnValue:
     """Change what is given, all of it or nothing."""
-    wanted = update.Changes(**body.read(OwnAccountChanges, may_be_empty=True).model_dump())
+    wanted = body.read(OwnAccountChanges, may_be_empty=True)
     me = caller()
     if me.signed is None and (wanted.email is not None or wanted.password is not None):
         raise Forbidden
     if me.signed and me.signed.account.consent is Consent.NONE and wanted.consent is None:
         raise ConsentLacking
     refuse_when_limited(questions.may_change(me.account_id, _shown_by(me)))
-    return answer(AccountAnswer(account=AccountFacts.model_validate(update.change_account(actor(), wanted))))
+    return answer(
+        AccountAnswer(account=AccountFacts.model_validate(change_account(actor(), **wanted.model_dump())))
+    )
 
 
 def find_name() -> ResponseReturnValue:

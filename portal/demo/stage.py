@@ -14,7 +14,8 @@ from portal.extensions import db
 from portal.jobs import OutboxWorker, Stop
 from portal.models import ActorKind, Consent, SessionKind, UserSession
 from portal.permissions import Role
-from portal.services.accounts import profile, sign_in, signup
+from portal.services.accounts import sign_in, signup
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, rotation
 from portal.services.operators import actions
@@ -98,7 +99,7 @@ class Stage:
 
     def _introduce(self, person: Person, me: Actor) -> None:
         self.ids[person.name] = me.account_id or 0
-        profile.update_profile(me, username=person.name, bio=person.bio)
+        change_account(me, username=person.name, bio=person.bio)
 
     def set_role(self, name: str, role: Role, why: str) -> None:
         """Let the admin change a role."""

@@ -15,7 +15,8 @@ from portal.models import ActorKind, Consent, SessionKind
 from portal.permissions import Role
 from portal.services.abuse import excess, leaks
 from portal.services.abuse.leaks import Leak, Reporter
-from portal.services.accounts import consent, recovery, removal, sign_in
+from portal.services.accounts import recovery, removal, sign_in
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed
 from portal.services.core.outcomes import Outcome
@@ -116,7 +117,7 @@ EVENTS: tuple[tuple[int, Scene], ...] = (
     (75, lambda stage: actions.block(stage.visit("sue"), stage.ids["bob"], why="Went on after two mails.")),
     (60, _rotate("carla", "Nightly sync")),
     (58, _use_old_secret("carla", "Nightly sync")),
-    (50, lambda stage: consent.set_consent(stage.visit("nora"), Consent.NONE)),
+    (50, lambda stage: change_account(stage.visit("nora"), consent=Consent.NONE)),
     (40, lambda stage: removal.remove_account(stage.visit("rosa"), stage.password)),
     (35, _leak("alice", "Dotfiles")),
     (30, _rotate("sue", "Helpdesk", WEEK)),

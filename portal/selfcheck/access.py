@@ -17,7 +17,8 @@ from portal.selfcheck.forms import browser
 from portal.selfcheck.late import send_late
 from portal.selfcheck.secret import hold_in_no_table
 from portal.selfcheck.stage import NOBODY, Person, Stage
-from portal.services.accounts import email_change, profile, recovery
+from portal.services.accounts import email_change, recovery
+from portal.services.accounts.update import change_account
 
 INVALID = "tokenInvalid"
 RESET = "/password/reset/"
@@ -44,7 +45,7 @@ def _hold_sessions_end(stage: Stage, name: str, cause: Cause) -> None:
     actor, act = who.actor, partial(cause.act, stage, who)
     told = send_late(stage, "PATCH", "/api/account/jwt", {"bio": "late"}, act, headers=token)
     hold(told != GOOD, f"after {name} a request that was under way changed the account")
-    refused = stage.refusal(lambda: profile.update_profile(actor, bio="late"))
+    refused = stage.refusal(lambda: change_account(actor, bio="late"))
     hold(refused, f"whom a door let in before {name} acted after it")
     _hold_over(stage, client, token, f"after {name}")
     if cause.undo is not None:

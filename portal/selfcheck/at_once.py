@@ -13,7 +13,7 @@ from portal.selfcheck.ends import block
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import OPERATOR, Made, Person, Stage
-from portal.services.accounts import profile
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
 from portal.services.operators import actions
@@ -88,7 +88,7 @@ def _hold_late_bodies(stage: Stage) -> None:
         revoke = partial(lambda made: revocation.revoke_key(admin.actor, made.uuid), made)
         told = send_late(stage, method, path, body, revoke, by=made)
         by = Actor(ActorKind.KEY, admin.account_id, key_id=made.uuid, key_level=9)
-        refused = stage.refusal(partial(profile.update_profile, by, bio="late"))
+        refused = stage.refusal(partial(change_account, by, bio="late"))
         hold(refused == REVOKED, f"a door let a key in before it was revoked, and it acted: {refused!r}")
         hold(told == REVOKED, f"a key that was revoked before the body of its {method} {path} came: {told}")
 

@@ -14,7 +14,8 @@ from portal.models import ApiKey, Consent, RevocationReason
 from portal.permissions import Role
 from portal.selfcheck.answers import GOOD, REVOKED, hold, hold_answer
 from portal.selfcheck.stage import DAY, NOBODY, OPERATOR, Made, Person, Stage
-from portal.services.accounts import consent, recovery, removal
+from portal.services.accounts import recovery, removal
+from portal.services.accounts.update import change_account
 from portal.services.keys import creation, revocation
 from portal.services.operators import actions
 
@@ -117,8 +118,8 @@ CAUSES = {
         shuts=True,
     ),
     "consent-withdrawn": Cause(
-        lambda _stage, who: consent.set_consent(who.actor, Consent.NONE),
-        lambda _stage, who: consent.set_consent(who.actor, Consent.PROCESSING),
+        lambda _stage, who: change_account(who.actor, consent=Consent.NONE),
+        lambda _stage, who: change_account(who.actor, consent=Consent.PROCESSING),
         "consent = 0",
         shuts=True,
     ),

@@ -19,7 +19,8 @@ from portal.permissions import Role
 from portal.selfcheck.answers import hold
 from portal.selfcheck.ends import block, set_role, unblock
 from portal.selfcheck.stage import DAY, KEYS, OPERATOR, Person, Stage
-from portal.services.accounts import consent, profile, recovery, removal
+from portal.services.accounts import recovery, removal
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation, rotation
 from portal.services.operators import actions
@@ -41,13 +42,13 @@ def recorded(stage: Stage) -> None:
         Action.KEY_CREATED: lambda: creation.create_key(owner.actor, name="one more", level=1, life=DAY),
         Action.KEY_ROTATED: lambda: rotation.rotate_key(owner.actor, old.uuid),
         Action.KEY_REVOKED: lambda: revocation.revoke_key(owner.actor, made.uuid),
-        Action.ACCOUNT_UPDATED: lambda: profile.update_profile(owner.actor, bio="self-check"),
+        Action.ACCOUNT_UPDATED: lambda: change_account(owner.actor, bio="self-check"),
         Action.KEYS_REVOKED: lambda: actions.revoke_excessive(SHELL, who, why="why it was"),
         Action.ACCOUNT_ROLE_CHANGED: lambda: actions.set_role(SHELL, who, Role.USER),
         Action.ACCOUNT_BLOCKED: lambda: actions.block(SHELL, who, why="why it was"),
         Action.ACCOUNT_UNBLOCKED: lambda: actions.unblock(SHELL, who, why="why it was"),
-        Action.CONSENT_WITHDRAWN: lambda: consent.set_consent(owner.actor, Consent.NONE),
-        Action.CONSENT_GIVEN: lambda: consent.set_consent(owner.actor, Consent.PROCESSING),
+        Action.CONSENT_WITHDRAWN: lambda: change_account(owner.actor, consent=Consent.NONE),
+        Action.CONSENT_GIVEN: lambda: change_account(owner.actor, consent=Consent.PROCESSING),
         Action.ACCOUNT_LOCKED: lambda: recovery.lock(owner.actor, owner.password),
     }
     hold(stage.check(third) == "good", "a new key was refused")

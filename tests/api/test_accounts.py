@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.services.accounts import consent as account_consent
+from portal.services.accounts.update import change_account
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -159,7 +159,7 @@ def test_without_consent_a_jwt_reads_whoami_and_gives_consent_only(
 ) -> None:
     headers = bearer(cast.alice)
     with app.app_context():
-        account_consent.set_consent(cast.alice.actor, 0)
+        change_account(cast.alice.actor, consent=0)
 
     for response in (
         client.get("/api/account/jwt", headers=headers),

@@ -23,7 +23,7 @@ from portal.api.route import Door
 from portal.api.routes import ROUTES
 from portal.error_messages import SENTENCES
 from portal.models import Consent
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from tests.api.conftest import Bearer, Headers
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast, Person, make_cast
@@ -148,4 +148,4 @@ def test_strangers_get_no_answer_that_is_not_described(
 def give_consent(app: Flask, person: Person) -> None:
     """Undo a withdrawal, so that there is something to ask about."""
     with app.app_context():
-        consent.set_consent(person.actor, Consent.PROCESSING)
+        change_account(person.actor, consent=Consent.PROCESSING)

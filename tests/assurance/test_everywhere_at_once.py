@@ -10,7 +10,7 @@ from time import monotonic
 from flask import Flask
 
 from portal.permissions import Role
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from portal.services.operators import actions
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, MadeKey
@@ -62,7 +62,7 @@ def test_no_worker_and_no_machine_accepts_a_key_after_its_revocation(
     causes = [
         lambda key: remove_itself(machines[0], key),
         lambda _key: actions.block(cast.sue.actor, cast.alice.account_id, why="abuse"),
-        lambda _key: consent.set_consent(cast.bob.actor, 0),
+        lambda _key: change_account(cast.bob.actor, consent=0),
         lambda _key: actions.set_role(cast.ada.actor, cast.sue.account_id, Role.USER),
     ]
     owners = [cast.alice, cast.alice, cast.bob, cast.sue]

@@ -28,7 +28,7 @@ from portal.api.route import Door, Route
 from portal.api.routes import ROUTES
 from portal.models import Consent
 from portal.permissions import Role
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
@@ -57,7 +57,7 @@ ENDS: dict[str, Callable[[Person, MadeKey], object]] = {
     "session": lambda who, _made: sessions.end_other_sessions(who.actor),
     "key": lambda who, made: revocation.revoke_key(who.actor, UUID(made.id)),
     "block": lambda who, _made: actions.block(SHELL, who.account_id, why="a test"),
-    "consent": lambda who, _made: consent.set_consent(who.actor, Consent.NONE),
+    "consent": lambda who, _made: change_account(who.actor, consent=Consent.NONE),
     "role": lambda who, _made: actions.set_role(SHELL, who.account_id, Role.USER),
 }
 

@@ -26,16 +26,13 @@ from portal.services.abuse import excess, leaks
 from portal.services.abuse.excess import ExcessPolicy
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.accounts import (
-    consent,
     email_change,
-    profile,
     recovery,
     removal,
     sign_in,
     signup,
-    update,
 )
-from portal.services.accounts.update import Changes
+from portal.services.accounts.update import change_account
 from portal.services.auth import passwords, sessions
 from portal.services.calls.rates import Rates
 from portal.services.core.actor import Actor
@@ -172,31 +169,29 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
     ),
     "unlock": (lambda it: recovery.unlock(STRANGER, it.unlock), Action.ACCOUNT_UNLOCKED, False),
     "give consent": (
-        lambda it: consent.set_consent(it.cast.alice.actor, Consent.OPEN_DATA),
+        lambda it: change_account(it.cast.alice.actor, consent=Consent.OPEN_DATA),
         Action.CONSENT_GIVEN,
         False,
     ),
     "withdraw consent": (
-        lambda it: consent.set_consent(it.cast.alice.actor, Consent.NONE),
+        lambda it: change_account(it.cast.alice.actor, consent=Consent.NONE),
         Action.CONSENT_WITHDRAWN,
         True,
     ),
     "change the profile": (
-        lambda it: profile.update_profile(it.cast.alice.actor, username="alicia", bio="x"),
+        lambda it: change_account(it.cast.alice.actor, username="alicia", bio="x"),
         Action.ACCOUNT_UPDATED,
         False,
     ),
     "change everything at once": (
-        lambda it: update.change_account(
+        lambda it: change_account(
             it.cast.alice.actor,
-            Changes(
-                username="alicia",
-                bio="x",
-                consent=2,
-                email="alice@new.example.org",
-                password=PASSWORD,
-                current_password=it.cast.alice.password,
-            ),
+            username="alicia",
+            bio="x",
+            consent=2,
+            email="alice@new.example.org",
+            password=PASSWORD,
+            current_password=it.cast.alice.password,
         ),
         Action.PASSWORD_CHANGED,
         True,

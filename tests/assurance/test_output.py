@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from portal.services.accounts import profile
+from portal.services.accounts.update import change_account
 from portal.services.core import free_text
 from portal.services.keys import creation, rotation
 from portal.services.operators import actions
@@ -60,7 +60,7 @@ def fill(app: Flask, cast: Cast) -> str:
     agent = " ".join(PAYLOADS)
     with app.app_context():
         browser = replace(cast.alice.actor, address="192.0.2.9", user_agent=agent)
-        profile.update_profile(browser, bio=printable(agent))
+        change_account(browser, bio=printable(agent))
         for payload in PAYLOADS:
             made, _secret = creation.create_key(
                 browser, name=printable(payload), level=1, life=timedelta(days=1)

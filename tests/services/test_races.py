@@ -21,7 +21,8 @@ from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import Leak, Reporter
-from portal.services.accounts import consent, signup
+from portal.services.accounts import signup
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.sent_forms import Form
@@ -40,12 +41,12 @@ MAKERS = 4
 FALLS: dict[str, Callable[[Person], object]] = {
     "downgrade": lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
     "block": lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
-    "withdrawal": lambda who: consent.set_consent(who.actor, Consent.NONE),
+    "withdrawal": lambda who: change_account(who.actor, consent=Consent.NONE),
 }
 RISES: dict[str, Callable[[Person], object]] = {
     "downgrade": lambda who: actions.set_role(OPERATOR, who.account_id, Role.SUPPORT),
     "block": lambda who: actions.unblock(OPERATOR, who.account_id, why="again"),
-    "withdrawal": lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
+    "withdrawal": lambda who: change_account(who.actor, consent=Consent.PROCESSING),
 }
 ABOVE = """
     SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account_id

@@ -23,7 +23,8 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, ActorKind, AuditEvent, SessionKind, UserSession
 from portal.permissions import Role
-from portal.services.accounts import profile, signup
+from portal.services.accounts import signup
+from portal.services.accounts.update import change_account
 from portal.services.auth import passwords
 from portal.services.auth.session_life import may_go_on
 from portal.services.core.actor import Actor
@@ -93,7 +94,7 @@ def make_person(app: Flask, name: str, role: Role = Role.USER, password: str | N
     command_line = Actor.command_line()
     with app.app_context(), patch.object(passwords, "hash_password", _hash_once):
         account_id = signup.create_account(command_line, email, role=role, password=password).id
-        profile.update_profile(sit_down(account_id), username=name)
+        change_account(sit_down(account_id), username=name)
         _forget_seats(account_id)
     return Person(name, email, password, role, account_id)
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from portal.models import ActorKind
 from portal.permissions import Role
 from portal.runtime import runtime_of
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
 from portal.services.keys import queries as key_queries
@@ -498,7 +498,7 @@ def test_a_stranger_can_not_end_a_key(
 
 def test_without_consent_the_keys_are_out_of_reach(app: Flask, alice: PageChecker, cast: Cast) -> None:
     with app.app_context():
-        consent.set_consent(cast.alice.actor, 0)
+        change_account(cast.alice.actor, consent=0)
 
     response = alice.get("/account/keys")
 

@@ -12,33 +12,20 @@ from portal.models import (
     Consent,
     RevocationReason,
 )
-from portal.permissions import WRITE_ACCOUNT
-from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
-from portal.services.core.transaction import transaction
 from portal.services.keys import revocation
 
 CONSENT_VERSION = "2026-11"
 """The version of the sentences that an owner agrees to; kept with each consent."""
 
 
-def set_consent(actor: Actor, consent: int) -> Account:
-    """Give, change or withdraw consent. Withdrawn, all keys are revoked, for good.
-
-    Raises InvalidInput for a number that means nothing.
-    """
-    if consent not in tuple(Consent):
-        raise InvalidInput("consentRequired", "consent")
-    with transaction() as session:
-        account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
-        set_consent_in(session, actor, account, Consent(consent))
-    return account
-
-
 def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
-    """Give, change or withdraw the consent of a locked account in the caller's transaction."""
+    """Give, change or withdraw the consent of a locked account in the caller's transaction.
+
+    Withdrawn, all keys are revoked, for good.
+    """
     if consent is not Consent.NONE:
         if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)

@@ -1,22 +1,18 @@
-"""What owners say of themselves: name, bio, language, address, consent."""
+"""What owners say of themselves: name, bio, language."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, Action
-from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts import lookalikes
 from portal.services.accounts.fields import clean_bio, clean_language, clean_username
-from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput
-from portal.services.core.transaction import transaction
 
 
 def get_account(actor: Actor) -> Account:
@@ -24,24 +20,6 @@ def get_account(actor: Actor) -> Account:
     account = db.session.get(Account, actor.account_id) if actor.account_id else None
     if account is None:
         raise Forbidden
-    return account
-
-
-def update_profile(
-    actor: Actor,
-    *,
-    username: str | None = None,
-    bio: str | None = None,
-    language: str | None = None,
-) -> Account:
-    """Change what is given, keep what is not. Raises InvalidInput, also for a taken name."""
-    wanted = clean_wishes(username=username, bio=bio, language=language)
-    try:
-        with transaction() as session:
-            account = admit(session, actor, level=WRITE_ACCOUNT)
-            update_in(session, actor, account, wanted)
-    except IntegrityError as error:
-        raise InvalidInput("usernameTaken", "username") from error
     return account
 
 
@@ -56,9 +34,7 @@ def is_name_free(actor: Actor, username: str) -> bool:
     return taken is None and not lookalikes.is_reserved(name)
 
 
-def clean_wishes(
-    *, username: str | None = None, bio: str | None = None, language: str | None = None
-) -> dict[str, str]:
+def clean_wishes(*, username: str | None, bio: str | None, language: str | None) -> dict[str, str]:
     """What is given, as it will be kept, by the names of the columns. Raises InvalidInput."""
     wanted = {}
     if username is not None:

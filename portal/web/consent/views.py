@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.models import Consent
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
 from portal.web.consent.forms import ConsentForm
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
     form = ConsentForm(consent=str(before) if before else None)
     if form.validate_on_submit():
         with form.refusals():
-            consent.set_consent(actor(), form.given)
+            change_account(actor(), consent=form.given)
             return done(_("Your consent is kept, with the time."), ".index" if before else "keys.index")
     return shown("consent/index.html", form, account=me())
 
@@ -37,6 +37,6 @@ def withdraw() -> ResponseReturnValue:
         return redirect(url_for(".index"))
     form = ConsentForm()
     if form.is_submitted():
-        consent.set_consent(actor(), Consent.NONE)
+        change_account(actor(), consent=Consent.NONE)
         return done(_("Your consent is withdrawn, and every key is revoked for good."), ".index")
     return render_template("consent/withdraw.html", live=key_queries.count_keys(me().id)[KeyStatus.LIVE])

@@ -7,8 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.labels import ROLES
-from portal.services.accounts import email_change, profile
+from portal.services.accounts import email_change
 from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.update import change_account
 from portal.services.mail import pending
 from portal.services.mail.refused import find_refused
 from portal.web.forms import BOTH, done, shown, text
@@ -25,7 +26,7 @@ def index() -> ResponseReturnValue:
     form = ProfileForm(obj=me())
     if form.validate_on_submit():
         with form.refusals():
-            profile.update_profile(
+            change_account(
                 actor(),
                 username=text(form.username),
                 bio=text(form.bio).replace("\r\n", "\n"),  # as JSON has it, however the browser ends lines

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from portal.models import ActorKind, SessionKind
 from portal.permissions import Role
 from portal.services.accounts import email_change, profile, recovery, removal, sign_in, signup
+from portal.services.accounts.update import change_account
 from portal.services.auth import reauthentication, sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (
@@ -210,7 +211,7 @@ def test_nobody_acts_without_an_account(app):
             lambda: reauthentication.prove_password(STRANGER, NEW),
             lambda: recovery.change_password(STRANGER, NEW, current=NEW),
             lambda: profile.get_account(STRANGER),
-            lambda: profile.update_profile(STRANGER, bio="x"),
+            lambda: change_account(STRANGER, bio="x"),
             lambda: email_change.request_email_change(STRANGER, "x@example.org", current=NEW),
             lambda: removal.remove_account(STRANGER, NEW),
         ):
@@ -224,17 +225,17 @@ def test_a_removed_account_is_nobodys(app, cast):
         with pytest.raises(InvalidInput, match="passwordWrong"):
             removal.remove_account(cast.alice.actor, cast.alice.password)
         with pytest.raises(NotAdmitted):
-            profile.update_profile(cast.alice.actor, bio="still here")
+            change_account(cast.alice.actor, bio="still here")
         assert profile.get_account(cast.alice.actor).email is None
 
 
 def test_nobody_stands_in_the_way_of_a_removal_with_a_name(app, cast, database):
     with app.app_context():
-        profile.update_profile(cast.bob.actor, username=f"removed-{cast.alice.account_id}")
+        change_account(cast.bob.actor, username=f"removed-{cast.alice.account_id}")
         removal.remove_account(cast.alice.actor, cast.alice.password)
     [(name,)] = database.execute("SELECT username FROM accounts WHERE email IS NULL")
     with app.app_context(), pytest.raises(InvalidInput, match="usernameInvalid"):
-        profile.update_profile(cast.bob.actor, username=name)
+        change_account(cast.bob.actor, username=name)
 
 
 def test_a_session_is_somebodys(app, cast):

@@ -11,7 +11,7 @@ from flask import Flask
 from portal import jobs
 from portal.permissions import Role
 from portal.services.accounts import email_change, fields, recovery, signup
-from portal.services.accounts.update import Changes, change_account
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.emails import clean_email, email_key
 from portal.services.core.errors import InvalidInput
@@ -130,7 +130,7 @@ DOORS: dict[str, Callable[[Cast, str], object]] = {
         cast.alice.actor, address, current=cast.alice.password
     ),
     "email by API": lambda cast, address: change_account(
-        cast.alice.actor, Changes(email=address, current_password=cast.alice.password)
+        cast.alice.actor, email=address, current_password=cast.alice.password
     ),
     "reset": lambda _, address: recovery.request_reset(Actor.system(), address),
     "command line": lambda _, address: signup.create_account(

@@ -9,7 +9,7 @@ import pytest
 from portal.models import Account, AccountStatus, ActorKind, Consent, SessionKind, TokenPurpose
 from portal.permissions import Role
 from portal.services.accounts import admins, email_change, recovery, removal, sign_in, signup
-from portal.services.accounts.update import Changes, change_account
+from portal.services.accounts.update import change_account
 from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin, NotAdmitted, RuleError, TokenInvalid
@@ -119,14 +119,9 @@ def test_nothing_of_an_account_that_is_shut_is_changed(app, cast, database, stat
     with app.app_context():
         set_status(cast.alice, status)
         before = database.rows()
-        for wanted in (
-            Changes(bio="x"),
-            Changes(username="x1"),
-            Changes(email=ELSEWHERE),
-            Changes(consent=2),
-        ):
+        for wanted in ({"bio": "x"}, {"username": "x1"}, {"email": ELSEWHERE}, {"consent": 2}):
             with pytest.raises(RuleError):
-                change_account(cast.alice.actor, wanted)
+                change_account(cast.alice.actor, **wanted)
             assert database.rows()["accounts"] == before["accounts"]
             assert database.rows()["outbox"] == before["outbox"]
 

@@ -16,8 +16,8 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services.accounts import consent, email_change, profile, recovery, removal, sign_in
-from portal.services.accounts.update import Changes, change_account
+from portal.services.accounts import email_change, recovery, removal, sign_in
+from portal.services.accounts.update import change_account
 from portal.services.auth import sessions
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -46,9 +46,9 @@ OWNERS: dict[str, Act] = {
     "rotate": lambda me, key, _cast: rotation.rotate_key(me, key),
     "revoke": lambda me, key, _cast: revocation.revoke_key(me, key),
     "revoke the line": lambda me, key, _cast: revocation.revoke_line(me, key),
-    "profile": lambda me, _key, _cast: profile.update_profile(me, bio="x"),
-    "several": lambda me, _key, _cast: change_account(me, Changes(bio="x")),
-    "consent": lambda me, _key, _cast: consent.set_consent(me, Consent.OPEN_DATA),
+    "profile": lambda me, _key, _cast: change_account(me, bio="x"),
+    "several": lambda me, _key, _cast: change_account(me, bio="x", language="nl"),
+    "consent": lambda me, _key, _cast: change_account(me, consent=Consent.OPEN_DATA),
 }
 """What a key may do as well."""
 PROVEN: dict[str, Act] = {
@@ -109,15 +109,15 @@ def test_a_session_that_is_too_old_or_somebody_elses_does_nothing(
         others = Actor(ActorKind.BROWSER, alice.account_id, session_id=bob.session_id)
         none = Actor(ActorKind.BROWSER, alice.account_id)
         clock.forward(hours=1)
-        profile.update_profile(alice, bio="an owner may rest")
+        change_account(alice, bio="an owner may rest")
         for me in (others, none, ada):
             hold_nothing_is_done(
                 database,
-                lambda me=me: profile.update_profile(me, bio="x"),
+                lambda me=me: change_account(me, bio="x"),
                 NotAdmitted,  # type: ignore[misc]
             )
         clock.forward(days=31)
-        hold_nothing_is_done(database, lambda: profile.update_profile(alice, bio="x"), NotAdmitted)
+        hold_nothing_is_done(database, lambda: change_account(alice, bio="x"), NotAdmitted)
 
 
 @pytest.mark.parametrize("name", OWNERS)
@@ -158,7 +158,7 @@ def test_an_operator_without_the_right_does_nothing(
             "session": (lambda: sessions.end_session(me, me.session_id or UUID(int=0)), NotAdmitted),
             "block": (lambda: actions.block(SHELL, cast.ada.account_id, why="x"), NotAdmitted),
             "fall": (lambda: actions.set_role(SHELL, cast.ada.account_id, Role.USER), Forbidden),
-            "consent": (lambda: consent.set_consent(me, Consent.NONE), RuleError),
+            "consent": (lambda: change_account(me, consent=Consent.NONE), RuleError),
         }
         told[end][0]()
         hold_nothing_is_done(database, lambda: OPERATE[name](me, key, cast), told[end][1])
@@ -176,7 +176,7 @@ def test_an_act_of_whom_nobody_admitted_is_not_recorded(app: Flask, cast: Cast, 
         ):
             with pytest.raises(RuntimeError, match="admitted"), transaction() as session:
                 audit.record(session, me, Action.ACCOUNT_UPDATED, account_id=me.account_id)
-        profile.update_profile(alice, bio="")
+        change_account(alice, bio="")
         with pytest.raises(RuntimeError, match="admitted"), transaction() as session:
             audit.record(session, alice, Action.ACCOUNT_UPDATED, account_id=alice.account_id)
         assert database.rows() == before, "and to be admitted once is not to be admitted for ever"

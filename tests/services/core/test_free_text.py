@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from portal.models import Account, Action
-from portal.services.accounts import lookalikes, profile
+from portal.services.accounts import lookalikes
 from portal.services.accounts.fields import clean_bio, clean_username
+from portal.services.accounts.update import change_account
 from portal.services.core import audit, free_text
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
@@ -197,7 +198,7 @@ class TestNamesOfOffice:
     )
     def test_nobody_takes_one(self, app: Flask, cast: Cast, name: str) -> None:
         with app.app_context(), pytest.raises(InvalidInput, match="usernameReserved"):
-            profile.update_profile(cast.alice.actor, username=name)
+            change_account(cast.alice.actor, username=name)
 
     @pytest.mark.parametrize("name", ["user-1a2b3c4d", "tester7", "adminah", "rooter", "a.curie"])
     def test_what_only_sounds_a_little_like_one_is_free(self, name: str) -> None:
@@ -214,7 +215,7 @@ class TestNamesOfOffice:
                 account = session.get_one(Account, cast.alice.account_id)
                 account.username, account.lusername = "Admin", "admin"
 
-            assert profile.update_profile(cast.alice.actor, username="Admin", bio="I sew.").bio == "I sew."
+            assert change_account(cast.alice.actor, username="Admin", bio="I sew.").bio == "I sew."
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from flask import Flask
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, RevocationReason
 from portal.permissions import LONGEST_LIFE
-from portal.services.accounts import consent
+from portal.services.accounts.update import change_account
 from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -158,7 +158,7 @@ def test_without_consent_no_key_is_made(
     app: Flask, cast: Cast, make: Callable[..., tuple[ApiKey, str]]
 ) -> None:
     with app.app_context():
-        consent.set_consent(cast.alice.actor, 0)
+        change_account(cast.alice.actor, consent=0)
 
     with pytest.raises(ConsentLacking):
         make()
@@ -181,7 +181,7 @@ def test_a_revocation_is_dated_now(app: Flask, cast: Cast, clock: Clock, make_ke
     clock.forward(hours=1)
     with app.app_context():
         assert revocation.revoke_key(cast.alice.actor, UUID(one.id)).revoked_at == time.utcnow()
-        consent.set_consent(cast.alice.actor, 0)
+        change_account(cast.alice.actor, consent=0)
         assert key_queries.get_key(cast.alice.account_id, UUID(two.id)).revoked_at == time.utcnow()
 
 

@@ -11,7 +11,8 @@ from flask import Flask
 from portal.models import AccountStatus, Action, Consent, RevocationReason
 from portal.permissions import Role
 from portal.runtime import runtime_of
-from portal.services.accounts import consent, profile, recovery, removal
+from portal.services.accounts import profile, recovery, removal
+from portal.services.accounts.update import change_account
 from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -30,7 +31,7 @@ CAUSES: dict[RevocationReason, Cause] = {
     RevocationReason.ROLE_LOWERED: lambda who: actions.set_role(OPERATOR, who.account_id, Role.USER),
     RevocationReason.BLOCKED: lambda who: actions.block(OPERATOR, who.account_id, why="abuse"),
     RevocationReason.LOCKED: lambda who: recovery.lock(who.actor, who.password),
-    RevocationReason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.NONE),
+    RevocationReason.CONSENT_WITHDRAWN: lambda who: change_account(who.actor, consent=Consent.NONE),
     RevocationReason.ACCOUNT_REMOVED: lambda who: removal.remove_account(who.actor, who.password),
     RevocationReason.EXCESSIVE: lambda who: actions.revoke_excessive(
         OPERATOR, who.account_id, why="9000 calls"
@@ -89,7 +90,7 @@ def test_undoing_the_cause_brings_no_key_back(
         RevocationReason.LOCKED: lambda _who: recovery.unlock(
             OPERATOR, mailbox.last().link("/unlock/").rpartition("/")[2]
         ),
-        RevocationReason.CONSENT_WITHDRAWN: lambda who: consent.set_consent(who.actor, Consent.PROCESSING),
+        RevocationReason.CONSENT_WITHDRAWN: lambda who: change_account(who.actor, consent=Consent.PROCESSING),
     }
     dead = []
     for reason, act in undo.items():
@@ -124,8 +125,8 @@ def test_less_consent_that_is_still_consent_revokes_nothing(
     made = make_key(cast.alice)
 
     with app.app_context():
-        consent.set_consent(cast.alice.actor, Consent.OPEN_DATA)
-        consent.set_consent(cast.alice.actor, Consent.PROCESSING)
+        change_account(cast.alice.actor, consent=Consent.OPEN_DATA)
+        change_account(cast.alice.actor, consent=Consent.PROCESSING)
 
     assert outcomes(app, [made]) == {"good"}
 

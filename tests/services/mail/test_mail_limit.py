@@ -16,7 +16,7 @@ from flask import Flask
 
 from portal.models import ActorKind, MailKind
 from portal.services.accounts import email_change, recovery, signup
-from portal.services.accounts.update import Changes, change_account
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
 from portal.services.keys import creation, revocation
@@ -47,7 +47,7 @@ def mails_to(database: Database, address: str, *kinds: MailKind) -> int:
 
 
 def by_api(actor: Actor, person: Person, address: str) -> None:
-    change_account(actor, Changes(email=address, current_password=person.password))
+    change_account(actor, email=address, current_password=person.password)
 
 
 def by_page(actor: Actor, person: Person, address: str) -> None:

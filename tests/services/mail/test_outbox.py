@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from portal.models import AccountStatus, MailKind, OutboxMail
-from portal.services.accounts import profile, recovery, signup
+from portal.services.accounts import recovery, signup
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import outbox
@@ -178,7 +179,7 @@ def test_a_reset_for_nobody_writes_to_nobody(app: Flask) -> None:
 
 def test_a_reset_goes_out_in_the_language_of_its_account(app: Flask, cast: Cast) -> None:
     with app.app_context():
-        profile.update_profile(cast.alice.actor, language="nl")
+        change_account(cast.alice.actor, language="nl")
         recovery.request_reset(Actor.system(), cast.alice.email)
         while (mine := outbox.claim_next()) and mine.kind != MailKind.RESET:
             continue
