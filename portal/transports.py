@@ -161,11 +161,7 @@ class SmtpTransport:
     def _connect(self) -> smtplib.SMTP:
         if self.implicit_tls:
             return smtplib.SMTP_SSL(
-                self.host,
-                self.port,
-                self.greeting,
-                timeout=self.timeout,
-                context=self._context(),
+                self.host, self.port, self.greeting, timeout=self.timeout, context=self._context()
             )
         return smtplib.SMTP(self.host, self.port, self.greeting, timeout=self.timeout)
 

@@ -102,9 +102,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
     Number, address, name, role, status, live keys, made, last seen.
     """
     found = exports.list_accounts(
-        operator(),
-        role=Role(role) if role else None,
-        status=STATUSES[status] if status else None,
+        operator(), role=Role(role) if role else None, status=STATUSES[status] if status else None
     )
     for account, keys in found:
         row(*_facts(account), keys, account.created_at, account.last_seen_at)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from operator import itemgetter
 
 from portal import clock
-from portal.demo.people import KEYS, PEOPLE, Person, Planned
+from portal.demo.people import KEYS, PEOPLE, Person
 from portal.demo.stage import BY_NAME, Stage
 from portal.extensions import settings
 from portal.models import ActorKind, Consent, SessionKind
@@ -38,9 +39,9 @@ def in_order() -> list[tuple[int, Scene]]:
     """Every scene with how many days ago it plays, the first one first."""
     return sorted(
         [
-            *((person.joined, _join(person)) for person in PEOPLE),
+            *((person.joined, partial(Stage.join, person=person)) for person in PEOPLE),
             *((person.joined - 1, _promote(person)) for person in PEOPLE if person.role not in GIVEN),
-            *((planned.day, _create(planned)) for planned in KEYS),
+            *((planned.day, partial(Stage.create, planned=planned)) for planned in KEYS),
             *EVENTS,
         ],
         key=itemgetter(0),
@@ -48,16 +49,8 @@ def in_order() -> list[tuple[int, Scene]]:
     )
 
 
-def _join(person: Person) -> Scene:
-    return lambda stage: stage.join(person)
-
-
 def _promote(person: Person) -> Scene:
     return lambda stage: stage.set_role(person.name, person.role, "Asked for by the team.")
-
-
-def _create(planned: Planned) -> Scene:
-    return lambda stage: stage.create(planned)
 
 
 def _rotate(owner: str, name: str, overlap: timedelta = rotation.AT_ONCE) -> Scene:

@@ -78,11 +78,7 @@ def race(stage: Stage) -> None:
 
     for _ in range(ROUNDS):
         make = partial(creation.create_key, owner.actor, name="race", level=8, life=DAY)
-        stage.together(
-            *[make] * MAKERS,
-            partial(set_role, owner, Role.USER),
-            *[make] * MAKERS,
-        )
+        stage.together(*[make] * MAKERS, partial(set_role, owner, Role.USER), *[make] * MAKERS)
         left = stage.rows(ABOVE, id=owner.account_id)[0][0]
         hold(left == 0, f"{left} living keys were left above the role")
         stage.act(partial(set_role, owner, Role.SUPPORT))

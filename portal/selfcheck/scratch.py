@@ -147,11 +147,7 @@ def _database(settings: Settings, folder: Path) -> Iterator[str]:
     if settings.is_pooled:
         raise NoScratch(POOLED)
     engine = create_engine(
-        url,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        hide_parameters=True,
-        connect_args=dict(PINNED),
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=dict(PINNED)
     )
     name = NAME + secrets.token_hex(8)
     options = f"{url.query.get('options', '')} -csearch_path={name}".strip()

@@ -5,13 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import (
-    Account,
-    Action,
-    ActorKind,
-    Consent,
-    RevocationReason,
-)
+from portal.models import Account, Action, ActorKind, Consent, RevocationReason
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput

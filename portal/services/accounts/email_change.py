@@ -82,11 +82,7 @@ def request_email_in(session: Session, actor: Actor, account: Account, email: st
     pending.drop_email(session, actor, account.id)
     outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.address)
     outbox.enqueue(
-        session,
-        MailKind.EMAIL_CONFIRM,
-        account_id=account.id,
-        address=email,
-        language=account.language,
+        session, MailKind.EMAIL_CONFIRM, account_id=account.id, address=email, language=account.language
     )
     audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
 

@@ -10,15 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import (
-    Account,
-    AccountStatus,
-    Action,
-    MailKind,
-    OutboxMail,
-    RevocationReason,
-    TokenPurpose,
-)
+from portal.models import Account, AccountStatus, Action, MailKind, OutboxMail, RevocationReason, TokenPurpose
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.admins import hold_admins, refuse_last_admin
 from portal.services.accounts.fields import clean_reachable

@@ -8,14 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import (
-    Account,
-    AccountStatus,
-    Action,
-    Consent,
-    MailKind,
-    RevocationReason,
-)
+from portal.models import Account, AccountStatus, Action, Consent, MailKind, RevocationReason
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.admins import hold_admins, refuse_last_admin
 from portal.services.auth import sessions

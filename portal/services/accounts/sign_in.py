@@ -27,12 +27,7 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
     known_hash = account.password_hash if account else None
     if not passwords.verify_password(known_hash, password) or account is None:
         with transaction() as session:
-            audit.record(
-                session,
-                actor,
-                Action.SESSION_REFUSED,
-                account_id=account.id if account else None,
-            )
+            audit.record(session, actor, Action.SESSION_REFUSED, account_id=account.id if account else None)
         raise SignInFailed
     questions.signed_in(address, username)
     account_id = account.id

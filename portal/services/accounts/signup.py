@@ -128,13 +128,14 @@ def create_account(actor: Actor, email: str, *, role: Role, password: str, langu
 
 def is_being_set_up() -> bool:
     """Whether there is no admin yet. Once there is one there always is, since the last one stays."""
-    return not _has_admin(db.session())
+    admins = select(Account.id).where(Account.role == Role.ADMIN, Account.status == AccountStatus.ACTIVE)
+    return db.session.scalar(admins.limit(1)) is None
 
 
 def first_admin_link() -> str | None:
     """A one-time link that makes the first admin; None when there is one already."""
     with transaction() as session:
-        if _has_admin(session):
+        if not is_being_set_up():
             return None
         token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
     return f"{settings.base_url}/setup/{token}"
@@ -162,7 +163,7 @@ def create_first_admin(
     try:
         with transaction() as session:
             tokens.redeem(session, token, TokenPurpose.FIRST_ADMIN)
-            if _has_admin(session):
+            if not is_being_set_up():
                 raise TokenInvalid
             account = _make(session, email, "en", Role.ADMIN)
             _activate(session, actor, account, password_hash, given)
@@ -200,8 +201,3 @@ def _activate(
     account.password_hash = password_hash
     give_consent(session, actor, account, consent)
     audit.record(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)
-
-
-def _has_admin(session: Session) -> bool:
-    admins = select(Account.id).where(Account.role == Role.ADMIN, Account.status == AccountStatus.ACTIVE)
-    return session.scalar(admins.limit(1)) is not None

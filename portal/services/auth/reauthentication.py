@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from portal import clock
 from portal.extensions import db
-from portal.models import (
-    Account,
-    UserSession,
-)
+from portal.models import Account, UserSession
 from portal.services.auth import passwords
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, InvalidInput

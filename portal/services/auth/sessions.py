@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -95,23 +95,12 @@ def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKin
 
 def resume(token: str) -> UserSession | None:
     """The browser session that holds this token, if it may go on; notes that it was seen."""
-    return _resumed(
-        db.session.scalars(
-            select(UserSession).where(
-                UserSession.token_hash == hash_token(token),
-                UserSession.kind == SessionKind.BROWSER,
-            )
-        ).one_or_none()
-    )
+    return _resumed(UserSession.token_hash == hash_token(token), UserSession.kind == SessionKind.BROWSER)
 
 
 def resume_by_id(session_id: UUID) -> UserSession | None:
     """The JWT's session of this id, if it may go on; notes that it was seen."""
-    return _resumed(
-        db.session.scalars(
-            select(UserSession).where(UserSession.id == session_id, UserSession.kind == SessionKind.JWT)
-        ).one_or_none()
-    )
+    return _resumed(UserSession.id == session_id, UserSession.kind == SessionKind.JWT)
 
 
 def list_sessions(account_id: int) -> Sequence[UserSession]:
@@ -120,9 +109,7 @@ def list_sessions(account_id: int) -> Sequence[UserSession]:
     rows = db.session.scalars(
         select(UserSession)
         .where(
-            UserSession.account_id == account_id,
-            UserSession.ended_at.is_(None),
-            UserSession.expires_at > now,
+            UserSession.account_id == account_id, UserSession.ended_at.is_(None), UserSession.expires_at > now
         )
         .order_by(UserSession.last_seen_at.desc())
     )
@@ -168,8 +155,9 @@ def end_all(
     pending.end_everything(session, actor, account_id)
 
 
-def _resumed(signed: UserSession | None) -> UserSession | None:
+def _resumed(*conditions: ColumnElement[bool]) -> UserSession | None:
     now = clock.utcnow()
+    signed = db.session.scalars(select(UserSession).where(*conditions)).one_or_none()
     if signed is None or not may_go_on(signed, now):
         return None
     if now - signed.last_seen_at >= TOUCH_EVERY:
@@ -180,8 +168,5 @@ def _resumed(signed: UserSession | None) -> UserSession | None:
 def _touch(session_id: UUID, account_id: int, now: datetime) -> None:
     """The account first, as everywhere, or this and what ends sessions would wait in a circle."""
     with transaction() as session:
-        for query in (
-            update(Account).where(Account.id == account_id).values(last_seen_at=now),
-            update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now),
-        ):
-            session.execute(query)
+        session.execute(update(Account).where(Account.id == account_id).values(last_seen_at=now))
+        session.execute(update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now))

@@ -164,16 +164,12 @@ class CallStore(Protocol):
 
     def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
         """Lease for all the asks, or for none of them when one window is used up."""
-        ...
 
     def give_back(self, unused: Sequence[Unused]) -> None:
         """Count back what was leased and not used; nothing happens to a window that is over."""
-        ...
 
     def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
         """How much is taken of the windows of this moment."""
-        ...
 
     def close(self) -> None:
         """Close the connections."""
-        ...

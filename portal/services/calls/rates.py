@@ -25,8 +25,7 @@ def rates_by_role(settings: Settings) -> dict[str, Rates]:
 def narrowed(rates: Rates, per_minute: int | None, per_day: int | None) -> Rates:
     """The limits that count: the key's own where they are lower."""
     return Rates(
-        min(rates.per_minute, per_minute or rates.per_minute),
-        min(rates.per_day, per_day or rates.per_day),
+        min(rates.per_minute, per_minute or rates.per_minute), min(rates.per_day, per_day or rates.per_day)
     )
 
 

@@ -19,15 +19,15 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db, settings
 from portal.models import SentForm
 from portal.services.core.errors import AlreadySent
-from portal.services.core.transaction import transaction
-from portal.services.core.upsert import dialect_of
+from portal.services.core.transaction import count_changed, transaction
+from portal.services.core.upsert import insert_into
 
 ANSWERED_AGAIN = timedelta(seconds=10)
 """For how long the same form gets the same answer. Longer, and it would be another wish."""
@@ -61,7 +61,7 @@ def spend(session: Session, form: Form, request_id: str) -> SentForm:
     """
     now = clock.utcnow()
     session.execute(delete(SentForm).where(SentForm.id == form.id, SentForm.at <= now - ANSWERED_AGAIN))
-    statement = dialect_of(session.connection()).insert(SentForm.__table__)
+    statement = insert_into(session.connection(), SentForm)
     row = {"id": form.id, "request_id": request_id, "at": now, "salt": secrets.token_bytes(SALT_BYTES)}
     session.execute(statement.values(row).on_conflict_do_nothing())
     found = session.get_one(SentForm, form.id, populate_existing=True)
@@ -97,6 +97,4 @@ def derive(form: Form, sent: SentForm, *purpose: object) -> bytes:
 def forget() -> int:
     """Delete the rows of forms that are answered no more, and their salts with them; returns how many."""
     with transaction() as session:
-        gone = session.execute(delete(SentForm).where(SentForm.at <= clock.utcnow() - ANSWERED_AGAIN))
-        assert isinstance(gone, CursorResult)
-        return gone.rowcount
+        return count_changed(session, delete(SentForm).where(SentForm.at <= clock.utcnow() - ANSWERED_AGAIN))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import event, select
+from sqlalchemy import CursorResult, Delete, Update, event, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from portal.extensions import db
@@ -49,6 +49,13 @@ def transaction() -> Iterator[Session]:
     finally:
         session.info.pop(_WRITING, None)
         session.info.pop(_ADMITTED, None)
+
+
+def count_changed(session: Session, statement: Update | Delete) -> int:
+    """Change or delete rows in the caller's transaction; return how many."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def get_account_for_update(session: Session, account_id: int) -> Account | None:

@@ -147,12 +147,7 @@ def check_service(wanted: KeySpec, highest: int) -> None:
 
 
 def issue(
-    session: Session,
-    actor: Actor,
-    account: Account,
-    wanted: KeySpec,
-    *,
-    replaces: ApiKey | None = None,
+    session: Session, actor: Actor, account: Account, wanted: KeySpec, *, replaces: ApiKey | None = None
 ) -> tuple[ApiKey, str]:
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
@@ -163,7 +158,7 @@ def issue(
     expires_at = min(now + wanted.life, bounds.until)
     bound_to = _checked(wanted, account, bounds, expires_at, is_successor=replaces is not None)
     if replaces is None or not replaces.is_live(now):
-        quotas.refuse_one_more(session, account.id, account.role, now)
+        quotas.refuse_one_more(account)
     peppers.require_current(session, settings.peppers.get_secret_value())
     form = actor.form
     sent = sent_forms.spend(session, form, actor.request_id or "") if form else None

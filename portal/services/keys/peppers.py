@@ -18,7 +18,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, PepperCheck, key_states
 from portal.services.core.transaction import transaction
-from portal.services.core.upsert import dialect_of
+from portal.services.core.upsert import insert_into
 
 _CONSTANT = b"chatelaine: the pepper of this id"
 Ring = Mapping[str, bytes]
@@ -101,14 +101,10 @@ def list_uses(ring: Ring) -> list[PepperUse]:
 
 def _write(session: Session, ring: Ring, pepper_id: str) -> None:
     """Write a check value, unless there is one."""
-    connection = session.connection()
-    statement = dialect_of(connection).insert(PepperCheck.__table__)
-    values = {
-        "pepper_id": pepper_id,
-        "check_value": check_value(ring[pepper_id]),
-        "created_at": clock.utcnow(),
-    }
-    connection.execute(statement.values(values).on_conflict_do_nothing())
+    statement = insert_into(session.connection(), PepperCheck).values(
+        pepper_id=pepper_id, check_value=check_value(ring[pepper_id]), created_at=clock.utcnow()
+    )
+    session.execute(statement.on_conflict_do_nothing())
 
 
 def _known(connection: Connection) -> dict[str, bytes]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db, settings
-from portal.models import ApiKey, key_states
+from portal.models import Account, ApiKey, key_states
 from portal.permissions import Role
 from portal.services.core.errors import TooManyKeys
 
@@ -45,27 +44,23 @@ def longest_life(role: Role) -> timedelta:
 
 
 def quota_of(account_id: int, role: Role) -> KeyQuota:
-    """How much room there is for keys; for pages, which say so before it is used up."""
-    return _room(db.session(), account_id, role, clock.utcnow())
+    """How much room there is for keys."""
+    query = select(func.count(), func.count(ApiKey.retires_at)).where(
+        ApiKey.account_id == account_id, key_states.live(clock.utcnow())
+    )
+    everything, retiring = db.session.execute(query).one()
+    return KeyQuota(everything - retiring, retiring, settings.keys_per_account[role])
 
 
-def refuse_one_more(session: Session, account_id: int, role: Role, now: datetime) -> None:
+def refuse_one_more(account: Account) -> None:
     """Raise TooManyKeys when an account has all the keys that it may have; it is locked by the caller."""
-    room = _room(session, account_id, role, now)
+    room = quota_of(account.id, account.role)
     if room.is_full:
         raise TooManyKeys(most=room.most)
 
 
-def refuse_one_more_overlap(session: Session, account_id: int, role: Role, now: datetime) -> None:
+def refuse_one_more_overlap(account: Account) -> None:
     """Raise TooManyKeys when as many keys retire as may live, so that rotating is no way around it."""
-    room = _room(session, account_id, role, now)
+    room = quota_of(account.id, account.role)
     if room.retiring >= room.most:
         raise TooManyKeys(most=room.most)
-
-
-def _room(session: Session, account_id: int, role: Role, now: datetime) -> KeyQuota:
-    query = select(func.count(), func.count(ApiKey.retires_at)).where(
-        ApiKey.account_id == account_id, key_states.live(now)
-    )
-    everything, retiring = session.execute(query).one()
-    return KeyQuota(everything - retiring, retiring, settings.keys_per_account[role])

@@ -57,7 +57,7 @@ def rotate_key(actor: Actor, key_id: UUID, *, overlap: timedelta = AT_ONCE) -> t
         now = clock.utcnow()
         was_live = old.is_live(now)
         if was_live and overlap:
-            quotas.refuse_one_more_overlap(session, account.id, account.role, now)
+            quotas.refuse_one_more_overlap(account)
         wanted = _wanted_like(old, account.role, now)
         new, secret = issue(session, actor, account, wanted, replaces=old)
         if was_live:

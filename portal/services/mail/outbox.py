@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, func, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -22,7 +22,7 @@ from portal.extensions import db
 from portal.models import Account, Action, MailKind, OutboxMail
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import get_account_for_update, transaction
+from portal.services.core.transaction import count_changed, get_account_for_update, transaction
 
 LEASE = timedelta(minutes=10)
 """How long a sending may take before another process tries the mail again."""
@@ -66,13 +66,7 @@ class PreparedMail:
 
 
 def enqueue(
-    session: Session,
-    kind: MailKind,
-    *,
-    account_id: int | None,
-    address: str,
-    language: str,
-    **params: Any,
+    session: Session, kind: MailKind, *, account_id: int | None, address: str, language: str, **params: Any
 ) -> None:
     """Write down a mail in the caller's transaction. ``params`` are JSON and never secret."""
     now = clock.utcnow()
@@ -96,12 +90,7 @@ def enqueue_to(session: Session, account: Account, kind: MailKind, **params: Any
     """
     if account.email is not None:
         enqueue(
-            session,
-            kind,
-            account_id=account.id,
-            address=account.email,
-            language=account.language,
-            **params,
+            session, kind, account_id=account.id, address=account.email, language=account.language, **params
         )
 
 
@@ -152,13 +141,8 @@ def hold(session: Session, mail: OutboxMail, account_id: int | None) -> Account 
 def mark_sent(claim: Claim) -> bool:
     """Note that a claimed mail is done, and forget what it said; False when it was not ours."""
     with transaction() as session:
-        done = session.execute(
-            update(OutboxMail)
-            .where(_is_ours(claim))
-            .values(sent_at=clock.utcnow(), leased_until=None, last_error=None, params={})
-        )
-        assert isinstance(done, CursorResult)
-        return done.rowcount == 1
+        done = update(OutboxMail).where(_is_ours(claim)).values(sent_at=clock.utcnow(), leased_until=None)
+        return count_changed(session, done.values(last_error=None, params={})) == 1
 
 
 def mark_failed(claim: Claim, error: str) -> bool:
@@ -189,12 +173,6 @@ def mark_refused(claim: Claim, error: str, answer: int | None) -> bool:
 def pause_after(attempts: int) -> timedelta:
     """How long to wait after so many attempts: 1, 2, 4 … minutes, at most 6 hours."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts - 1, 20)))
-
-
-def count_waiting() -> int:
-    """How many mails are written and not sent."""
-    query = select(func.count()).select_from(OutboxMail).where(OutboxMail.sent_at.is_(None))
-    return db.session.scalar(query) or 0
 
 
 def _note_failure(session: Session, claim: Claim, error: str) -> OutboxMail | None:

@@ -21,13 +21,7 @@ from portal.services.mail import tokens
 
 ENDED = "What it was for was ended before it was sent."
 
-WITH_LINK = (
-    MailKind.SIGN_UP,
-    MailKind.RESET,
-    MailKind.LOCKED,
-    MailKind.EMAIL_CONFIRM,
-    MailKind.EMAIL_ASKED,
-)
+WITH_LINK = (MailKind.SIGN_UP, MailKind.RESET, MailKind.LOCKED, MailKind.EMAIL_CONFIRM, MailKind.EMAIL_ASKED)
 """The mails that get a token when they are sent."""
 
 
@@ -45,12 +39,32 @@ class PendingEmail:
 
 def find_email(account_id: int) -> PendingEmail | None:
     """The change of address that waits, if one does. It looks the same for a taken address."""
-    return _find_email(db.session(), account_id)
+    its = OutboxMail.account_id == account_id, OutboxMail.kind == MailKind.EMAIL_CONFIRM
+    mails = select(OutboxMail).where(*its).order_by(OutboxMail.id.desc()).limit(1)
+    waits = db.session.scalar(mails.where(OutboxMail.sent_at.is_(None)))
+    if waits is not None:
+        return PendingEmail(waits.address, None)
+    token = db.session.scalar(
+        select(MailToken)
+        .where(
+            MailToken.account_id == account_id,
+            MailToken.purpose == TokenPurpose.EMAIL,
+            MailToken.used_at.is_(None),
+            MailToken.expires_at > clock.utcnow(),
+        )
+        .order_by(MailToken.created_at.desc())
+        .limit(1)
+    )
+    if token is None:
+        return None
+    last = db.session.scalar(mails)
+    refused = last is not None and last.refused_at is not None
+    return PendingEmail(token.address or "", token.expires_at, refused)
 
 
 def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
     """Drop the pending change of address of a locked account; False when there is none."""
-    was_pending = _find_email(session, account_id) is not None
+    was_pending = find_email(account_id) is not None
     tokens.void(session, account_id, TokenPurpose.EMAIL)
     _end_mails(session, OutboxMail.account_id == account_id, MailKind.EMAIL_CONFIRM)
     if was_pending:
@@ -67,41 +81,6 @@ def end_everything(session: Session, actor: Actor, account_id: int) -> None:
     if account.lemail is not None:  # what strangers asked for does not know its account yet
         its += [OutboxMail.address == account.email, func.lower(OutboxMail.address) == account.lemail]
     _end_mails(session, or_(*its), *WITH_LINK)
-
-
-def _find_email(session: Session, account_id: int) -> PendingEmail | None:
-    waits = session.scalars(
-        select(OutboxMail.address)
-        .where(
-            OutboxMail.account_id == account_id,
-            OutboxMail.kind == MailKind.EMAIL_CONFIRM,
-            OutboxMail.sent_at.is_(None),
-        )
-        .order_by(OutboxMail.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if waits is not None:
-        return PendingEmail(waits, None)
-    token = session.scalars(
-        select(MailToken)
-        .where(
-            MailToken.account_id == account_id,
-            MailToken.purpose == TokenPurpose.EMAIL,
-            MailToken.used_at.is_(None),
-            MailToken.expires_at > clock.utcnow(),
-        )
-        .order_by(MailToken.created_at.desc())
-        .limit(1)
-    ).one_or_none()
-    if token is None:
-        return None
-    last = session.scalars(
-        select(OutboxMail.refused_at)
-        .where(OutboxMail.account_id == account_id, OutboxMail.kind == MailKind.EMAIL_CONFIRM)
-        .order_by(OutboxMail.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return PendingEmail(token.address or "", token.expires_at, refused=last is not None)
 
 
 def _end_mails(session: Session, whose: ColumnElement[bool], *kinds: MailKind) -> None:

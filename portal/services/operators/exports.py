@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from portal import clock
@@ -17,8 +17,6 @@ from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.core.transaction import transaction
-
-Row = TypeVar("Row", ApiKey, AuditEvent)
 
 AT_ONCE = 500
 """Rows that are held in memory at a time."""
@@ -37,61 +35,44 @@ def list_accounts(
 ) -> Iterator[tuple[Account, int]]:
     """Every account that fits, by number, with how many live keys it has. Raises Forbidden."""
     _note(actor, Action.ACCOUNTS_SEARCHED)
-    live = (
-        select(func.count())
-        .where(
-            ApiKey.account_id == Account.id,
-            key_states.live(clock.utcnow()),
-        )
-        .scalar_subquery()
-    )
-    query = select(Account, live).where(Account.removed_at.is_(None)).order_by(Account.id).limit(AT_ONCE)
+    is_live = ApiKey.account_id == Account.id, key_states.live(clock.utcnow())
+    live = select(func.count()).where(*is_live).scalar_subquery()
+    query = select(Account, live).where(Account.removed_at.is_(None))
     if role is not None:
         query = query.where(Account.role == role)
     if status is not None:
         query = query.where(Account.status == status)
-    rows = db.session.execute(query).all()
-    while rows:
-        for account, keys in rows:
-            yield account, int(keys)
-        rows = db.session.execute(query.where(Account.id > rows[-1][0].id)).all()
+    for account, keys in _all(query, Account):
+        yield account, int(keys)
 
 
 def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
     """Every key, of one account or of all, the oldest first, with its owner. Raises Forbidden."""
-    account_id = None if account is None else account.id
-    _note(actor, Action.ACCOUNTS_SEARCHED if account is None else Action.ACCOUNT_READ, account_id)
+    _note(actor, Action.ACCOUNTS_SEARCHED if account is None else Action.ACCOUNT_READ, account)
     query = select(ApiKey).options(joinedload(ApiKey.account))
-    if account_id is not None:
-        query = query.where(ApiKey.account_id == account_id)
-    return _all(query, ApiKey)
+    if account is not None:
+        query = query.where(ApiKey.account_id == account.id)
+    return (key for [key] in _all(query, ApiKey))
 
 
 def list_record(
     actor: Actor, account: Account | None = None, action: Action | None = None
 ) -> Iterator[AuditEvent]:
     """The record, of one account or of all, the oldest act first. Raises Forbidden."""
-    account_id = None if account is None else account.id
-    _note(actor, Action.RECORD_READ, account_id)
+    _note(actor, Action.RECORD_READ, account)
     query = select(AuditEvent)
-    if account_id is not None:
-        query = query.where(audit.is_about(account_id))
+    if account is not None:
+        query = query.where(audit.is_about(account.id))
     if action is not None:
         query = query.where(AuditEvent.action == action)
-    return _all(query, AuditEvent)
+    return (act for [act] in _all(query, AuditEvent))
 
 
 def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:
     """How many live keys each of these accounts has."""
     wanted = set(account_ids)
-    query = (
-        select(ApiKey.account_id, func.count())
-        .where(
-            ApiKey.account_id.in_(wanted),
-            key_states.live(clock.utcnow()),
-        )
-        .group_by(ApiKey.account_id)
-    )
+    are_live = ApiKey.account_id.in_(wanted), key_states.live(clock.utcnow())
+    query = select(ApiKey.account_id, func.count()).where(*are_live).group_by(ApiKey.account_id)
     return dict.fromkeys(wanted, 0) | dict(db.session.execute(query).all())
 
 
@@ -101,17 +82,19 @@ def names_of(account_ids: Iterable[int | None]) -> dict[int, str]:
     return dict(db.session.execute(query).all())
 
 
-def _all(query: Select[Row], model: type[Row]) -> Iterator[Row]:
-    """Every row of a query, by its number, a portion at a time in memory."""
+def _all(
+    query: Select[*tuple[Any, ...]], model: type[Account | ApiKey | AuditEvent]
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Every row of a query, by the number of what stands first in it, a portion at a time in memory."""
     query = query.order_by(model.id).limit(AT_ONCE)
-    found = db.session.scalars(query).all()
+    found = db.session.execute(query).all()
     while found:
         yield from found
-        found = db.session.scalars(query.where(model.id > found[-1].id)).all()
+        found = db.session.execute(query.where(model.id > found[-1][0].id)).all()
 
 
-def _note(actor: Actor, action: Action, account_id: int | None = None) -> None:
+def _note(actor: Actor, action: Action, account: Account | None = None) -> None:
     if actor.kind is not ActorKind.COMMAND_LINE:
         raise Forbidden
     with transaction() as session:
-        audit.record(session, actor, action, account_id=account_id)
+        audit.record(session, actor, action, account_id=account.id if account else None)

@@ -97,28 +97,14 @@ def proved(address: str, account_id: int) -> None:
 
 def may_sign_up(address: str, email: str) -> Answer:
     """Count a sign-up, for a free address as for a taken one."""
-    origin = source(address)
-    return ask(
-        [
-            counter(SIGN_UP_OWN, _folded(email), origin),
-            counter(SIGN_UP_SOURCE, origin),
-            *wider(SIGN_UP_SOURCE, address),
-            counter(SIGN_UP_ALL),
-        ]
-    )
+    own = counter(SIGN_UP_OWN, _folded(email), source(address))
+    return ask([own, *_source_counters(SIGN_UP_SOURCE, address, counter(SIGN_UP_ALL))])
 
 
 def may_reset(address: str, email: str) -> Answer:
     """Count a request for a link by mail, for a known address as for an unknown one."""
-    origin = source(address)
-    return ask(
-        [
-            counter(RESET_OWN, _folded(email), origin),
-            counter(RESET_SOURCE, origin),
-            *wider(RESET_SOURCE, address),
-            counter(RESET_ALL),
-        ]
-    )
+    own = counter(RESET_OWN, _folded(email), source(address))
+    return ask([own, *_source_counters(RESET_SOURCE, address, counter(RESET_ALL))])
 
 
 def may_mail_sign_up(address: str, recipient: str) -> Answer:
@@ -128,13 +114,8 @@ def may_mail_sign_up(address: str, recipient: str) -> Answer:
     work for a day, so nobody who has the mailbox is kept out.
     """
     to = _folded(recipient)
-    return ask(
-        [
-            counter(SIGN_UP_MAIL_OWN, to, source(address)),
-            counter(SIGN_UP_MAIL, to),
-            counter(SIGN_UP_MAIL_DAY, to),
-        ]
-    )
+    own = counter(SIGN_UP_MAIL_OWN, to, source(address))
+    return ask([own, counter(SIGN_UP_MAIL, to), counter(SIGN_UP_MAIL_DAY, to)])
 
 
 def may_mail_reset(address: str, recipient: str) -> Answer:
@@ -187,9 +168,7 @@ def may_issue_key(account_id: int) -> Answer:
 
 def may_start_session(address: str, account_id: int) -> Answer:
     """Count a session or a JWT that somebody with the right password starts."""
-    return ask(
-        [counter(START_OWN, account_id, source(address)), counter(START_ACCOUNT, account_id)],
-    )
+    return ask([counter(START_OWN, account_id, source(address)), counter(START_ACCOUNT, account_id)])
 
 
 def may_change(account_id: int, by: object) -> Answer:
@@ -261,14 +240,9 @@ def wider(limit: Limit, address: str, *subject: object) -> list[Counter]:
 
 
 def _sign_in_counters(address: str, username: str) -> list[Counter]:
-    origin, name = source(address), _login(username)
-    return [
-        counter(SIGN_IN_OWN, name, origin),
-        counter(SIGN_IN_SOURCE, origin),
-        *wider(SIGN_IN_SOURCE, address),
-        counter(SIGN_IN_NAME, name),
-        counter(SIGN_IN_ALL),
-    ]
+    name = _login(username)
+    own, others = counter(SIGN_IN_OWN, name, source(address)), counter(SIGN_IN_NAME, name)
+    return [own, *_source_counters(SIGN_IN_SOURCE, address, others, counter(SIGN_IN_ALL))]
 
 
 def _proof_counters(address: str, account_id: int) -> list[Counter]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from portal import clock
-from portal.models import (
-    JobLease,
-)
-from portal.services.core.transaction import transaction
+from portal.models import JobLease
+from portal.services.core.transaction import count_changed, transaction
 
 
 def take_lease(name: str, length: timedelta) -> bool:
@@ -19,13 +17,8 @@ def take_lease(name: str, length: timedelta) -> bool:
     try:
         with transaction() as session:
             now = clock.utcnow()
-            taken = session.execute(
-                update(JobLease)
-                .where(JobLease.name == name, JobLease.leased_until <= now)
-                .values(leased_until=now + length)
-            )
-            assert isinstance(taken, CursorResult)
-            if taken.rowcount == 1:
+            free = update(JobLease).where(JobLease.name == name, JobLease.leased_until <= now)
+            if count_changed(session, free.values(leased_until=now + length)) == 1:
                 return True
             if session.get(JobLease, name) is not None:
                 return False

@@ -10,21 +10,13 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import takewhile
 
-from sqlalchemy import CursorResult, Delete, Update, delete, func, or_, select, update
+from sqlalchemy import Delete, Update, delete, func, or_, select, update
 
 from portal import clock
-from portal.models import (
-    Account,
-    Action,
-    AuditEvent,
-    ExcessStep,
-    MailToken,
-    OutboxMail,
-    UserSession,
-)
+from portal.models import Account, Action, AuditEvent, ExcessStep, MailToken, OutboxMail, UserSession
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.transaction import transaction
+from portal.services.core.transaction import count_changed, transaction
 from portal.services.ratelimits import counters
 
 AT_ONCE = 5_000
@@ -71,9 +63,7 @@ def _end_some(days: int) -> int:
             days=days,
         )
         session.flush()
-        session.execute(
-            delete(AuditEvent).where(AuditEvent.id < before).execution_options(synchronize_session=False)
-        )
+        count_changed(session, delete(AuditEvent).where(AuditEvent.id < before))
     return len(over)
 
 
@@ -89,11 +79,7 @@ def clean() -> dict[str, int]:
     old, too_old = now - KEPT, now - STEPS_KEPT
     newest = select(func.max(OutboxMail.id)).scalar_subquery()
     removed = select(Account.id).where(Account.removed_at.is_not(None))
-    ended = (
-        UserSession.expires_at < old,
-        UserSession.ended_at < old,
-        UserSession.account_id.in_(removed),
-    )
+    ended = (UserSession.expires_at < old, UserSession.ended_at < old, UserSession.account_id.in_(removed))
     return {
         "sessions": _change(delete(UserSession).where(or_(*ended))),
         "mail_tokens": _change(
@@ -120,6 +106,4 @@ def clean() -> dict[str, int]:
 def _change(statement: Delete | Update) -> int:
     """One short transaction for each table, so that nobody waits for all of them."""
     with transaction() as session:
-        gone = session.execute(statement.execution_options(synchronize_session=False))
-        assert isinstance(gone, CursorResult)
-        return gone.rowcount
+        return count_changed(session, statement)

@@ -36,12 +36,19 @@ def read_figures() -> Figures:
     calls, refusals = db.session.execute(
         select(func.coalesce(func.sum(KeyUsage.calls), 0), func.coalesce(func.sum(KeyUsage.refused), 0))
     ).one()
+    now = clock.utcnow()
+    state = key_states.state(now)
+    sessions = (
+        select(UserSession.kind, func.count())
+        .where(UserSession.ended_at.is_(None), UserSession.expires_at > now)
+        .group_by(UserSession.kind)
+    )
     return Figures(
         accounts=_accounts(),
-        keys={"live": 0, "expired": 0, "revoked": 0, **_counts(_keys())},
-        sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(_sessions())},
+        keys={"live": 0, "expired": 0, "revoked": 0, **_counts(select(state, func.count()).group_by(state))},
+        sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(sessions)},
         mails_waiting=waiting,
-        oldest_mail_age=max(0.0, (clock.utcnow() - oldest).total_seconds()) if waiting else 0.0,
+        oldest_mail_age=max(0.0, (now - oldest).total_seconds()) if waiting else 0.0,
         mails_refused=refused.count_refused(),
         calls=int(calls),
         refusals=int(refusals),
@@ -58,19 +65,6 @@ def _accounts() -> dict[tuple[str, str], int]:
     for role, status, count in db.session.execute(query):
         found[role.value, status.word] = count
     return found
-
-
-def _keys() -> Select[str, int]:
-    state = key_states.state(clock.utcnow())
-    return select(state, func.count()).group_by(state)
-
-
-def _sessions() -> Select[SessionKind, int]:
-    return (
-        select(UserSession.kind, func.count())
-        .where(UserSession.ended_at.is_(None), UserSession.expires_at > clock.utcnow())
-        .group_by(UserSession.kind)
-    )
 
 
 def _counts(query: Select[str, int] | Select[SessionKind, int]) -> dict[str, int]:

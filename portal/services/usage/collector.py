@@ -142,8 +142,7 @@ def sums_since(account_id: int, since: datetime) -> tuple[int, int]:
     """The calls and the refusals of all keys of an account since a moment."""
     row = db.session.execute(
         select(
-            func.coalesce(func.sum(KeyUsageHour.calls), 0),
-            func.coalesce(func.sum(KeyUsageHour.refused), 0),
+            func.coalesce(func.sum(KeyUsageHour.calls), 0), func.coalesce(func.sum(KeyUsageHour.refused), 0)
         )
         .join(ApiKey, ApiKey.id == KeyUsageHour.key_id)
         .where(ApiKey.account_id == account_id, KeyUsageHour.hour >= since)

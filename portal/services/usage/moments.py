@@ -21,7 +21,7 @@ from portal.models import Action, LastMoment
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
-from portal.services.core.upsert import dialect_of
+from portal.services.core.upsert import insert_into
 
 LAST_MOMENT = "SELECT seen_at FROM last_moments"
 """Read when a reader connects, so that its first answer is not of the past."""
@@ -41,7 +41,8 @@ def watch(engine: Engine) -> None:
 def keep(connection: Connection) -> None:
     """Write the present moment, unless a later one is known, and take note of that; the caller commits."""
     table = LastMoment.__table__
-    insert = dialect_of(connection).insert(table).values(name=NAME, seen_at=clock.from_ms(clock.latest_ms()))
+    moment = clock.from_ms(clock.latest_ms())
+    insert = insert_into(connection, LastMoment).values(name=NAME, seen_at=moment)
     later = case((insert.excluded.seen_at > table.c.seen_at, insert.excluded.seen_at), else_=table.c.seen_at)
     statement = insert.on_conflict_do_update(index_elements=[table.c.name], set_={"seen_at": later})
     clock.seen(clock.to_ms(connection.execute(statement.returning(table.c.seen_at)).scalar_one()))

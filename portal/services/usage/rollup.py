@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CursorResult,
     and_,
     delete,
     func,
@@ -30,7 +28,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.extensions import db
 from portal.models import Account, ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
-from portal.services.core.transaction import transaction
+from portal.services.core.transaction import count_changed, transaction
 from portal.services.core.upsert import insert_into
 from portal.services.usage.batch import HOUR_MS, hold_keys
 
@@ -118,7 +116,7 @@ def _fold_days(
             index_elements=list(table.primary_key), set_={name: insert.excluded[name] for name in sums}
         )
     )
-    return _run(session, delete(model).where(among, _is_within_day(model)))
+    return count_changed(session, delete(model).where(among, _is_within_day(model)))
 
 
 def _are_of(model: Hours, keys: Sequence[UUID], days: Days) -> ColumnElement[bool]:
@@ -149,7 +147,7 @@ def _forget(keys: Sequence[UUID], before: datetime) -> int:
     """Delete what is too old to be kept."""
     with transaction() as session:
         return sum(
-            _run(session, delete(model).where(model.key_id.in_(keys), at < before))
+            count_changed(session, delete(model).where(model.key_id.in_(keys), at < before))
             for model, at in (
                 (KeyUsageHour, KeyUsageHour.hour),
                 (KeyRefusal, KeyRefusal.hour),
@@ -163,14 +161,8 @@ def _forget_removed() -> int:
     removed = select(ApiKey.id).join(Account).where(Account.removed_at.is_not(None))
     known = KeyUsage.key_id.in_(removed) & KeyUsage.last_used_address.is_not(None)
     with transaction() as session:
-        _run(session, update(KeyUsage).where(known).values(last_used_address=None))
-        return _run(session, delete(KeyAddress).where(KeyAddress.key_id.in_(removed)))
-
-
-def _run(session: Session, statement: Any) -> int:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    assert isinstance(result, CursorResult)
-    return result.rowcount
+        count_changed(session, update(KeyUsage).where(known).values(last_used_address=None))
+        return count_changed(session, delete(KeyAddress).where(KeyAddress.key_id.in_(removed)))
 
 
 def _day(model: Hours) -> ColumnElement[int]:
