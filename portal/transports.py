@@ -8,8 +8,8 @@ import smtplib
 import ssl
 import tempfile
 from base64 import b64encode
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -121,15 +121,10 @@ class SmtpTransport:
         Raises DeliveryFailed, and DeliveryRefused.
         """
         try:
-            server = self._connect()
-            try:
-                self._authenticate(server)
+            with self._signed_in() as server:
                 if not str(message["To"]).isascii() and not server.has_extn("smtputf8"):
                     raise DeliveryRefused("The server does not take the letters of this address.")
                 server.send_message(message)
-            finally:
-                with suppress(smtplib.SMTPException, OSError):
-                    server.quit()
         except (smtplib.SMTPException, OSError) as error:
             answer = lasting_answer(error)
             why = describe(error, [*self._secrets(), *links_of(message)])
@@ -140,13 +135,8 @@ class SmtpTransport:
     def takes_utf8(self) -> bool:
         """Ask the server, in a few seconds: somebody waits for the answer."""
         try:
-            server = replace(self, timeout=min(self.timeout, ASKING))._connect()
-            try:
-                self._authenticate(server)
+            with replace(self, timeout=min(self.timeout, ASKING))._signed_in() as server:
                 return server.has_extn("smtputf8")
-            finally:
-                with suppress(smtplib.SMTPException, OSError):
-                    server.quit()
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryFailed(describe(error, self._secrets())) from error
 
@@ -157,6 +147,17 @@ class SmtpTransport:
         password = self.password or ""
         travels = (password, self.user, f"\0{self.user}\0{password}")
         return [password, *(b64encode(each.encode()).decode() for each in travels)]
+
+    @contextmanager
+    def _signed_in(self) -> Iterator[smtplib.SMTP]:
+        """A connection that takes mails; how its end goes is of no matter."""
+        server = self._connect()
+        try:
+            self._authenticate(server)
+            yield server
+        finally:
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
 
     def _connect(self) -> smtplib.SMTP:
         if self.implicit_tls:

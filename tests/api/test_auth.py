@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from portal.models import RevocationReason
 from portal.permissions import ROLE_LEVELS, Role
 from portal.runtime import runtime_of
 from portal.services.auth import jwt, sessions
@@ -124,7 +123,7 @@ def refusals(
     """What somebody without the right secret gets: for no key, a live, a revoked and an expired one."""
     live, revoked, expired = make_key(cast.alice), make_key(cast.alice), make_key(cast.alice, days=0.01)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(revoked.id), reason=RevocationReason.OWNER)
+        revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
     clock.forward(hours=1)
     return [
         client.get("/api/whoami/key", auth=(key_id, forged(live)))

@@ -15,7 +15,7 @@ from portal import clock as times
 from portal.api.authorize import is_open, read_terms
 from portal.extensions import db
 from portal.http.proxy import VISITORS_METHOD
-from portal.models import ApiKey, KeyKind, RevocationReason
+from portal.models import ApiKey, KeyKind
 from portal.runtime import runtime_of
 from portal.services.accounts import removal
 from portal.services.core.transaction import transaction
@@ -128,7 +128,7 @@ def test_the_end_of_a_key_is_the_same_at_every_door(
         "retirement": make_key(cast.alice),
     }
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(ends["revocation"].id), reason=RevocationReason.OWNER)
+        revocation.revoke_key(cast.alice.actor, UUID(ends["revocation"].id))
         old = db.session.get(ApiKey, UUID(ends["retirement"].id))
         assert old
         facts = {"name": old.name, "level": old.level, "replaces_id": old.id}

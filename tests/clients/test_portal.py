@@ -13,7 +13,6 @@ import pytest
 from fastapi import Depends, FastAPI
 from flask import Flask, g
 
-from portal.models import RevocationReason
 from portal.services.keys import revocation, secrets
 from tests.clients.conftest import MakePortal
 from tests.conftest import MakeKey
@@ -102,7 +101,7 @@ def test_nothing_is_kept_unless_it_is_allowed(
     fresh, keeping, made = make_portal(), make_portal(cache_seconds=30), make_key(cast.alice)
     assert fresh.check(made.secret) == keeping.check(made.secret)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(made.id), reason=RevocationReason.OWNER)
+        revocation.revoke_key(cast.alice.actor, UUID(made.id))
 
     assert refusal(client_module, fresh, made.secret).status == 401
     clock.forward(seconds=29)

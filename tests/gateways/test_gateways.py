@@ -13,7 +13,6 @@ from uuid import UUID
 
 import pytest
 
-from portal.models import RevocationReason
 from portal.services.keys import revocation, secrets
 from tests.gateways.conftest import FORWARDED_FOR, SECRET, MakeKey, Portal, Portals
 from tests.support import forgeries
@@ -206,7 +205,7 @@ def test_a_revocation_acts_on_the_next_request(portal: Portal, gateway: Gateway,
     assert gateway.ask(headers=basic(made)).status == 200
 
     with portal.app.app_context():
-        revocation.revoke_key(portal.cast.alice.actor, UUID(made.id), reason=RevocationReason.OWNER)
+        revocation.revoke_key(portal.cast.alice.actor, UUID(made.id))
 
     assert gateway.ask(headers=basic(made)).status == 401
 

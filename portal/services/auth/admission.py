@@ -56,22 +56,16 @@ def account_id_of(actor: Actor) -> int:
 
 
 def _refuse_ended_session(session: Session, actor: Actor, now: datetime) -> None:
-    signed = session.scalars(
-        select(UserSession)
-        .where(UserSession.id == actor.session_id, UserSession.account_id == actor.account_id)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    its = UserSession.id == actor.session_id, UserSession.account_id == actor.account_id
+    signed = session.scalar(select(UserSession).where(*its).execution_options(populate_existing=True))
     if signed is None or not may_go_on(signed, now):
         raise NotAdmitted
 
 
 def _level_of_key(session: Session, actor: Actor, account: Account, now: datetime) -> int:
     """The level that counts of the key that asks, as it is now; in the order of the door's refusals."""
-    key = session.scalars(
-        select(ApiKey)
-        .where(ApiKey.id == actor.key_id, ApiKey.account_id == account.id)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    its = ApiKey.id == actor.key_id, ApiKey.account_id == account.id
+    key = session.scalar(select(ApiKey).where(*its).execution_options(populate_existing=True))
     if key is None:
         raise NotAdmitted
     if key.is_revoked(now):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CursorResult, Delete, Update, event, select
+from sqlalchemy import CursorResult, Delete, Update, event
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from portal.extensions import db
@@ -60,12 +60,7 @@ def count_changed(session: Session, statement: Update | Delete) -> int:
 
 def get_account_for_update(session: Session, account_id: int) -> Account | None:
     """Read an account and hold it until the transaction ends, so that no rule about it races."""
-    return session.scalars(
-        select(Account)
-        .where(Account.id == account_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.get(Account, account_id, with_for_update=True, populate_existing=True)
 
 
 def note_admitted(session: Session, actor: Actor) -> None:

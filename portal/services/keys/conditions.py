@@ -5,7 +5,7 @@ They are fixed at creation; :mod:`portal.services.verify.verifier` holds them at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from portal.models import ApiKey, Environment
@@ -38,6 +38,8 @@ class Conditions:
 
 
 NONE = Conditions()
+LIMITS = ("max_idle", "calls_per_minute", "calls_per_day")
+"""Those that are numbers: the lower one binds to more."""
 
 
 def check(asked: Conditions, role: Role) -> None:
@@ -57,14 +59,8 @@ def clean_note(text: str) -> str:
 
 def inherited(asked: Conditions, maker: ApiKey) -> Conditions:
     """What was asked for, and the maker's own where nothing was."""
-    return replace(
-        asked,
-        networks=asked.networks or maker.networks,
-        audiences=asked.audiences or maker.audiences,
-        max_idle=asked.max_idle or maker.max_idle,
-        calls_per_minute=asked.calls_per_minute or maker.calls_per_minute,
-        calls_per_day=asked.calls_per_day or maker.calls_per_day,
-    )
+    handed_on = ("networks", "audiences", *LIMITS)
+    return replace(asked, **{name: getattr(asked, name) or getattr(maker, name) for name in handed_on})
 
 
 def refuse_looser(asked: Conditions, maker: ApiKey) -> None:
@@ -74,11 +70,7 @@ def refuse_looser(asked: Conditions, maker: ApiKey) -> None:
         and audiences.are_within(asked.audiences, maker.audiences)
         and all(
             bound is None or (value is not None and value <= bound)
-            for value, bound in (
-                (asked.max_idle, maker.max_idle),
-                (asked.calls_per_minute, maker.calls_per_minute),
-                (asked.calls_per_day, maker.calls_per_day),
-            )
+            for value, bound in ((getattr(asked, name), getattr(maker, name)) for name in LIMITS)
         )
     )
     if not within:
@@ -87,13 +79,5 @@ def refuse_looser(asked: Conditions, maker: ApiKey) -> None:
 
 def like(old: ApiKey, now: datetime) -> Conditions:
     """The conditions of a key's successor; a first moment that has passed is not carried over."""
-    return Conditions(
-        networks=old.networks,
-        audiences=old.audiences,
-        not_before=old.not_before if old.not_before is not None and old.not_before > now else None,
-        max_idle=old.max_idle,
-        environment=old.environment,
-        calls_per_minute=old.calls_per_minute,
-        calls_per_day=old.calls_per_day,
-        note=old.note,
-    )
+    kept = Conditions(**{each.name: getattr(old, each.name) for each in fields(Conditions)})
+    return kept if kept.not_before and kept.not_before > now else replace(kept, not_before=None)

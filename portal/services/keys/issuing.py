@@ -187,20 +187,18 @@ def issue(
 def _checked(
     wanted: KeySpec, account: Account, bounds: Bounds, expires_at: datetime, *, is_successor: bool
 ) -> Conditions:
-    """The conditions of a new key, held against what it shall be."""
-    bound_to = _bound_to(wanted.conditions, account, bounds.maker, is_successor=is_successor)
+    """The conditions of a new key, held against what it shall be.
+
+    A successor has those of the key that it replaces, and no others.
+    """
+    bound_to = wanted.conditions
+    if not is_successor:
+        conditions.check(bound_to, account.role)
+        bound_to = conditions.inherited(bound_to, bounds.maker) if bounds.maker else bound_to
+    if bounds.maker:
+        conditions.refuse_looser(bound_to, bounds.maker)
     if wanted.kind is KeyKind.SERVICE and " " in bound_to.audiences:
         raise InvalidInput("serviceAudience", "audiences")
     if bound_to.not_before is not None and bound_to.not_before >= expires_at:
         raise InvalidInput("notBeforeInvalid", "not_before")
     return bound_to
-
-
-def _bound_to(asked: Conditions, account: Account, maker: ApiKey | None, *, is_successor: bool) -> Conditions:
-    """The conditions of a new key. A successor has those of the key that it replaces, and no others."""
-    if not is_successor:
-        conditions.check(asked, account.role)
-        asked = conditions.inherited(asked, maker) if maker is not None else asked
-    if maker is not None:
-        conditions.refuse_looser(asked, maker)
-    return asked

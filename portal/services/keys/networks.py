@@ -25,15 +25,12 @@ def parse_networks(given: Iterable[str]) -> str:
     ``networksTooLong``.
     """
     kept: dict[str, None] = {}
-    for text in given:
-        stripped = text.strip()
-        if not stripped:
-            continue
-        sign = OUT if stripped.startswith(OUT) else ""
+    for text in filter(None, (each.strip() for each in given)):
+        sign = OUT if text.startswith(OUT) else ""
         try:
-            network = _read(stripped[len(sign) :].strip())
+            network = _read(text[len(sign) :].strip())
         except ValueError as error:
-            raise InvalidInput("networksInvalid", "networks", value=stripped[:50]) from error
+            raise InvalidInput("networksInvalid", "networks", value=text[:50]) from error
         kept[f"{sign}{network}"] = None
     joined = " ".join(kept)
     if len(joined) > NETWORKS_LENGTH:

@@ -29,13 +29,7 @@ MOST_NAMED = 20
 """Keys that one mail names; of the others it tells how many."""
 
 
-def revoke_key(
-    actor: Actor,
-    key_id: UUID,
-    *,
-    reason: RevocationReason = RevocationReason.OWNER,
-    holds_secret: bool = False,
-) -> ApiKey:
+def revoke_key(actor: Actor, key_id: UUID, *, holds_secret: bool = False) -> ApiKey:
     """Revoke a key of the actor's account for good; a second time changes nothing.
 
     A key needs the level to write to the account, unless its holder shows the secret of the
@@ -50,7 +44,7 @@ def revoke_key(
             raise NotFound
         stamp_retired(session, account.id)
         if key.revoked_at is None:
-            revoke_in(session, actor, account, key, reason)
+            revoke_in(session, actor, account, key, RevocationReason.OWNER)
     return key
 
 
@@ -65,7 +59,14 @@ def revoke_in(
 ) -> None:
     """Revoke one key in the caller's transaction, and write the owner a mail."""
     revoke_without_mail(session, actor, key, reason, why)
-    outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=1, names=[key.name])
+    tell_owner(session, account, reason, keys=1, names=[key.name])
+
+
+def tell_owner(
+    session: Session, account: Account, reason: RevocationReason, *, keys: int, **more: list[str]
+) -> None:
+    """Write the owner a mail that so many keys were revoked; ``names`` are those of some."""
+    outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=keys, **more)
 
 
 def revoke_line(actor: Actor, key_id: UUID) -> int:
@@ -82,14 +83,8 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
         told |= {each: {"line": str(key_id)} for each in key_queries.made_with(session, account.id, key_id)}
         ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
         if ended:
-            outbox.enqueue_to(
-                session,
-                account,
-                MailKind.KEYS_REVOKED,
-                reason=RevocationReason.OWNER.value,
-                keys=len(ended),
-                names=list(ended.values())[:MOST_NAMED],
-            )
+            names = list(ended.values())[:MOST_NAMED]
+            tell_owner(session, account, RevocationReason.OWNER, keys=len(ended), names=names)
     return len(ended)
 
 
@@ -119,7 +114,7 @@ def revoke_all(
             keys=ended,
         )
         if tell:
-            outbox.enqueue_to(session, account, MailKind.KEYS_REVOKED, reason=reason.value, keys=ended)
+            tell_owner(session, account, reason, keys=ended)
     return ended
 
 

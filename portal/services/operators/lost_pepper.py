@@ -6,11 +6,10 @@ from sqlalchemy import and_, select
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, MailKind, RevocationReason, key_states
+from portal.models import ApiKey, RevocationReason, key_states
 from portal.services.core.actor import Actor
 from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import revocation
-from portal.services.mail import outbox
 from portal.services.operators.actions import clean_reason
 
 
@@ -33,11 +32,5 @@ def revoke_of_pepper(actor: Actor, pepper_id: str, *, why: str) -> int:
             )
             revoked += len(ended)
             if ended:
-                outbox.enqueue_to(
-                    session,
-                    account,
-                    MailKind.KEYS_REVOKED,
-                    reason=RevocationReason.OPERATOR.value,
-                    keys=len(ended),
-                )
+                revocation.tell_owner(session, account, RevocationReason.OPERATOR, keys=len(ended))
     return revoked
