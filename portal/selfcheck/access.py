@@ -105,7 +105,7 @@ def _hold_address(stage: Stage) -> None:
     who = stage.person()
     token = _ask(stage, who)
     elsewhere = f"new-{who.email}"
-    stage.act(lambda: email_change.request_email_change(who.actor, elsewhere, current=who.password))
+    stage.act(lambda: change_account(who.actor, email=elsewhere, current_password=who.password))
     stage.act(lambda: email_change.confirm_email(NOBODY, stage.link(elsewhere, "/confirm-email/")))
     hold(_reset(stage, token) == INVALID, "a link works although the account has another address")
 

@@ -197,8 +197,8 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         True,
     ),
     "ask for another address": (
-        lambda it: email_change.request_email_change(
-            it.cast.alice.actor, "alice@new.example.org", current=it.cast.alice.password
+        lambda it: change_account(
+            it.cast.alice.actor, email="alice@new.example.org", current_password=it.cast.alice.password
         ),
         Action.ACCOUNT_EMAIL_CHANGE_REQUESTED,
         True,

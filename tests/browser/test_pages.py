@@ -20,7 +20,8 @@ from portal.app import create_app
 from portal.models import Environment, ExcessLevel, ExcessStep
 from portal.permissions import Role
 from portal.runtime import runtime_of
-from portal.services.accounts import email_change, signup
+from portal.services.accounts import signup
+from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.core.transaction import transaction
@@ -90,7 +91,7 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         rotation.rotate_key(owner.actor, bound.id, overlap=timedelta(hours=24))
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
-        email_change.request_email_change(owner.actor, NEW_ADDRESS, current=owner.password)
+        change_account(owner.actor, email=NEW_ADDRESS, current_password=owner.password)
     return made
 
 

@@ -48,11 +48,5 @@ def give_consent(session: Session, actor: Actor, account: Account, consent: Cons
     account.consent = consent
     account.consent_version = version
     account.consent_at = clock.utcnow()
-    audit.record(
-        session,
-        actor,
-        Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN,
-        account_id=account.id,
-        consent=consent.value,
-        version=version,
-    )
+    action = Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN
+    audit.record(session, actor, action, account_id=account.id, consent=consent.value, version=version)

@@ -9,8 +9,6 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.models import Account, AccountStatus, Action, MailKind, OutboxMail, TokenPurpose
 from portal.permissions import WRITE_ACCOUNT
-from portal.services.accounts.fields import clean_reachable
-from portal.services.auth import reauthentication
 from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
@@ -20,7 +18,6 @@ from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import outbox, pending, tokens
 from portal.services.mail.outbox import MailContent
 from portal.services.mail.pending import drop_email
-from portal.services.ratelimits import questions
 
 
 def cancel_email(actor: Actor) -> bool:
@@ -50,34 +47,10 @@ def prepare_asked_mail(session: Session, mail: OutboxMail) -> MailContent | None
     return MailContent("email-asked", {"token": token, "name": account.username, **mail.params})
 
 
-def request_email_change(actor: Actor, email: str, *, current: str | None) -> str:
-    """Write down a new address; it counts once the mail that goes there is answered.
-
-    The old address is told, and can stop it. Raises InvalidInput, also without the current
-    password where there is one, and Slowed.
-    """
-    email = clean_reachable(email)
-    known_hash = reauthentication.prove_owner(actor, current)
-    refuse_too_many_addresses(actor, email)
-    with transaction() as session:
-        account = admit(session, actor, level=WRITE_ACCOUNT)
-        reauthentication.refuse_other_password(account, known_hash)
-        request_email_in(session, actor, account, email)
-    return email
-
-
-def refuse_too_many_addresses(actor: Actor, email: str) -> None:
-    """Raise Slowed when an account asks for too many changes of address.
-
-    To be asked when the owner has proven to be it, so that nobody else uses the tries up.
-    """
-    questions.require(questions.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
-
-
 def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:
     """Write down a new, clean address for a locked account in the caller's transaction.
 
-    It takes the place of one that waits. The old address is written to first.
+    It takes the place of one that waits. The old address is told first, and can stop it.
     """
     pending.drop_email(session, actor, account.id)
     outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.address)

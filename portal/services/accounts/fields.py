@@ -74,11 +74,6 @@ def clean_reachable(text: str) -> str:
     return address
 
 
-def forget() -> None:
-    """Forget what the server said."""
-    _known.clear()
-
-
 def _server_takes_utf8() -> bool:
     """Ask the mail server, unless it said so lately; one asks, and whoever comes meanwhile waits for that."""
     from portal.transports import DeliveryFailed, make_transport  # noqa: PLC0415  # seldom needed here

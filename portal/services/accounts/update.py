@@ -13,6 +13,7 @@ from portal.services.auth.admission import admit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import transaction
+from portal.services.ratelimits import questions
 
 
 def change_account(
@@ -40,7 +41,8 @@ def change_account(
     if password is not None or email is not None:
         prepared = recovery.prepare_change(actor, password, current=current_password)
     if email is not None:
-        email_change.refuse_too_many_addresses(actor, email)
+        # Only the owner, who has proven to be it, uses these tries up.
+        questions.require(questions.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
     try:
         with transaction() as session:
             account = admit(session, actor, level=WRITE_ACCOUNT, consent=consent is None)

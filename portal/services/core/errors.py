@@ -8,6 +8,10 @@ class RuleError(Exception):
 
     code = "error"
 
+    def __init_subclass__(cls, *, code: str = "") -> None:
+        super().__init_subclass__()
+        cls.code = code or cls.code
+
     def __init__(self, code: str | None = None, **details: object) -> None:
         self.code = code or type(self).code
         self.details = details
@@ -25,99 +29,69 @@ class InvalidInput(RuleError, ValueError):
         self.field = field
 
 
-class NotFound(RuleError):
+class NotFound(RuleError, code="notFound"):
     """It is not there, or not the actor's: the two look alike."""
 
-    code = "notFound"
 
-
-class Forbidden(RuleError):
+class Forbidden(RuleError, code="insufficientAccessLevel"):
     """The actor may not do this."""
 
-    code = "insufficientAccessLevel"
 
-
-class NotAdmitted(RuleError):
+class NotAdmitted(RuleError, code="authenticationFailed"):
     """The right of who acts has ended since they were let in; ``code`` is what the door says then."""
 
-    code = "authenticationFailed"
 
-
-class ConsentLacking(RuleError):
+class ConsentLacking(RuleError, code="consentLacking"):
     """The owner has not agreed, or no longer agrees, that data is processed."""
 
-    code = "consentLacking"
 
-
-class AccountBlocked(RuleError):
+class AccountBlocked(RuleError, code="accountBlocked"):
     """An operator has blocked the account."""
 
-    code = "accountBlocked"
 
-
-class AccountLocked(RuleError):
+class AccountLocked(RuleError, code="accountLocked"):
     """The owner has locked the account."""
 
-    code = "accountLocked"
 
-
-class SignInFailed(RuleError):
+class SignInFailed(RuleError, code="signInFailed"):
     """Name or password is wrong; which one is not told."""
 
-    code = "signInFailed"
 
-
-class TokenInvalid(RuleError):
+class TokenInvalid(RuleError, code="tokenInvalid"):
     """The mailed link is wrong, used or too old."""
 
-    code = "tokenInvalid"
 
-
-class BeingSetUp(RuleError):
+class BeingSetUp(RuleError, code="beingSetUp"):
     """There is no admin yet, so nobody can sign up."""
 
-    code = "beingSetUp"
 
-
-class LastAdmin(RuleError):
+class LastAdmin(RuleError, code="lastAdmin"):
     """The last admin can't be removed, demoted or blocked."""
 
-    code = "lastAdmin"
 
-
-class Slowed(RuleError):
+class Slowed(RuleError, code="tooManyRequests"):
     """A limit says no; it may be done in ``retry_after`` seconds."""
-
-    code = "tooManyRequests"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()
         self.retry_after = retry_after
 
 
-class TooManyKeys(RuleError):
+class TooManyKeys(RuleError, code="tooManyKeys"):
     """The account has as many live keys as it may have; ``most`` says how many."""
 
-    code = "tooManyKeys"
 
-
-class AlreadySent(RuleError):
+class AlreadySent(RuleError, code="alreadySent"):
     """This form was sent a moment ago, and what it asks for is done."""
 
-    code = "alreadySent"
 
-
-class AlreadyMade(RuleError):
+class AlreadyMade(RuleError, code="alreadyMade"):
     """This form has made its key already; its secret is not shown again."""
-
-    code = "alreadyMade"
 
     def __init__(self, key_id: object) -> None:
         super().__init__(key_id=key_id)
         self.key_id = key_id
 
 
-class AlreadyRotated(AlreadyMade):
+class AlreadyRotated(AlreadyMade, code="alreadyRotated"):
     """This key has a successor already, and gets no second one."""
-
-    code = "alreadyRotated"

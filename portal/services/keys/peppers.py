@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -64,8 +64,7 @@ def require_current(session: Session, ring: Ring) -> None:
     if pepper_id not in known:
         _write(session, ring, pepper_id)
         known = _known(session.connection())
-    if not _is_same(known, ring, pepper_id):
-        raise WrongPepper(_contradicted(pepper_id))
+    _refuse_contradicted(known, ring, pepper_id)
 
 
 def require_ring(connection: Connection, ring: Ring, *, with_keys: bool = True) -> None:
@@ -75,12 +74,13 @@ def require_ring(connection: Connection, ring: Ring, *, with_keys: bool = True) 
     """
     known = _known(connection)
     for pepper_id in ring:
-        if not _is_same(known, ring, pepper_id):
-            raise WrongPepper(_contradicted(pepper_id))
+        _refuse_contradicted(known, ring, pepper_id)
     if not with_keys:
         return
     lacking = connection.scalar(
-        select(ApiKey.pepper_id).where(_is_live(), ApiKey.pepper_id.not_in(list(ring))).limit(1)
+        select(ApiKey.pepper_id)
+        .where(key_states.live(clock.utcnow()), ApiKey.pepper_id.not_in(list(ring)))
+        .limit(1)
     )
     if lacking is not None:
         raise WrongPepper(
@@ -93,7 +93,8 @@ def list_uses(ring: Ring) -> list[PepperUse]:
     """Every pepper that is in the ring, known, or needed; the ring first, in its order."""
     with db.engine.connect() as connection:
         known = _known(connection)
-        counted = select(ApiKey.pepper_id, func.count()).where(_is_live()).group_by(ApiKey.pepper_id)
+        is_live = key_states.live(clock.utcnow())
+        counted = select(ApiKey.pepper_id, func.count()).where(is_live).group_by(ApiKey.pepper_id)
         needed = {row[0]: int(row[1]) for row in connection.execute(counted)}
     ids = [*ring, *sorted({*known, *needed} - set(ring))]
     return [PepperUse(each, _state(ring, known, each), needed.get(each, 0)) for each in ids]
@@ -118,10 +119,6 @@ def _is_same(known: Mapping[str, bytes], ring: Ring, pepper_id: str) -> bool:
     return told is None or hmac.compare_digest(told, check_value(ring[pepper_id]))
 
 
-def _is_live() -> ColumnElement[bool]:
-    return key_states.live(clock.utcnow())
-
-
 def _state(ring: Ring, known: Mapping[str, bytes], pepper_id: str) -> str:
     if pepper_id not in ring:
         return "lacking"
@@ -130,8 +127,9 @@ def _state(ring: Ring, known: Mapping[str, bytes], pepper_id: str) -> str:
     return "current" if pepper_id == next(iter(ring)) else "kept"
 
 
-def _contradicted(pepper_id: str) -> str:
-    return (
-        f"PORTAL_PEPPERS has another value for {pepper_id} than the one that keys of this installation "
-        "were made with. Give it that value back, or give the new value an id of its own."
-    )
+def _refuse_contradicted(known: Mapping[str, bytes], ring: Ring, pepper_id: str) -> None:
+    if not _is_same(known, ring, pepper_id):
+        raise WrongPepper(
+            f"PORTAL_PEPPERS has another value for {pepper_id} than the one that keys of this installation "
+            "were made with. Give it that value back, or give the new value an id of its own."
+        )

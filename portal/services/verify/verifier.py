@@ -39,7 +39,6 @@ class Decision(NamedTuple):
     outcome: Outcome
     level: int = NO_LEVEL
     key: VerifiedKey | None = None
-    key_id: str = ""
 
 
 UNKNOWN = Decision(Outcome.UNKNOWN)
@@ -64,7 +63,7 @@ class Verifier:
         if not CANONICAL_UUID.fullmatch(canonical):
             return UNKNOWN
         decision = self.decide_secret(secret, address)
-        return decision if decision.key_id == canonical else UNKNOWN
+        return decision if decision.key is not None and decision.key.id == canonical else UNKNOWN
 
     def decide_secret(self, secret: str, address: str | None = None) -> Decision:
         """Decide about a secret alone, as :meth:`decide` does.
@@ -78,7 +77,7 @@ class Verifier:
         if facts is None:
             return UNKNOWN
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
-        return Decision(outcome_of(facts, clock.now_ms(), address), level, facts, facts.id)
+        return Decision(outcome_of(facts, clock.now_ms(), address), level, facts)
 
     def _find(self, secret: str) -> VerifiedKey | None:
         """The key that this is the secret of; each pepper of the ring is tried."""

@@ -10,6 +10,7 @@ from portal.labels import ROLES
 from portal.services.accounts import email_change
 from portal.services.accounts.lookalikes import shown_address
 from portal.services.accounts.update import change_account
+from portal.services.core.emails import clean_email
 from portal.services.mail import pending
 from portal.services.mail.refused import find_refused
 from portal.web.forms import BOTH, done, shown, text
@@ -49,13 +50,11 @@ def email() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():
         with form.refusals():
-            address = email_change.request_email_change(
-                actor(), text(form.email), current=text(form.current_password)
-            )
+            change_account(actor(), email=text(form.email), current_password=text(form.current_password))
             return done(
                 _(
                     "We have sent an email to %(address)s. The change takes effect once you confirm it.",
-                    address=shown_address(address),
+                    address=shown_address(clean_email(text(form.email))),
                 ),
                 ".index",
             )

@@ -74,7 +74,7 @@ def test_two_accounts_do_not_get_one_address(app, cast, mailbox, database):
     tokens = []
     for person in (cast.alice, cast.bob):
         with app.app_context():
-            email_change.request_email_change(person.actor, wanted, current=person.password)
+            change_account(person.actor, email=wanted, current_password=person.password)
         tokens.append(token_of(mailbox.last(to=wanted), "/confirm-email/"))
     results = together(
         app,
@@ -108,7 +108,7 @@ def test_an_address_asked_for_before_an_account_was_shut_is_not_proven_after(
     app, cast, mailbox, database, shut
 ):
     with app.app_context():
-        email_change.request_email_change(cast.alice.actor, "thief@example.org", current=cast.alice.password)
+        change_account(cast.alice.actor, email="thief@example.org", current_password=cast.alice.password)
         if shut == "lock":
             recovery.lock(cast.alice.actor, cast.alice.password)
         else:
@@ -212,7 +212,7 @@ def test_nobody_acts_without_an_account(app):
             lambda: recovery.change_password(STRANGER, NEW, current=NEW),
             lambda: profile.get_account(STRANGER),
             lambda: change_account(STRANGER, bio="x"),
-            lambda: email_change.request_email_change(STRANGER, "x@example.org", current=NEW),
+            lambda: change_account(STRANGER, email="x@example.org", current_password=NEW),
             lambda: removal.remove_account(STRANGER, NEW),
         ):
             with pytest.raises(Forbidden):

@@ -16,7 +16,7 @@ from flask import Flask
 
 from portal.models import Action, ActorKind, Consent
 from portal.permissions import Role
-from portal.services.accounts import email_change, recovery, removal, sign_in
+from portal.services.accounts import recovery, removal, sign_in
 from portal.services.accounts.update import change_account
 from portal.services.auth import sessions
 from portal.services.core import audit
@@ -52,8 +52,8 @@ OWNERS: dict[str, Act] = {
 }
 """What a key may do as well."""
 PROVEN: dict[str, Act] = {
-    "email": lambda me, _key, cast: email_change.request_email_change(
-        me, "new@example.org", current=cast.alice.password
+    "email": lambda me, _key, cast: change_account(
+        me, email="new@example.org", current_password=cast.alice.password
     ),
     "password": lambda me, _key, cast: new_password(me, cast),
     "lock": lambda me, _key, cast: recovery.lock(me, cast.alice.password),

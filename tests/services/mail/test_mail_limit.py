@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, MailKind
-from portal.services.accounts import email_change, recovery, signup
+from portal.services.accounts import recovery, signup
 from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import Slowed
@@ -46,12 +46,8 @@ def mails_to(database: Database, address: str, *kinds: MailKind) -> int:
     return int(database.execute(query, address=address)[0][0])
 
 
-def by_api(actor: Actor, person: Person, address: str) -> None:
+def change_email(actor: Actor, person: Person, address: str) -> None:
     change_account(actor, email=address, current_password=person.password)
-
-
-def by_page(actor: Actor, person: Person, address: str) -> None:
-    email_change.request_email_change(actor, address, current=person.password)
 
 
 @dataclass
@@ -86,15 +82,9 @@ CAUSES = {
         MANY + 1,
         "alice@example.org",
     ),
-    "new address by page": Cause(
+    "new address": Cause(
         MailKind.EMAIL_CONFIRM,
-        lambda cast, number, to: by_page(at(cast.alice, number), cast.alice, to),
-        questions.NEW_EMAIL_PAIR.amount,
-        questions.NEW_EMAIL_PAIR.amount,
-    ),
-    "new address by API": Cause(
-        MailKind.EMAIL_CONFIRM,
-        lambda cast, number, to: by_api(at(cast.alice, number), cast.alice, to),
+        lambda cast, number, to: change_email(at(cast.alice, number), cast.alice, to),
         questions.NEW_EMAIL_PAIR.amount,
         questions.NEW_EMAIL_PAIR.amount,
     ),
@@ -139,7 +129,7 @@ def test_what_others_caused_leaves_the_owner_every_kind_of_mail(
     news = mails_to(database, wanted, MailKind.EMAIL_CONFIRM)
     with app.app_context():
         recovery.request_reset(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.email)
-        email_change.request_email_change(at(alice, 99), wanted, current=alice.password)
+        change_account(at(alice, 99), email=wanted, current_password=alice.password)
         key, _secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
         revocation.revoke_key(alice.actor, key.id)
         recovery.change_password(alice.actor, "lantern gravel otter sixty", current=alice.password)
@@ -157,7 +147,7 @@ def test_one_account_writes_to_few_strangers(app: Flask, cast: Cast, database: D
     with app.app_context():
         for number in range(60):
             with suppress(Slowed):
-                by_page(at(cast.bob, number), cast.bob, f"stranger{number}@example.org")
+                change_email(at(cast.bob, number), cast.bob, f"stranger{number}@example.org")
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
     assert database.execute(query) == [(questions.NEW_EMAIL_ACCOUNT.amount,)]
 
@@ -169,7 +159,7 @@ def test_one_account_writes_to_few_strangers_in_a_day(
         with app.app_context():
             for number in range(questions.NEW_EMAIL_ACCOUNT.amount):
                 with suppress(Slowed):
-                    by_api(at(cast.bob, number), cast.bob, f"stranger{hour}.{number}@example.org")
+                    change_email(at(cast.bob, number), cast.bob, f"stranger{hour}.{number}@example.org")
         clock.forward(hours=1, seconds=1)
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
     assert database.execute(query) == [(questions.NEW_EMAIL_ACCOUNT_DAY.amount,)]
@@ -182,7 +172,7 @@ def test_many_accounts_of_one_source_write_to_few_strangers(
     with app.app_context():
         for number, person in enumerate(people * 4):
             with suppress(Slowed):
-                by_page(at(person, 7), person, f"stranger{number}@example.org")
+                change_email(at(person, 7), person, f"stranger{number}@example.org")
     query = "SELECT count(*) FROM outbox WHERE kind = 'email-confirm'"
     assert database.execute(query) == [(questions.NEW_EMAIL_SOURCE.amount,)]
 
@@ -192,10 +182,8 @@ def test_a_wrong_password_uses_none_of_it_up(app: Flask, cast: Cast) -> None:
     with app.app_context():
         for number in range(questions.PROVE_OWN.amount):
             with pytest.raises(Exception, match="passwordWrong"):
-                email_change.request_email_change(
-                    thief, f"thief{number}@example.org", current="not the password"
-                )
-        email_change.request_email_change(cast.alice.actor, VICTIM, current=cast.alice.password)
+                change_account(thief, email=f"thief{number}@example.org", current_password="not the password")
+        change_account(cast.alice.actor, email=VICTIM, current_password=cast.alice.password)
 
 
 def test_the_hour_passes(app: Flask, database: Database, cast: Cast, clock: Clock) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from portal.models import ActorKind, SessionKind, TokenPurpose
 from portal.services.accounts import email_change, recovery, sign_in
+from portal.services.accounts.update import change_account
 from portal.services.auth import reauthentication
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
@@ -27,7 +28,7 @@ def end_everything(person):
 def test_unsent_mails_with_links_end_with_everything(app, cast, database, mailbox):
     """Those too that a stranger asked for, which know the address alone, in any case."""
     with app.app_context():
-        email_change.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        change_account(cast.alice.actor, email=ELSEWHERE, current_password=cast.alice.password)
         recovery.request_reset(STRANGER, "ALICE@example.org")
         recovery.request_reset(STRANGER, cast.bob.email)
         assert database.execute(UNSENT) == [(3,)]
@@ -40,7 +41,7 @@ def test_unsent_mails_with_links_end_with_everything(app, cast, database, mailbo
 @pytest.mark.parametrize("sent", [False, True])
 def test_a_change_of_address_that_is_cancelled_is_over(app, cast, mailbox, sent):
     with app.app_context():
-        email_change.request_email_change(cast.alice.actor, ELSEWHERE, current=cast.alice.password)
+        change_account(cast.alice.actor, email=ELSEWHERE, current_password=cast.alice.password)
         assert pending.find_email(cast.alice.account_id)
     link = mailbox.last(to=ELSEWHERE).path("/confirm-email/").rpartition("/")[2] if sent else ""
     with app.app_context():

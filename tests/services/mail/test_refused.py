@@ -12,6 +12,7 @@ from flask import Flask
 from portal import jobs
 from portal.models import Action, MailKind, OutboxMail
 from portal.services.accounts import email_change, recovery, removal, signup
+from portal.services.accounts.update import change_account
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.mail import outbox
@@ -218,16 +219,14 @@ class TestWhoIsTold:
         run(app, Refusing(recipient="550 5.1.1 no such user"))
         clock.forward(minutes=1)
         with app.app_context():
-            email_change.request_email_change(alice.actor, "new@example.org", current=alice.password)
+            change_account(alice.actor, email="new@example.org", current_password=alice.password)
             email_change.cancel_email(alice.actor)
 
         assert refused(app, alice.account_id)
 
     def test_a_new_address_that_refuses_is_told_where_it_waits(self, app: Flask, cast: Cast) -> None:
         with app.app_context():
-            email_change.request_email_change(
-                cast.alice.actor, "new@example.org", current=cast.alice.password
-            )
+            change_account(cast.alice.actor, email="new@example.org", current_password=cast.alice.password)
 
         run(app, Refusing(recipient="550 5.1.1 no such user"))
 
