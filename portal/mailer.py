@@ -15,7 +15,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Any
 from urllib.parse import urlsplit
 
 import idna
@@ -57,7 +56,16 @@ def render(letter: MailContent, language: str) -> RenderedMail:
     text, html = _environments(current_app.jinja_env)
     language = language if language in _translated() else SOURCE_LANGUAGE
     with force_locale(language):
-        values = {**dict.fromkeys(OPTIONAL), **letter.params, **_facts(), "language": language}
+        values = (
+            dict.fromkeys(OPTIONAL)
+            | letter.params
+            | {
+                "base_url": settings.base_url,
+                "moment": _moment,
+                "sentences": {level.number: level.sentence for level in LEVELS},
+                "language": language,
+            }
+        )
         name = f"mail/{letter.template}.jinja"
         plain = text.get_template(name).make_module({**values, "macros": "mail/_text.jinja"})
         rich = html.get_template(name).make_module({**values, "macros": "mail/_html.jinja"})
@@ -103,15 +111,6 @@ def _environments(pages: Environment) -> tuple[Environment, Environment]:
 def _translated() -> set[str]:
     """The languages that there is a catalogue for; in others a mail is written in English."""
     return {locale.language for locale in get_babel().instance.list_translations()}
-
-
-def _facts() -> dict[str, Any]:
-    """What every template can use besides its params."""
-    return {
-        "base_url": settings.base_url,
-        "moment": _moment,
-        "sentences": {level.number: level.sentence for level in LEVELS},
-    }
 
 
 def _moment(text: str) -> str:

@@ -136,17 +136,14 @@ class Stage:
     def _maker(self, planned: Planned) -> Actor:
         if not planned.by:
             return self.visit(planned.owner)
-        maker, level = self.keys[planned.owner, planned.by], self._plan(planned.owner, planned.by).level
+        maker = self.keys[planned.owner, planned.by]
         return replace(
             self.stranger(planned.owner),
             kind=ActorKind.KEY,
             account_id=self.ids[planned.owner],
             key_id=maker,
-            key_level=level,
+            key_level=self.plans[maker].level,
         )
-
-    def _plan(self, owner: str, name: str) -> Planned:
-        return self.plans[self.keys[owner, name]]
 
     def _keep(self, key_id: UUID, secret: str, planned: Planned) -> None:
         self.secrets[key_id] = secret

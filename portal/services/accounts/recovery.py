@@ -16,11 +16,11 @@ from portal.services.accounts.admins import hold_admins, refuse_last_admin
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth import passwords, sessions
 from portal.services.auth.admission import admit
-from portal.services.auth.reauthentication import prove_owner, prove_password, refuse_other_password
+from portal.services.auth.reauthentication import prove_owner, prove_password
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.emails import email_key
-from portal.services.core.errors import AlreadySent, TokenInvalid
+from portal.services.core.errors import AlreadySent, InvalidInput, TokenInvalid
 from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.keys import revocation
 from portal.services.mail import outbox, pending, tokens
@@ -64,7 +64,8 @@ def change_password_in(
     Without a new one it only looks whether the proof still counts. Raises InvalidInput when the
     password was changed meanwhile.
     """
-    refuse_other_password(account, prepared.known_hash)
+    if account.password_hash != prepared.known_hash:
+        raise InvalidInput("passwordWrong", "current_password")
     if prepared.new_hash is None:
         return
     _set_password(session, actor, account, prepared.new_hash, Action.PASSWORD_CHANGED)

@@ -54,9 +54,3 @@ def _is_password(actor: Actor, account: Account, password: str) -> bool:
     if is_right:
         questions.proved(address, account.id)
     return is_right
-
-
-def refuse_other_password(account: Account, known_hash: str | None) -> None:
-    """Raise InvalidInput when a locked account has another password than the one that was proven."""
-    if account.password_hash != known_hash:
-        raise InvalidInput("passwordWrong", "current_password")

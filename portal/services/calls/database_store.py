@@ -6,7 +6,8 @@ What is leased in one window never adds up to more than the limit.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, select, update
@@ -68,14 +69,11 @@ class DatabaseStore:
 
     def take(self, key_id: str, asks: Sequence[Ask], now_ms: int) -> list[Lease]:
         """Lease in one short transaction that holds the rows of the key."""
-        try:
-            with self._engine.connect().execution_options(portal_writes=True) as connection:
-                for _ in range(TRIES):
-                    leases = self._try(connection, UUID(key_id), asks, now_ms)
-                    if leases is not None:
-                        return leases
-        except SQLAlchemyError as error:
-            raise StoreAway(words_of(error)) from error
+        with self._connect(writes=True) as connection:
+            for _ in range(TRIES):
+                leases = self._try(connection, UUID(key_id), asks, now_ms)
+                if leases is not None:
+                    return leases
         raise StoreAway("others count the same calls at every try")
 
     def give_back(self, unused: Sequence[Unused]) -> None:
@@ -89,31 +87,33 @@ class DatabaseStore:
             }
             for each in unused
         ]
-        try:
-            with self._engine.connect().execution_options(portal_writes=True) as connection:
-                connection.execute(_GIVE_BACK, rows)
-                connection.commit()
-        except SQLAlchemyError as error:
-            raise StoreAway(words_of(error)) from error
+        with self._connect(writes=True) as connection:
+            connection.execute(_GIVE_BACK, rows)
+            connection.commit()
 
     def taken(self, key_ids: Sequence[str], now_ms: int) -> Taken:
         """Read it, without a lock."""
         found: Taken = {}
-        try:
-            with self._engine.connect() as connection:
-                for first in range(0, len(key_ids), CHUNK):
-                    ids = [UUID(key_id) for key_id in key_ids[first : first + CHUNK]]
-                    query = select(table).where(table.c.key_id.in_(ids))
-                    for key_id, span, starts_at, taken in connection.execute(query):
-                        if now_ms < clock.to_ms(starts_at) + span * 1000:
-                            found.setdefault(str(key_id), {})[span] = taken
-        except SQLAlchemyError as error:
-            raise StoreAway(words_of(error)) from error
+        with self._connect(writes=False) as connection:
+            for first in range(0, len(key_ids), CHUNK):
+                ids = [UUID(key_id) for key_id in key_ids[first : first + CHUNK]]
+                query = select(table).where(table.c.key_id.in_(ids))
+                for key_id, span, starts_at, taken in connection.execute(query):
+                    if now_ms < clock.to_ms(starts_at) + span * 1000:
+                        found.setdefault(str(key_id), {})[span] = taken
         return found
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _connect(self, *, writes: bool) -> Iterator[Connection]:
+        try:
+            with self._engine.connect().execution_options(portal_writes=writes) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreAway(words_of(error)) from error
 
     def _try(
         self, connection: Connection, key_id: UUID, asks: Sequence[Ask], now_ms: int

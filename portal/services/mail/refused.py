@@ -1,8 +1,8 @@
-"""Mails that ended because nothing would bring them through: what an account and operators are told."""
+"""Mails that ended because nothing would bring them through: what an account is told."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from portal.extensions import db
 from portal.models import Account, OutboxMail
@@ -13,7 +13,7 @@ def find_refused(account_id: int) -> OutboxMail | None:
 
     Mails that wait, and those that their owner ended, say nothing of the address.
     """
-    last = db.session.scalars(
+    last = db.session.scalar(
         select(OutboxMail)
         .join(Account, Account.id == OutboxMail.account_id)
         .where(
@@ -24,11 +24,5 @@ def find_refused(account_id: int) -> OutboxMail | None:
         )
         .order_by(OutboxMail.sent_at.desc(), OutboxMail.id.desc())
         .limit(1)
-    ).one_or_none()
+    )
     return last if last is not None and last.refused_at is not None else None
-
-
-def count_refused() -> int:
-    """How many there are; they are kept for as long as mails that were sent."""
-    query = select(func.count()).select_from(OutboxMail).where(OutboxMail.refused_at.is_not(None))
-    return db.session.scalar(query) or 0

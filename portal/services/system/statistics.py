@@ -11,7 +11,6 @@ from portal import clock
 from portal.extensions import db
 from portal.models import Account, AccountStatus, KeyUsage, OutboxMail, SessionKind, UserSession, key_states
 from portal.permissions import Role
-from portal.services.mail import refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def read_figures() -> Figures:
         sessions={**{kind.value: 0 for kind in SessionKind}, **_counts(sessions)},
         mails_waiting=waiting,
         oldest_mail_age=max(0.0, (now - oldest).total_seconds()) if waiting else 0.0,
-        mails_refused=refused.count_refused(),
+        mails_refused=db.session.scalar(select(func.count(OutboxMail.refused_at))) or 0,
         calls=int(calls),
         refusals=int(refusals),
     )
