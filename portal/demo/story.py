@@ -65,58 +65,46 @@ def _guess_password(name: str) -> Scene:
     return guess
 
 
-def _leak(owner: str, name: str) -> Scene:
-    def report(stage: Stage) -> None:
-        found = Leak(stage.secrets[stage.keys[owner, name]], "https://git.example/alice/dotfiles/.netrc")
-        leaks.report(FINDER, [found], Reporter.PAGE)
-
-    return report
+def _leak(stage: Stage) -> None:
+    secret = stage.secrets[stage.keys["alice", "Dotfiles"]]
+    leaks.report(FINDER, [Leak(secret, "https://git.example/alice/dotfiles/.netrc")], Reporter.PAGE)
 
 
-def _use_old_secret(owner: str, name: str) -> Scene:
-    def use(stage: Stage) -> None:
-        [old, *_] = [key for key, plan in stage.plans.items() if (plan.owner, plan.name) == (owner, name)]
-        rotation.note_reuse(Actor(ActorKind.ANONYMOUS, address=BY_NAME[owner].address), old)
-
-    return use
+def _use_old_secret(stage: Stage) -> None:
+    [old, *_] = [key for key, plan in stage.plans.items() if plan.name == "Nightly sync"]
+    rotation.note_reuse(stage.stranger("carla"), old)
 
 
-def _call_too_often(owner: str, name: str) -> Scene:
-    def call(stage: Stage) -> None:
-        key, now = str(stage.keys[owner, name]), clock.now_ms()
-        hour = now - now % HOUR_MS
-        calls = {(key, hour, BY_NAME[owner].address): [6600, now]}
-        stage.write_use(Batch(calls, {(key, hour, Outcome.THROTTLED): 320}))
-        excess.look(excess.ladder(settings))
-
-    return call
+def _call_too_often(stage: Stage) -> None:
+    key, now = str(stage.keys["bruno", "Fuzzing"]), clock.now_ms()
+    hour = now - now % HOUR_MS
+    calls = {(key, hour, BY_NAME["bruno"].address): [6600, now]}
+    stage.write_use(Batch(calls, {(key, hour, Outcome.THROTTLED): 320}))
+    excess.look(excess.ladder(settings))
 
 
-def _revoke(owner: str, name: str) -> Scene:
-    return lambda stage: revoke_key(stage.visit(owner), stage.keys[owner, name])
-
-
-def _support_revokes(owner: str, name: str, why: str) -> Scene:
-    return lambda stage: actions.revoke_one(stage.visit("sue"), stage.keys[owner, name], why=why)
+def _support_revokes(stage: Stage) -> None:
+    key = stage.keys["bob", "Prices"]
+    actions.revoke_one(stage.visit("sue"), key, why="Copies the whole catalogue every hour.")
 
 
 EVENTS: tuple[tuple[int, Scene], ...] = (
     (200, _guess_password("alice")),
     (150, lambda stage: stage.set_role("milo", Role.USER, "Moved to another team.")),
     (120, _rotate("alice", "Shop CI", DAY)),
-    (101, _support_revokes("bob", "Prices", "Copies the whole catalogue every hour.")),
-    (100, _revoke("theo", "Load test")),
+    (101, _support_revokes),
+    (100, lambda stage: revoke_key(stage.visit("theo"), stage.keys["theo", "Load test"])),
     (76, _guess_password("bob")),
     (75, lambda stage: actions.block(stage.visit("sue"), stage.ids["bob"], why="Went on after two mails.")),
     (60, _rotate("carla", "Nightly sync")),
-    (58, _use_old_secret("carla", "Nightly sync")),
+    (58, _use_old_secret),
     (50, lambda stage: change_account(stage.visit("nora"), consent=Consent.NONE)),
     (40, lambda stage: removal.remove_account(stage.visit("rosa"), stage.password)),
-    (35, _leak("alice", "Dotfiles")),
+    (35, _leak),
     (30, _rotate("sue", "Helpdesk", WEEK)),
     (20, lambda stage: recovery.lock(stage.visit("lena"), stage.password)),
     (15, _rotate("carla", "Catalogue import")),
-    (6, _call_too_often("bruno", "Fuzzing")),
+    (6, _call_too_often),
     (5, lambda stage: actions.revoke_excessive(stage.visit("sue"), stage.ids["bruno"], why="Far above.")),
     (2, _rotate("alice", "Shop CI", WEEK)),
     (1, _guess_password("ada")),

@@ -20,6 +20,8 @@ CHECKSUM_LENGTH = 6
 SECRET_BITS = 256
 LABELS = ("live_", "test_")
 LABEL_LENGTH = 5
+_REST = rf"(?:live_|test_)?[0-9A-Za-z]{{{BODY_LENGTH + CHECKSUM_LENGTH}}}"
+"""What follows the prefix, as a pattern."""
 
 
 def base62(number: int, width: int) -> str:
@@ -63,15 +65,12 @@ def pattern(prefix: str) -> re.Pattern[str]:
 
     Scanners in other languages take it as it is, so it needs no more than RE2 has.
     """
-    length = BODY_LENGTH + CHECKSUM_LENGTH
-    return re.compile(rf"\b{prefix}_(?:live_|test_)?[0-9A-Za-z]{{{length}}}\b", re.ASCII)
+    return re.compile(rf"\b{prefix}_{_REST}\b", re.ASCII)
 
 
 def hide(text: str, prefix: str) -> str:
     """The text with what looks like our secrets taken out, also from within a longer word."""
-    return re.sub(
-        rf"{prefix}_(?:live_|test_)?[0-9A-Za-z]{{{BODY_LENGTH + CHECKSUM_LENGTH}}}", f"{prefix}_…", text
-    )
+    return re.sub(f"{prefix}_{_REST}", f"{prefix}_…", text)
 
 
 def digest(pepper: bytes, secret: str) -> bytes:
