@@ -9,7 +9,7 @@ from portal.models import ActorKind
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.selfcheck.answers import GOOD, REVOKED, hold, hold_answer
-from portal.selfcheck.ends import block
+from portal.selfcheck.ends import block, set_role
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
 from portal.selfcheck.stage import OPERATOR, Made, Person, Stage
@@ -39,23 +39,25 @@ def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
     """In which ways a key is revoked, and whose is."""
     owner, one, other = stage.person(), stage.person(Role.SUPPORT), stage.person(Role.SUPPORT)
     admin = stage.key(stage.person(Role.ADMIN), level=9)
-    by_the_doors: dict[str, Way] = {
-        "a DELETE": lambda made: server.call("DELETE", f"/api/apikeys/{made.id}/key", made),
-        "a revocation by RFC 7009": lambda made: server.call(
-            "POST", "/api/revoke", admin, form={"token": made.secret}
+
+    def rule(whose: Person, act: Way) -> tuple[Person, Way]:
+        return whose, lambda made: stage.act(lambda: act(made))
+
+    return {
+        "a DELETE": (owner, lambda made: server.call("DELETE", f"/api/apikeys/{made.id}/key", made)),
+        "a revocation by RFC 7009": (
+            owner,
+            lambda made: server.call("POST", "/api/revoke", admin, form={"token": made.secret}),
         ),
-        "a report of a leak": lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
-    }
-    by_the_rules: dict[str, tuple[Person, Way]] = {
-        "a click of its owner": (owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
-        "an operator": (owner, lambda made: actions.revoke_one(OPERATOR, made.uuid, why="-")),
-        "a rotation": (owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
-        "a role that fell": (one, lambda _: actions.set_role(OPERATOR, one.account_id, Role.USER)),
-        "a block": (other, lambda _: block(other)),
-    }
-    return {name: (owner, way) for name, way in by_the_doors.items()} | {
-        name: (whose, lambda made, rule=rule: stage.act(lambda: rule(made)))
-        for name, (whose, rule) in by_the_rules.items()
+        "a report of a leak": (
+            owner,
+            lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
+        ),
+        "a click of its owner": rule(owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
+        "an operator": rule(owner, lambda made: actions.revoke_one(OPERATOR, made.uuid, why="-")),
+        "a rotation": rule(owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
+        "a role that fell": rule(one, lambda _: set_role(one, Role.USER)),
+        "a block": rule(other, lambda _: block(other)),
     }
 
 

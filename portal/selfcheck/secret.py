@@ -29,7 +29,10 @@ def secret_once(stage: Stage) -> None:
     shown = _secret_on(stage, answer)
     hold(shown, "the page of a new key did not show its secret")
     hold("no-store" in answer.headers.get("Cache-Control", ""), "the page with the secret may be kept")
-    made = _made_by_api(stage, owner)
+    wanted = {"name": NAME, "level": 4, "expiresIn": 3600}
+    answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=wanted)
+    hold("no-store" in answer.headers.get("Cache-Control", ""), "the answer with the secret may be kept")
+    made = Made.told_in(answer)
     for path in ("/account/keys", f"/account/keys/{made.id}"):
         again = stage.call("GET", path, client=client)
         hold(not _secret_on(stage, again), f"{path} shows a secret")
@@ -43,13 +46,6 @@ def secret_once(stage: Stage) -> None:
     _hold_nowhere(stage, shown, made.secret)
     stage.send_mails()
     _hold_nowhere(stage, shown, made.secret)
-
-
-def _made_by_api(stage: Stage, owner: Person) -> Made:
-    wanted = {"name": NAME, "level": 4, "expiresIn": 3600}
-    answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=wanted)
-    hold("no-store" in answer.headers.get("Cache-Control", ""), "the answer with the secret may be kept")
-    return Made.told_in(answer)
 
 
 def _hold_not_logged(stage: Stage, secret: str) -> None:

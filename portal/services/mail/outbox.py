@@ -175,6 +175,26 @@ def pause_after(attempts: int) -> timedelta:
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts - 1, 20)))
 
 
+def find_refused(account_id: int) -> OutboxMail | None:
+    """The last mail to the address that the account has now, if it was refused; None if it came through.
+
+    Mails that wait, and those that their owner ended, say nothing of the address.
+    """
+    last = db.session.scalar(
+        select(OutboxMail)
+        .join(Account, Account.id == OutboxMail.account_id)
+        .where(
+            Account.id == account_id,
+            OutboxMail.address == Account.email,
+            OutboxMail.sent_at.is_not(None),
+            or_(OutboxMail.refused_at.is_not(None), OutboxMail.last_error.is_(None)),
+        )
+        .order_by(OutboxMail.sent_at.desc(), OutboxMail.id.desc())
+        .limit(1)
+    )
+    return last if last is not None and last.refused_at is not None else None
+
+
 def _note_failure(session: Session, claim: Claim, error: str) -> OutboxMail | None:
     mail = session.scalars(select(OutboxMail).where(_is_ours(claim))).one_or_none()
     if mail is not None:

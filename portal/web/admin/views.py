@@ -22,7 +22,7 @@ from portal.services.core import audit
 from portal.services.core.errors import Forbidden, NotFound
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
-from portal.services.mail.refused import find_refused
+from portal.services.mail.outbox import find_refused
 from portal.services.operators import actions, exports
 from portal.services.operators import queries as operator_queries
 from portal.services.usage import queries as usage_queries

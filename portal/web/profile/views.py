@@ -12,7 +12,7 @@ from portal.services.accounts.lookalikes import shown_address
 from portal.services.accounts.update import change_account
 from portal.services.core.emails import clean_email
 from portal.services.mail import pending
-from portal.services.mail.refused import find_refused
+from portal.services.mail.outbox import find_refused
 from portal.web.forms import BOTH, done, shown, text
 from portal.web.identity import actor, me, require
 from portal.web.profile.forms import EmailForm, ProfileForm

@@ -17,7 +17,7 @@ from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.mail import outbox
 from portal.services.mail import pending as pending_mail
-from portal.services.mail.refused import find_refused
+from portal.services.mail.outbox import find_refused
 from portal.transports import FileTransport, SmtpTransport
 from tests.support.cast import Cast
 from tests.support.clock import Clock
