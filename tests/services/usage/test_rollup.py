@@ -114,7 +114,7 @@ def test_a_batch_that_fails_leaves_no_half_of_a_day(
             raise OperationalError("DELETE", {}, Exception("gone"))
 
         with monkeypatch.context() as broken:
-            broken.setattr(rollup, "_run", fail)
+            broken.setattr(rollup, "count_changed", fail)
             broken.setattr(rollup, "_forget", lambda *_: 0)
             with pytest.raises(OperationalError):
                 rollup.fold()
