@@ -21,7 +21,6 @@ from portal.models import ActorKind
 from portal.private_files import keep_private
 from portal.redaction import redactor_of
 from portal.runtime import Runtime
-from portal.services.abuse.github_signatures import SigningKeys
 from portal.services.auth.session_life import OWNER_LIFE
 from portal.services.calls.limits import CallLimits
 from portal.services.core import trouble
@@ -105,7 +104,6 @@ def _create_runtime(app: Flask, settings: Settings) -> Runtime:
         doorkeeper=Doorkeeper(
             verifier, usage, call_limits, lambda key_id, address: _notice_reuse(app, key_id, address)
         ),
-        github=SigningKeys(settings.github_keys) if settings.github_keys else None,
         openapi=lambda: api.describe(settings),
     )
 

@@ -1,4 +1,4 @@
-"""What runs by the clock: the outbox, excessive use, rotated keys, and cleaning."""
+"""What runs by the clock: the outbox, excessive use, rotated keys, GitHub's public keys, and cleaning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import mailer
 from portal.extensions import db, settings
 from portal.models import MailKind
-from portal.services.abuse import excess
+from portal.services.abuse import excess, github_signatures
 from portal.services.accounts import email_change, recovery, removal, signup
 from portal.services.core import sent_forms, trouble
 from portal.services.keys import rotation
@@ -123,7 +123,7 @@ def do_round(app: Flask, courier: OutboxWorker, stop: Stop) -> None:
         EXCESS.do_if_due()
     with app.app_context():
         courier.send_due(stop)
-    for job in (CLEANING, RETIRING, FORMS):
+    for job in (CLEANING, RETIRING, FORMS, GITHUB_KEYS):
         with app.app_context():
             job.do_if_due()
 
@@ -219,6 +219,11 @@ def _retire() -> None:
     log.info("jobs.retired", keys=rotation.retire_due())
 
 
+def _read_github_keys() -> None:
+    if settings.github_keys:
+        github_signatures.read_keys(settings.github_keys)
+
+
 def _watch_excess() -> None:
     taken = {step.value: number for step, number in excess.look(excess.ladder(settings)).items() if number}
     if taken:
@@ -228,4 +233,5 @@ def _watch_excess() -> None:
 EXCESS = Job("excess", timedelta(minutes=1), _watch_excess)
 CLEANING = Job("cleaning", timedelta(hours=1), _clean)
 RETIRING = Job("retiring", timedelta(minutes=5), _retire)
+GITHUB_KEYS = Job("github-keys", github_signatures.EVERY, _read_github_keys)
 FORMS = Job("forms", timedelta(minutes=1), sent_forms.forget)

@@ -11,7 +11,6 @@ from werkzeug.local import LocalProxy
 
 from portal.http.credentials import KeyHeaders
 from portal.redaction import Redactor
-from portal.services.abuse.github_signatures import SigningKeys
 from portal.services.calls.limits import CallLimits
 from portal.services.usage.collector import UsageCollector
 from portal.services.verify.doorkeeper import Doorkeeper
@@ -22,7 +21,7 @@ _NAME = "chatelaine"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What the doors share; ``github`` is None where no reports from GitHub are taken."""
+    """What the doors share."""
 
     redactor: Redactor
     key_headers: KeyHeaders
@@ -30,7 +29,6 @@ class Runtime:
     call_limits: CallLimits
     verifier: Verifier
     doorkeeper: Doorkeeper
-    github: SigningKeys | None
     openapi: Callable[[], dict[str, Any]]
 
     def attach(self, app: Flask) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy.engine import make_url
 from config import Settings, load_settings, unknown_names, variables
 from config_addresses import in_url
 from config_values import ConfigurationError, keep_secret, random_text
-from portal.services.abuse.github_signatures import SigningKeys
 from portal.services.calls.library_store import LibraryStore
 from portal.transports import make_transport
 from tests.conftest import MakeApp
@@ -299,8 +298,6 @@ def start(changes: dict[str, str]) -> Settings:
     make_transport(settings)
     if settings.limits_store:
         LibraryStore(settings.limits_store.get_secret_value())
-    if settings.github_keys:
-        SigningKeys(settings.github_keys)
     return settings
 
 

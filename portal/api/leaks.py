@@ -18,11 +18,11 @@ from portal.api.answers import answer
 from portal.api.auth import actor
 from portal.api.leak_schemas import GithubReport, GithubReports, GithubVerdict, GithubVerdicts, LeakReport
 from portal.api.schemas import Success
+from portal.extensions import settings
 from portal.http import client_address
 from portal.http.limited import refuse_when_limited
-from portal.runtime import runtime
 from portal.services.abuse import leaks
-from portal.services.abuse.github_signatures import PAUSE_MS, KeysUnavailable, SigningKeys
+from portal.services.abuse.github_signatures import EVERY, KeysUnavailable, has_signed
 from portal.services.abuse.leaks import Leak, Reporter
 from portal.services.core.errors import InvalidInput, NotFound
 from portal.services.ratelimits import questions
@@ -44,21 +44,21 @@ def receive() -> ResponseReturnValue:
     Each entry is read by itself: one that can't be is left out, and the key that leaked beside
     it ends.
     """
-    matches = _matches(body.parse_loosely(_signed_body(runtime.github)))
+    matches = _matches(body.parse_loosely(_signed_body()))
     found = leaks.report(actor(), [Leak(each.token, _place(each)) for each in matches], Reporter.GITHUB)
     return answer(GithubVerdicts([_verdict(each, found) for each in matches]))
 
 
-def _signed_body(keys: SigningKeys | None) -> bytes:
+def _signed_body() -> bytes:
     """The body, if GitHub has signed it. Raises NotFound where it is not taken, or not signed."""
     identifier, signature = request.headers.get(IDENTIFIER), request.headers.get(SIGNATURE)
-    if keys is None or not identifier or not signature:
+    if not settings.github_keys or not identifier or not signature:
         raise NotFound
     data = request.get_data(cache=False)
     try:
-        is_signed = keys.has_signed(data, identifier, signature)
+        is_signed = has_signed(settings.github_keys, data, identifier, signature)
     except KeysUnavailable as error:
-        raise ServiceUnavailable(retry_after=PAUSE_MS // 1000) from error
+        raise ServiceUnavailable(retry_after=EVERY.seconds) from error
     if not is_signed:
         refuse_when_limited(questions.failed_signature(client_address()))
         raise InvalidInput("signatureInvalid", "")

@@ -3,6 +3,7 @@
 from portal.models.account import LANGUAGES, Account, AccountStatus, Consent
 from portal.models.audit import Action, ActorKind, AuditEvent
 from portal.models.excess import ExcessLevel, ExcessStep
+from portal.models.github_key import GithubKey
 from portal.models.installation import LastMoment, PepperCheck, PromiseProof
 from portal.models.job_lease import JobLease
 from portal.models.key import ApiKey, Environment, KeyKind, RevocationReason
@@ -26,6 +27,7 @@ __all__ = [
     "Environment",
     "ExcessLevel",
     "ExcessStep",
+    "GithubKey",
     "JobLease",
     "KeyAddress",
     "KeyKind",

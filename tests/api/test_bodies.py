@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 from flask import Flask
 
+from portal.services.abuse.github_signatures import read_keys
 from tests.api.conftest import Bearer
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -224,7 +225,10 @@ def app(make_app: MakeApp, tmp_path: Path) -> Flask:
     """The application without limits, told where GitHub's public keys are."""
     path = tmp_path / "keys.json"
     path.write_bytes(listing(SIGNER))
-    return make_app(PORTAL_GITHUB_KEYS=str(path), PORTAL_LIMITS_ENABLED="false")
+    app = make_app(PORTAL_GITHUB_KEYS=str(path), PORTAL_LIMITS_ENABLED="false")
+    with app.app_context():
+        read_keys(str(path))
+    return app
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.runtime import runtime_of
+from portal.services.abuse.github_signatures import read_keys
 from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.keys.secrets import make_secret
 from portal.services.ratelimits import questions
@@ -36,7 +37,10 @@ def app(make_app: MakeApp, tmp_path: Path) -> Flask:
     """The application, told where GitHub's public keys are."""
     path = tmp_path / "keys.json"
     path.write_bytes(listing(SIGNER))
-    return make_app(PORTAL_GITHUB_KEYS=str(path))
+    app = make_app(PORTAL_GITHUB_KEYS=str(path))
+    with app.app_context():
+        read_keys(str(path))
+    return app
 
 
 @pytest.fixture
@@ -324,7 +328,7 @@ def test_without_the_keys_it_is_asked_to_come_again(make_app: MakeApp, tmp_path:
     answer = client.post("/api/leaks/github", data=b"[]", headers=SIGNER.headers(b"[]"))
 
     assert code(answer) == (503, "busy")
-    assert answer.headers["Retry-After"] == "60"
+    assert answer.headers["Retry-After"] == "300"
 
 
 def test_where_it_is_not_set_up_there_is_no_receiver(make_app: MakeApp) -> None:

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -49,10 +49,14 @@ def listing(*signers: Signer) -> bytes:
 
 
 class KeyServer:
-    """Serves the list of public keys; ``status`` and ``body`` may be changed, ``asked`` counts."""
+    """Serves the list of public keys; ``status`` and ``body`` may be changed, ``asked`` counts.
+
+    While it ``drips``, it sends a header now and then until the event is set.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.body, self.status, self.asked, self.url = body, 200, 0, ""
+        self.drips: Event | None = None
 
 
 @contextmanager
@@ -68,6 +72,9 @@ def key_server(body: bytes) -> Iterator[KeyServer]:
             if state.status == 302:
                 self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(state.body)))
+            while state.drips and not state.drips.wait(0.1):
+                self.send_header("X-Not-Yet", "wait")
+                self.flush_headers()
             self.end_headers()
             self.wfile.write(state.body)
 

@@ -75,6 +75,12 @@ day bigint NOT NULL
 figures json NOT NULL
 step character varying(40) NOT NULL
 
+-- columns of github_keys
+identifier character varying(200) NOT NULL
+pem text NOT NULL
+read_at bigint NOT NULL
+source text NOT NULL
+
 -- columns of job_leases
 leased_until bigint NOT NULL
 name character varying(40) NOT NULL
@@ -298,6 +304,9 @@ PRIMARY KEY (key_id, span)
 
 -- constraint pk_excess_steps
 PRIMARY KEY (account_id, day, step)
+
+-- constraint pk_github_keys
+PRIMARY KEY (identifier)
 
 -- constraint pk_job_leases
 PRIMARY KEY (name)

@@ -75,6 +75,12 @@ day BIGINT NOT NULL
 figures JSON NOT NULL
 step VARCHAR(40) NOT NULL
 
+-- columns of github_keys
+identifier VARCHAR(200) NOT NULL
+pem TEXT NOT NULL
+read_at BIGINT NOT NULL
+source TEXT NOT NULL
+
 -- columns of job_leases
 leased_until BIGINT NOT NULL
 name VARCHAR(40) NOT NULL
@@ -298,6 +304,9 @@ PRIMARY KEY (key_id, span)
 
 -- constraint pk_excess_steps
 PRIMARY KEY (account_id, day, step)
+
+-- constraint pk_github_keys
+PRIMARY KEY (identifier)
 
 -- constraint pk_job_leases
 PRIMARY KEY (name)

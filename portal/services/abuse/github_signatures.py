@@ -1,109 +1,92 @@
 """Has GitHub signed this? ECDSA on P-256 with SHA-256, over the raw bytes of the body.
 
-The public keys come from a URL or a file, as
-``{"public_keys": [{"key_identifier": …, "key": <PEM>, "is_current": …}]}``. All that are
-listed count: GitHub lists a key as long as it may still have signed with it.
+The jobs read the public keys from a URL or a file, as
+``{"public_keys": [{"key_identifier": …, "key": <PEM>, "is_current": …}]}``, and keep them in the
+database; a request only looks them up. All that are listed count: GitHub lists a key as long as it
+may still have signed with it, and one that is not listed any more is forgotten.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import threading
+import time
 from base64 import b64decode
-from http.client import HTTPException
+from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from queue import Empty, Queue
+from threading import Lock, Thread
+from typing import Any
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from sqlalchemy import delete, insert, select
 
 from portal import clock
+from portal.extensions import db
+from portal.models.github_key import LONGEST_IDENTIFIER, GithubKey
+from portal.services.core.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-KEPT_MS = 30 * 60 * 1000
-PAUSE_MS = 60 * 1000
-"""At least this long between two looks, so that made-up identifiers cause no flood of them."""
+EVERY = timedelta(minutes=5)
+"""Between two looks at the source, whoever asks for what: twelve of the sixty an hour that GitHub allows."""
 
-LONGEST_KEPT_MS = 24 * 60 * 60 * 1000
+FRESH = 2 * EVERY
+"""So long after a look, a key that it did not show is known not to be GitHub's."""
+
+LONGEST_KEPT = timedelta(hours=24)
 """How long known keys serve while no newer ones can be had."""
 
-TIMEOUT = 5.0
-"""Seconds."""
-
-MOST_WAITING = 4
-"""Threads that wait for the keys at once, so that a slow source leaves the others to everybody else."""
+TIMEOUT = 10.0
+"""Seconds that the source has for all of its answer."""
 
 LARGEST = 64 * 1024
-LONGEST_IDENTIFIER = 200
+
+_one_at_a_time = Lock()
 
 
 class KeysUnavailable(Exception):
     """The public keys can't be had at the moment; ask again later."""
 
 
-class SigningKeys:
-    """The public keys that GitHub signs with, by their identifiers; safe to share between threads."""
+def has_signed(source: str, body: bytes, identifier: str, signature: str) -> bool:
+    """Whether the key of this identifier has made this signature, which is base64 of DER.
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._lock = threading.Lock()
-        self._room = threading.Semaphore(MOST_WAITING)
-        self._keys: dict[str, str] = {}
-        self._read_at = self._tried_at = -LONGEST_KEPT_MS
-        self._has_failed = False
+    Raises KeysUnavailable when that can't be known now.
+    """
+    if not _is_identifier(identifier):
+        return False
+    now = clock.utcnow()
+    listed = select(GithubKey).where(GithubKey.source == source, GithubKey.read_at > now - LONGEST_KEPT)
+    keys = {key.identifier: key for key in db.session.scalars(listed)}
+    if identifier in keys:
+        return is_signed(keys[identifier].pem, body, signature)
+    if not any(key.read_at > now - FRESH for key in keys.values()):
+        raise KeysUnavailable
+    return False
 
-    def has_signed(self, body: bytes, identifier: str, signature: str) -> bool:
-        """Whether the key of this identifier has made this signature, which is base64 of DER.
 
-        Raises KeysUnavailable when that can't be known now.
-        """
-        pem = self._find(identifier) if len(identifier) <= LONGEST_IDENTIFIER else None
-        return pem is not None and is_signed(pem, body, signature)
-
-    def _find(self, identifier: str) -> str | None:
-        now, known = clock.now_ms(), self._keys
-        if identifier in known and now - self._read_at < KEPT_MS:
-            return known[identifier]
-        if identifier in known and self._lock.locked() and now - self._read_at < LONGEST_KEPT_MS:
-            return known[identifier]  # another thread looks for newer ones
-        if not self._room.acquire(blocking=False):
-            raise KeysUnavailable
-        try:
-            with self._lock:
-                return self._find_or_look(identifier, now)
-        finally:
-            self._room.release()
-
-    def _find_or_look(self, identifier: str, now: int) -> str | None:
-        wants_look = identifier not in self._keys or now - self._read_at >= KEPT_MS
-        if wants_look and now - self._tried_at >= PAUSE_MS:
-            self._look(now)
-        is_too_old = now - self._read_at >= LONGEST_KEPT_MS
-        if is_too_old or (identifier not in self._keys and self._has_failed):
-            raise KeysUnavailable
-        return self._keys.get(identifier)
-
-    def _look(self, now: int) -> None:
-        self._tried_at = now
-        try:
-            self._keys = parse(_fetch(self._source))
-        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
-            self._has_failed = True
-            log.warning("no public keys of GitHub: %s", type(error).__name__)
-            return
-        self._has_failed, self._read_at = False, now
+def read_keys(source: str) -> None:
+    """Look at the source and keep just what it lists; when it fails, what is known stays. For the jobs."""
+    keys = _read_in_time(source)
+    if not keys:
+        return
+    now = clock.utcnow()
+    rows = [{"identifier": name, "pem": pem, "source": source, "read_at": now} for name, pem in keys.items()]
+    with transaction() as session:
+        session.execute(delete(GithubKey))
+        session.execute(insert(GithubKey), rows)
 
 
 def parse(data: bytes) -> dict[str, str]:
-    """The keys as PEM, by their identifiers. Raises ValueError, LookupError or TypeError."""
+    """The keys as PEM, by their identifiers. Raises ValueError, LookupError, TypeError or RecursionError."""
     found: Any = json.loads(data)
     keys = {each["key_identifier"]: each["key"] for each in found["public_keys"]}
-    if not keys or not all(isinstance(each, str) for pair in keys.items() for each in pair):
+    if not keys or not all(_is_identifier(name) and _is_pem(pem) for name, pem in keys.items()):
         raise ValueError("no keys, or none that are texts")
     return keys
 
@@ -120,13 +103,40 @@ def is_signed(pem: str, body: bytes, signature: str) -> bool:
     return True
 
 
-def is_url(source: str) -> bool:
-    """Whether the keys are to be fetched, and not read from a file."""
-    return source.startswith(("https://", "http://"))
+def _is_identifier(name: Any) -> bool:
+    is_word = isinstance(name, str) and name.isascii() and name.isprintable()
+    return is_word and 0 < len(name) <= LONGEST_IDENTIFIER
 
 
-def _fetch(source: str) -> bytes:
-    if not is_url(source):
+def _is_pem(text: Any) -> bool:
+    return isinstance(text, str) and text.isascii() and "\0" not in text
+
+
+def _read_in_time(source: str) -> dict[str, str]:
+    """Read the source in a thread, since no timeout of a socket ends an answer that drips."""
+    found: Queue[dict[str, str]] = Queue()
+    if _one_at_a_time.acquire(blocking=False):
+        Thread(target=_read_into, args=(found, source), daemon=True).start()
+    try:
+        return found.get(timeout=TIMEOUT)
+    except Empty:
+        log.warning("no public keys of GitHub: no answer in time")
+        return {}
+
+
+def _read_into(found: Queue[dict[str, str]], source: str) -> None:
+    keys: dict[str, str] = {}
+    try:
+        keys = parse(_read(source))
+    except Exception as error:  # noqa: BLE001  # nothing that the source sends stops the other jobs
+        log.warning("no public keys of GitHub: %s", type(error).__name__)
+    finally:
+        _one_at_a_time.release()
+        found.put(keys)
+
+
+def _read(source: str) -> bytes:
+    if "://" not in source:
         with Path(source).open("rb") as file:
             return _bounded(file)
     asked = Request(source, headers={"Accept": "application/json", "User-Agent": "Chatelaine"})  # noqa: S310  # a setting, checked when it is read
@@ -134,10 +144,13 @@ def _fetch(source: str) -> bytes:
         return _bounded(answer)
 
 
-def _bounded(file: IO[bytes]) -> bytes:
-    data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError("more than public keys take")
+def _bounded(file: Any) -> bytes:
+    """All that it gives, in time. Raises ValueError for more than a list of public keys takes."""
+    data, end = b"", time.monotonic() + TIMEOUT
+    while chunk := file.read1(LARGEST):
+        data += chunk
+        if len(data) > LARGEST or time.monotonic() > end:
+            raise ValueError("more than public keys take")
     return data
 
 

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.error
+import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
 
 from portal.services.abuse import github_signatures
-from portal.services.abuse.github_signatures import LARGEST, KeysUnavailable, SigningKeys, is_signed
+from portal.services.abuse.github_signatures import (
+    FRESH,
+    LARGEST,
+    KeysUnavailable,
+    has_signed,
+    is_signed,
+    read_keys,
+)
+from tests.conftest import StartServer
 from tests.support.clock import Clock
+from tests.support.databases import Database
 from tests.support.github import KeyServer, Signer, key_server, listing
+from tests.support.waiting import wait_until
 
 BODY = b'[{"token":"some_token","type":"some_type","url":"some_url"}]'
 
@@ -35,10 +48,6 @@ SIGNER, OTHER = Signer(), Signer("second")
 def server() -> Iterator[KeyServer]:
     with key_server(listing(SIGNER)) as server:
         yield server
-
-
-def has_signed(keys: SigningKeys, signer: Signer) -> bool:
-    return keys.has_signed(BODY, signer.identifier, signer.signature(BODY))
 
 
 def test_what_github_has_signed_is_signed() -> None:
@@ -77,121 +86,189 @@ def test_a_key_on_another_curve_signs_nothing(curve: ec.EllipticCurve) -> None:
     assert not is_signed("no PEM", BODY, signer.signature(BODY))
 
 
-def test_keys_come_from_a_file(tmp_path: Path) -> None:
+Ask = Callable[..., bool]
+
+
+@pytest.fixture
+def signed(app: Flask, server: KeyServer) -> Ask:
+    """Whether GitHub has signed, as a request sees it: it reads the database and asks nobody."""
+
+    def ask(signer: Signer, source: str = "", identifier: str = "") -> bool:
+        asked, signature = server.asked, signer.signature(BODY)
+        with app.app_context():
+            try:
+                return has_signed(source or server.url, BODY, identifier or signer.identifier, signature)
+            finally:
+                assert server.asked == asked
+
+    return ask
+
+
+@pytest.fixture
+def read(app: Flask, server: KeyServer) -> Callable[..., None]:
+    """Look at the source, as the jobs do."""
+
+    def look(source: str = "") -> None:
+        with app.app_context():
+            read_keys(source or server.url)
+
+    return look
+
+
+Read = Callable[..., None]
+
+
+def test_keys_come_from_a_file(tmp_path: Path, signed: Ask, read: Read) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(listing(OTHER, SIGNER))
-    keys = SigningKeys(str(path))
+    read(str(path))
 
-    assert has_signed(keys, SIGNER)
-    assert has_signed(keys, OTHER)
-    assert not keys.has_signed(BODY, OTHER.identifier, SIGNER.signature(BODY))
-    assert not keys.has_signed(BODY, "x" * 1000, SIGNER.signature(BODY))
-
-
-def test_keys_are_kept_for_half_an_hour(server: KeyServer, clock: Clock) -> None:
-    keys = SigningKeys(server.url)
-    for _ in range(3):
-        assert has_signed(keys, SIGNER)
-    assert server.asked == 1
-
-    clock.forward(minutes=30)
-    assert has_signed(keys, SIGNER)
-    assert server.asked == 2
+    assert signed(SIGNER, str(path))
+    assert signed(OTHER, str(path))
+    assert not signed(SIGNER, str(path), OTHER.identifier)
+    for made_up in ("x" * 1000, "made up", "é", "\x00", "a\nb", "\ud800"):
+        assert not signed(SIGNER, str(path), made_up)
+    with pytest.raises(KeysUnavailable):
+        signed(SIGNER)  # they are not the keys of another source
 
 
-def test_an_unknown_key_is_looked_for_at_most_once_a_minute(server: KeyServer, clock: Clock) -> None:
-    keys = SigningKeys(server.url)
-    for number in range(20):
-        assert not keys.has_signed(BODY, f"made up {number}", "x")
-    assert server.asked == 1
+def test_before_the_first_look_it_is_asked_to_wait(signed: Ask) -> None:
+    with pytest.raises(KeysUnavailable):
+        signed(SIGNER)
 
+
+def test_a_key_that_is_not_listed_any_more_is_forgotten(server: KeyServer, signed: Ask, read: Read) -> None:
     server.body = listing(SIGNER, OTHER)
-    clock.forward(seconds=61)
-    assert has_signed(keys, OTHER)
-    assert server.asked == 2
+    read()
+    assert signed(SIGNER)
+
+    server.body = listing(OTHER)
+    read()
+    assert not signed(SIGNER)
+    assert signed(OTHER)
 
 
-def test_old_keys_serve_for_a_day_while_no_newer_ones_can_be_had(server: KeyServer, clock: Clock) -> None:
-    keys = SigningKeys(server.url)
-    assert has_signed(keys, SIGNER)
+def test_an_unknown_key_is_refused_only_after_a_recent_look(
+    server: KeyServer, signed: Ask, read: Read, clock: Clock
+) -> None:
+    read()
+    clock.forward(seconds=FRESH.seconds - 1)
+    assert not signed(OTHER)
+    clock.forward(seconds=1)
+    with pytest.raises(KeysUnavailable):
+        signed(OTHER)
+    assert signed(SIGNER)
 
+
+def test_old_keys_serve_for_a_day_while_no_newer_ones_can_be_had(
+    server: KeyServer, signed: Ask, read: Read, clock: Clock
+) -> None:
+    read()
     server.status = 403
     clock.forward(hours=23)
-    assert has_signed(keys, SIGNER)
+    read()
+    assert signed(SIGNER)
+    clock.forward(hours=1)
+    read()
     with pytest.raises(KeysUnavailable):
-        has_signed(keys, OTHER)
-    clock.forward(hours=2)
-    with pytest.raises(KeysUnavailable):
-        has_signed(keys, SIGNER)
+        signed(SIGNER)
     server.status = 200
-    clock.forward(minutes=2)
-    assert has_signed(keys, SIGNER)
+    read()
+    assert signed(SIGNER)
+
+
+DEEP = b'{"public_keys": ' + b"[" * 60_000
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (200, b"<html>"),
+        (200, b"\xff\xfe"),
+        (200, DEEP),
         (200, b'{"public_keys": []}'),
         (200, b'{"public_keys": [{"key": "x"}]}'),
         (200, b'{"public_keys": [{"key_identifier": 1, "key": "x"}]}'),
+        (200, b'{"public_keys": [{"key_identifier": "x", "key": "a\\u0000"}]}'),
+        (200, b'{"public_keys": [{"key_identifier": "\\ud800", "key": "a"}]}'),
+        (200, b'{"public_keys": [{"key_identifier": "' + b"x" * 201 + b'", "key": "a"}]}'),
         (200, b"[]"),
-        (200, listing(SIGNER) + b" " * LARGEST),
-        (302, listing(SIGNER)),
-        (500, listing(SIGNER)),
+        (200, listing(OTHER) + b" " * LARGEST),
+        (302, listing(OTHER)),
+        (500, listing(OTHER)),
     ],
-    ids=["no JSON", "no keys", "no name", "a number", "a list", "too much", "elsewhere", "an error"],
-)
-def test_an_answer_that_is_none_makes_it_wait(server: KeyServer, status: int, body: bytes) -> None:
-    server.status, server.body = status, body
-    keys = SigningKeys(server.url)
-
-    for _ in range(3):
-        with pytest.raises(KeysUnavailable):
-            has_signed(keys, SIGNER)
-    assert server.asked == 1
-
-
-def test_a_slow_server_holds_few_threads_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = threading.Event()
-    monkeypatch.setattr(github_signatures, "_fetch", lambda _: answers.wait(20) and listing(SIGNER))
-    keys = SigningKeys("https://example.org/keys")
-
-    with ThreadPoolExecutor(20) as pool:
-        asked = [pool.submit(has_signed, keys, SIGNER) for _ in range(20)]
-        told, held = wait(asked, timeout=1.0)
-        answers.set()
-
-    assert len(held) == github_signatures.MOST_WAITING
-    assert all(each.result() for each in held)
-    assert all(isinstance(each.exception(), KeysUnavailable) for each in told)
-
-
-def test_known_keys_wait_for_no_slow_server(
-    server: KeyServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ids=[
+        "no JSON", "no text", "too deep", "no keys", "no name", "a number", "a NUL", "half a character",
+        "a long name", "a list", "too much", "elsewhere", "an error",
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_changes_nothing(
+    server: KeyServer, signed: Ask, read: Read, status: int, body: bytes
 ) -> None:
-    keys = SigningKeys(server.url)
-    assert has_signed(keys, SIGNER)
-    clock.forward(minutes=31)
-    answers, asked = threading.Event(), threading.Event()
-    monkeypatch.setattr(
-        github_signatures, "_fetch", lambda _: asked.set() or (answers.wait(20) and listing(SIGNER))
-    )
+    read()
+    server.status, server.body = status, body
+    asked = server.asked
+    read()
 
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(has_signed, keys, SIGNER)
-        assert asked.wait(10)
-        second = pool.submit(has_signed, keys, SIGNER)
-        told, _held = wait([second], timeout=5.0)
-        answers.set()
-
-    assert told == {second}
-    assert first.result()
-    assert second.result()
+    assert server.asked == asked + 1
+    assert signed(SIGNER)
+    assert not signed(OTHER)
 
 
-def test_a_server_that_is_not_there_makes_it_wait(server: KeyServer) -> None:
-    gone = SigningKeys(server.url.replace("127.0.0.1", "127.0.0.2"))
+def test_a_source_that_drips_is_left_and_asked_again_when_it_is_done(
+    server: KeyServer, signed: Ask, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github_signatures, "TIMEOUT", 0.5)
+    server.drips = threading.Event()
+    begun = perf_counter()
+    read()
+    assert perf_counter() - begun < 5.0
+
+    read()
+    assert server.asked == 1, "one answer at a time is waited for"
+    server.drips.set()
+    server.drips = None
+    wait_until(lambda: not github_signatures._one_at_a_time.locked())
+    monkeypatch.undo()
+    read()
+    assert signed(SIGNER)
+
+
+def test_a_server_that_is_not_there_changes_nothing(server: KeyServer, signed: Ask, read: Read) -> None:
+    gone = server.url.replace("127.0.0.1", "127.0.0.2")
+    read(gone)
 
     with pytest.raises(KeysUnavailable):
-        has_signed(gone, SIGNER)
+        signed(SIGNER, gone)
+
+
+@pytest.mark.timeout(120)
+def test_the_jobs_read_the_keys_and_workers_ask_nobody(
+    server: KeyServer, start_server: StartServer, database: Database
+) -> None:
+    """Jobs, workers and source are processes of their own; the source is asked once, and then is down."""
+    portal = start_server(PORTAL_GITHUB_KEYS=server.url, PORTAL_WORKERS="2", PORTAL_LIMITS_ENABLED="false")
+    wait_until(lambda: report(portal.url, SIGNER) == 200, 30)
+    asked = server.asked
+    server.status = 500
+
+    answers = {report(portal.url, Signer(f"made-up-{number}")) for number in range(20)}
+
+    assert answers == {400}
+    assert report(portal.url, SIGNER) == 200
+    assert (server.asked, asked) == (1, 1)
+
+    server.status, server.body = 200, listing(OTHER)
+    database.execute("UPDATE job_leases SET leased_until = 0 WHERE name = 'github-keys'")
+    wait_until(lambda: report(portal.url, OTHER) == 200, 30)
+    assert report(portal.url, SIGNER) == 400
+
+
+def report(url: str, signer: Signer) -> int:
+    request = urllib.request.Request(f"{url}/api/leaks/github", data=b"[]", headers=signer.headers(b"[]"))
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
