@@ -87,7 +87,7 @@ mutants: ## Break the code in many places and see whether tests notice (ONLY=ses
 audit: ## Look the locked requirements up among the known vulnerabilities; fails when blind
 	@scripts/setup.sh lint
 	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
-	    --requirement requirements.txt
+	    --requirement requirements.txt --requirement requirements-redis.txt
 
 .PHONY: sbom
 sbom: ## Write the bill of materials, build/sbom.json (CycloneDX)
@@ -123,6 +123,7 @@ drawing: ## Draw the house (docs/images/architecture.svg) by the floors that the
 lock: ## Write requirements*.txt anew, with hashes (LOCK_OPTIONS=--upgrade for new versions)
 	@scripts/setup.sh lint
 	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-redis.in --output-file requirements-redis.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 	@$(LOCK) bench/requirements-bench.in --output-file bench/requirements-bench.txt
 	@$(LOCK) tests/clients/others/requirements-clients.in \

@@ -1,4 +1,4 @@
-"""Write the bill of materials (CycloneDX 1.6, JSON) of requirements.txt to standard output."""
+"""Write the bill of materials (CycloneDX 1.6, JSON) of what is served to standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
@@ -40,6 +40,11 @@ def make_bom() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     portal = Component(type=ComponentType.APPLICATION, name=project["name"], version=project["version"])
     parts = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
+    names = {part.name for part in parts}
+    for extra in read_lock((ROOT / "requirements-redis.txt").read_text("utf-8")):
+        if extra.name not in names:
+            extra.scope = ComponentScope.OPTIONAL
+            parts.append(extra)
     bom = Bom(components=parts)
     bom.metadata.component = portal
     bom.register_dependency(portal, parts)

@@ -64,6 +64,31 @@ def test_a_lane_that_cannot_run_is_left_out_and_told_but_not_in_ci(
         assert f"lacks {program} (as root, scripts/setup.sh debian installs them)" in last
 
 
+@pytest.mark.parametrize(("ci", "passed"), [("", 1), ("true", 2)])
+def test_the_lane_with_redis_is_left_out_without_the_extra(tmp_path: Path, ci: str, passed: int) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = with_redis: see pyproject.toml\n")
+    (tmp_path / "conftest.py").write_text(
+        "from tests.support import lanes\nlanes.find_spec = lambda name: None\n"
+        "pytest_collection_modifyitems = lanes.pytest_collection_modifyitems\n"
+        "pytest_unconfigure = lanes.pytest_unconfigure\n"
+    )
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n\n@pytest.mark.with_redis\ndef test_it(): pass\n\ndef test_other(): pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "."],
+        cwd=tmp_path,
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert f"{passed} passed" in done.stdout, done.stdout
+    assert ("requirements-redis.txt is not installed" in done.stdout.splitlines()[-1]) == (passed == 1)
+
+
 @pytest.mark.parametrize(
     ("ci", "absent", "version", "told"),
     [
@@ -71,6 +96,8 @@ def test_a_lane_that_cannot_run_is_left_out_and_told_but_not_in_ci(
         ("", {"curl"}, (3, 13), ["this machine lacks curl ("]),
         ("", set(), (3, 12), ["this was Python 3.12"]),
         ("", set(), (3, 13), []),
+        ("", {"limits", "curl"}, (3, 13), ["requirements-redis.txt is not installed", "lacks curl ("]),
+        ("true", {"limits"}, (3, 13), []),
         ("true", {"nginx"}, (3, 11), []),
     ],
 )
@@ -80,6 +107,7 @@ def test_the_last_lines_of_a_run_say_which_lane_did_not_run(
     monkeypatch.setenv("CI", ci)
     monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
     monkeypatch.setattr(lanes, "is_in_system", lambda name: name not in absent)
+    monkeypatch.setattr(lanes, "find_spec", lambda name: None if name in absent else name)
 
     lines = lanes.not_run()
 

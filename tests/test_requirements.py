@@ -21,6 +21,8 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+REDIS = "requirements-redis"
+"""The extra for those who count calls in Redis."""
 CLIENTS = "tests/clients/others/requirements-clients"
 """What is installed apart, in an environment of its own."""
 
@@ -43,16 +45,16 @@ def names(pinned: set[str]) -> set[str]:
     return {pin.partition("==")[0] for pin in pinned}
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, f"{CLIENTS}.txt"])
+@pytest.mark.parametrize("lock", [*LOCKS, f"{REDIS}.txt", f"{CLIENTS}.txt"])
 def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
     found = entries(lock)
-    assert len(found) > 20
+    assert len(found) > (5 if lock == f"{REDIS}.txt" else 20)
     for entry in found:
         assert re.match(r"[a-z0-9-]+==\S+ ", entry), entry
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, f"{CLIENTS}.txt"])
+@pytest.mark.parametrize("lock", [*LOCKS, f"{REDIS}.txt", f"{CLIENTS}.txt"])
 def test_no_lock_names_the_host_that_it_was_made_with(lock: str) -> None:
     assert "://" not in read(lock)
 
@@ -128,7 +130,7 @@ def test_what_comes_from_npm_is_held_to_its_hash() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "lock"),
-    [("requirements.in", LOCKS[0]), ("requirements-dev.in", LOCKS[1]), (f"{CLIENTS}.in", f"{CLIENTS}.txt")],
+    [(f"{lock.removesuffix('.txt')}.in", lock) for lock in (*LOCKS, f"{REDIS}.txt", f"{CLIENTS}.txt")],
 )
 def test_everything_that_is_asked_for_is_locked(wanted: str, lock: str) -> None:
     asked = {
@@ -140,7 +142,13 @@ def test_everything_that_is_asked_for_is_locked(wanted: str, lock: str) -> None:
 
 
 def test_tests_run_with_the_versions_that_are_served() -> None:
-    assert pins("requirements.txt") <= pins("requirements-dev.txt")
+    assert pins("requirements.txt") | pins(f"{REDIS}.txt") <= pins("requirements-dev.txt")
+
+
+def test_what_counts_in_redis_is_an_extra() -> None:
+    extra = {"limits", "redis"}
+    assert extra <= names(pins(f"{REDIS}.txt"))
+    assert not extra & names(pins("requirements.txt"))
 
 
 def test_the_bill_of_materials_lists_what_is_locked() -> None:
@@ -149,8 +157,10 @@ def test_the_bill_of_materials_lists_what_is_locked() -> None:
     )
     bill = json.loads(result.stdout)
     listed = {f"{part['name']}=={part['version']}" for part in bill["components"]}
+    optional = {part["name"] for part in bill["components"] if part.get("scope") == "optional"}
     assert bill["bomFormat"] == "CycloneDX"
-    assert listed == pins("requirements.txt")
+    assert listed == pins("requirements.txt") | pins(f"{REDIS}.txt")
+    assert optional == names(listed - pins("requirements.txt"))
     assert all(part["hashes"] for part in bill["components"])
 
 

@@ -184,6 +184,7 @@ def test_the_jobs_tell_when_it_is_back(
     assert events.index("database.back") > events.index("database.away")
 
 
+@pytest.mark.with_redis
 def test_a_store_of_limits_that_is_away_is_told_in_its_words(
     make_app: MakeApp,
     cast: Cast,

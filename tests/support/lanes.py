@@ -1,8 +1,9 @@
 """The lanes of a run that need more than locked packages; a plugin of pytest, and a program for make.
 
-What no locked package brings, and what we run as Debian ships it, is marked ``from_debian``. Such
-tests are left out where the program is not, and the run says so in its last line. In CI nothing is
-left out: there they fail.
+What no locked package brings, and what we run as Debian ships it, is marked ``from_debian``; what
+counts calls in Redis, an extra of the portal, is marked ``with_redis``. Such tests are left out where
+the program or the extra is not, and the run says so in its last line. In CI nothing is left out:
+there they fail.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from tests.support.programs import is_in_system
 
 FROM_DEBIAN = ("nginx", "caddy", "haproxy", "pgbouncer", "prometheus", "promtool", "sqlite3", "curl")
+EXTRA = "limits"
+"""The package that only the extra brings."""
 NEWEST = (3, 13)
 LEFT_OUT = pytest.StashKey[str]()
 
@@ -34,13 +38,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out := [item for item in items if absent & _started_by(item)]:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if not absent & _started_by(item)]
-        config.stash[LEFT_OUT] = f"Left out: {len(out)} tests. {lane_from_debian(absent)}"
+        config.stash[LEFT_OUT] = f"Left out: {len(out)} tests. {' '.join(lanes_without(absent))}"
         if hasattr(config, "workeroutput"):
             config.workeroutput["left_out"] = config.stash[LEFT_OUT]
 
 
 def _started_by(item: pytest.Item) -> set[str]:
-    return {name for marker in item.iter_markers("from_debian") for name in marker.args if name}
+    programs = {name for marker in item.iter_markers("from_debian") for name in marker.args if name}
+    return programs | {EXTRA} if item.get_closest_marker("with_redis") else programs
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -56,23 +61,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def missing(names: Iterable[str]) -> set[str]:
-    """Those programs that this machine may lack, and lacks."""
-    return set() if os.environ.get("CI") else {name for name in names if not is_in_system(name)}
+    """What this machine may lack, and lacks: programs, and the extra."""
+    return set() if os.environ.get("CI") else {name for name in names if not _is_here(name)}
 
 
-def lane_from_debian(absent: set[str]) -> str:
-    """Why the lane of Debian's programs did not run, or not whole."""
-    return (
-        "The lane of what Debian ships did not run whole: this machine lacks"
-        f" {', '.join(sorted(absent))} (as root, scripts/setup.sh debian installs them)."
-    )
+def _is_here(name: str) -> bool:
+    return find_spec(EXTRA) is not None if name == EXTRA else is_in_system(name)
+
+
+def lanes_without(absent: set[str]) -> list[str]:
+    """Which lanes did not run, or not whole, without what is absent, and what to do."""
+    told = []
+    if EXTRA in absent:
+        told.append("The lane with Redis did not run: requirements-redis.txt is not installed.")
+    if programs := absent - {EXTRA}:
+        told.append(
+            "The lane of what Debian ships did not run whole: this machine lacks"
+            f" {', '.join(sorted(programs))} (as root, scripts/setup.sh debian installs them)."
+        )
+    return told
 
 
 def not_run() -> list[str]:
     """The lanes that a run of the whole suite on this machine has left to CI, and why."""
-    told = []
-    if absent := missing(FROM_DEBIAN):
-        told.append(lane_from_debian(absent))
+    told = lanes_without(missing({*FROM_DEBIAN, EXTRA}))
     if not os.environ.get("CI") and sys.version_info[:2] != NEWEST:
         here = ".".join(map(str, sys.version_info[:2]))
         told.append(

@@ -1,7 +1,7 @@
 """Calls counted in any store that the ``limits`` package knows, such as Redis.
 
 For installations whose machines share such a store already and would rather not trouble the
-database with leases.
+database with leases. An extra: requirements-redis.txt has what it needs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ SPARE = 60
 """Seconds that a counter outlives its window, for clocks that differ."""
 TIMEOUT = 2
 """Seconds that Redis may take to answer."""
+NOT_INSTALLED = (
+    "PORTAL_LIMITS_STORE needs packages that are not installed: run .venv/bin/pip install --no-deps "
+    "--require-hashes --requirement requirements-redis.txt, or take the setting away."
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +45,11 @@ class LibraryStore:
     cheap_to_ask = False
 
     def __init__(self, url: str) -> None:
-        """Raises ConfigurationError for an address that ``limits`` knows no store for."""
-        from limits.errors import StorageError  # noqa: PLC0415  # a worker without it does not pay
-
+        """Raises ConfigurationError without ``limits``, and for an address that it knows no store for."""
+        try:
+            from limits.errors import StorageError  # noqa: PLC0415  # an extra that few install
+        except ImportError:
+            raise ConfigurationError(NOT_INSTALLED) from None
         self._storage = _open(url)
         self._error = StorageError
 
@@ -107,7 +113,7 @@ class LibraryStore:
 
 
 def _open(url: str) -> Storage:
-    from limits.storage import Storage, storage_from_string  # noqa: PLC0415  # as above
+    from limits.storage import Storage, storage_from_string  # noqa: PLC0415  # an extra
 
     options = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
     is_redis = url.startswith(("redis://", "rediss://"))

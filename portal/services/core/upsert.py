@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -12,7 +11,13 @@ from portal.extensions import Base
 
 def dialect_of(bind: Engine | Connection) -> Any:
     """The module that has the ``insert`` of a database; the other's would take 2 MB of each worker."""
-    return import_module(f"sqlalchemy.dialects.{bind.dialect.name}")
+    if bind.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+    return sqlite
 
 
 def insert_into(connection: Connection, model: type[Base]) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -28,7 +31,7 @@ from portal.services.calls import database_store, rates
 from portal.services.calls import limits as call_limits
 from portal.services.calls.database_store import DatabaseStore
 from portal.services.calls.leases import MINUTE, Ask, Held
-from portal.services.calls.library_store import LibraryStore
+from portal.services.calls.library_store import NOT_INSTALLED, LibraryStore
 from portal.services.calls.limits import Allowance, CallLimits
 from portal.services.calls.rates import Rates
 from portal.services.core.errors import InvalidInput
@@ -38,7 +41,7 @@ from portal.services.verify.key_record import VerifiedKey
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
-from tests.support.databases import Database
+from tests.support.databases import ROOT, Database
 from tests.support.processes import in_processes
 from tests.support.redis import Redis
 from tests.support.server import wait_until
@@ -323,6 +326,7 @@ def test_the_limits_can_be_switched_off(new_process: NewProcess, key: Key) -> No
     assert limits.standing(key) is None
 
 
+@pytest.mark.with_redis
 @pytest.mark.sqlite_only(reason="no database is asked")
 @pytest.mark.parametrize("per_minute", [1, 60, None])
 def test_machines_may_count_in_redis(
@@ -340,7 +344,7 @@ def test_machines_may_count_in_redis(
     assert good == (per_minute or 100)
 
 
-@pytest.mark.parametrize("store", ["the database", "redis"])
+@pytest.mark.parametrize("store", ["the database", pytest.param("redis", marks=pytest.mark.with_redis)])
 @pytest.mark.parametrize("overlap", [timedelta(0), timedelta(hours=1)], ids=["at once", "with an overlap"])
 def test_a_rotation_renews_no_calls(
     app: Flask,
@@ -388,6 +392,7 @@ def spend_as(limits: CallLimits, key: VerifiedKey) -> int:
     return good
 
 
+@pytest.mark.with_redis
 @pytest.mark.sqlite_only(reason="no database is asked")
 def test_what_is_held_comes_back_through_redis_and_one_that_is_away_is_survived(
     new_process: NewProcess, key: Key, redis: Redis, clock: Clock
@@ -407,6 +412,7 @@ def test_what_is_held_comes_back_through_redis_and_one_that_is_away_is_survived(
     assert busy.standing(key) is None
 
 
+@pytest.mark.with_redis
 def test_calls_that_come_back_while_debts_are_counted_break_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     store, held, ask = LibraryStore("memory://"), Held(), Ask(MINUTE, 10, owed=2)
     monkeypatch.setattr(store._storage, "get", lambda _name: 10)
@@ -424,8 +430,6 @@ def test_calls_that_come_back_while_debts_are_counted_break_nothing(monkeypatch:
     ("settings", "complaint"),
     [
         ({"PORTAL_LIMITS_STORE": "memory://"}, "more than one worker"),
-        ({"PORTAL_LIMITS_STORE": "nosuch://here"}, "PORTAL_LIMITS_STORE can't be used"),
-        ({"PORTAL_LIMITS_STORE": "async+memory://"}, "asynchronous"),
         ({"PORTAL_CALLS_PER_MINUTE": "usr=6"}, "names a role that is none: usr"),
         ({"PORTAL_CALLS_PER_MINUTE": "0"}, "PORTAL_CALLS_PER_MINUTE must be a whole number"),
         ({"PORTAL_CALLS_PER_DAY": "user=5,user=6"}, "twice"),
@@ -436,6 +440,41 @@ def test_what_can_not_work_is_refused_at_the_start(
 ) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         new_process(**settings)
+
+
+@pytest.mark.with_redis
+@pytest.mark.sqlite_only(reason="settings are the same anywhere")
+@pytest.mark.parametrize(
+    ("store", "complaint"),
+    [("nosuch://here", "PORTAL_LIMITS_STORE can't be used"), ("async+memory://", "asynchronous")],
+)
+def test_a_store_that_can_not_work_is_refused_at_the_start(
+    new_process: NewProcess, store: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        new_process(PORTAL_LIMITS_STORE=store)
+
+
+@pytest.mark.sqlite_only(reason="settings are the same anywhere")
+@pytest.mark.parametrize("store", ["redis://127.0.0.1:6379", "nosuch://here"])
+def test_without_the_extra_the_start_is_refused_and_says_what_to_install(
+    instance: Path, tmp_path: Path, store: str
+) -> None:
+    (tmp_path / "limits.py").write_text("raise ImportError", "utf-8")
+    ours = {"PORTAL_INSTANCE_PATH": str(instance), "PORTAL_LIMITS_STORE": store}
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+        env={**os.environ, **ours, "PYTHONPATH": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == f"The portal does not start: {NOT_INSTALLED}\n"
+    assert "requirements-redis.txt" in NOT_INSTALLED
 
 
 @pytest.mark.sqlite_only(reason="no database is asked")
