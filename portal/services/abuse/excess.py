@@ -170,9 +170,7 @@ def _reached(account_id: int, rungs: ExcessPolicy) -> tuple[list[KeyUse], list[E
     if any(key.refused for key in use) and ExcessLevel.THROTTLED not in taken:
         steps.append(ExcessLevel.THROTTLED)
     if rungs.revoke and sum(key.refused for key in use if key.is_live) >= rungs.revoke:
-        steps.append(
-            ExcessLevel.REVOKED
-        )  # of keys that live: new ones begin at nothing, also on the same day
+        steps.append(ExcessLevel.REVOKED)  # of keys that live: new ones begin at nothing on the same day
     return (use, steps) if steps else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, ApiKey, KeyKind, MailKind
+from portal.models import Action, ApiKey, KeyKind, MailKind
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.auth.admission import account_id_of, admit
 from portal.services.core import audit
@@ -46,7 +46,16 @@ def create_key(
         refuse_second(session, actor, account)
         wanted = KeySpec(name.strip(), level, life, conditions, kind)
         key, secret = issue(session, actor, account, wanted)
-        _tell_made(session, actor, account, key)
+        outbox.enqueue_to(
+            session,
+            account,
+            MailKind.KEY_MADE,
+            **record_made(session, actor, key),
+            service=key.kind is KeyKind.SERVICE,
+            key=str(key.id),
+            made_by_key=str(actor.key_id) if actor.key_id else None,
+            source=actor.address,
+        )
     return key, secret
 
 
@@ -56,17 +65,3 @@ def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
     told = facts | ({"kind": key.kind.value} if key.kind is KeyKind.SERVICE else {})
     audit.record(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
     return facts
-
-
-def _tell_made(session: Session, actor: Actor, account: Account, key: ApiKey) -> None:
-    facts = record_made(session, actor, key)
-    outbox.enqueue_to(
-        session,
-        account,
-        MailKind.KEY_MADE,
-        **facts,
-        service=key.kind is KeyKind.SERVICE,
-        key=str(key.id),
-        made_by_key=str(actor.key_id) if actor.key_id else None,
-        source=actor.address,
-    )

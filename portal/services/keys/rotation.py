@@ -100,7 +100,7 @@ def note_reuse(actor: Actor, key_id: UUID) -> bool:
             name=key.name,
             key=str(key.id),
             successor=str(successor.id) if successor else None,
-            ended_at=clock.iso(_end_of(key)),
+            ended_at=clock.iso(min(filter(None, (key.retires_at, key.revoked_at, key.expires_at)))),
             source=actor.address,
         )
     return True
@@ -130,14 +130,7 @@ def _wanted_like(old: ApiKey, role: Role, now: datetime) -> KeySpec:
 
 def _is_rotated_out(key: ApiKey, now: datetime) -> bool:
     """Whether its place was taken and its overlap is over; another end came before otherwise."""
-    if key.retires_at is None or key.revoked_reason not in ROTATED_OUT:
-        return False
-    return key.is_revoked(now)
-
-
-def _end_of(key: ApiKey) -> datetime:
-    ends = (key.retires_at, key.revoked_at, key.expires_at)
-    return min(end for end in ends if end is not None)
+    return key.retires_at is not None and key.revoked_reason in ROTATED_OUT and key.is_revoked(now)
 
 
 def _mark_reused(session: Session, key_id: UUID) -> bool:
