@@ -180,7 +180,7 @@ class Settings(BaseModel):
         int, BeforeValidator(values.or_zero(values.whole_number(SHORTEST_RECORD, LONGEST_RECORD)))
     ] = _told(
         "",
-        "Days that the record is kept, 400 at least: a key lives up to 365, and what was done "
+        "Days that the audit log is kept, 400 at least: a key lives up to 365, and what was done "
         "with it is told as long. Default: for ever.",
     )
     trusted_proxies: Annotated[tuple[addresses.Network, ...], BeforeValidator(addresses.networks_of)] = _told(

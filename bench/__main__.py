@@ -155,13 +155,13 @@ def measure_the_rest(ground: Field, options: argparse.Namespace) -> dict[str, Se
 def keys_coming_and_going(ground: Field) -> Iterator[None]:
     """Make and revoke keys, one after another, for as long as the block runs."""
     ending = threading.Event()
-    made: list[str] = []
+    created: list[str] = []
 
     def keep_changing() -> None:
         while not ending.wait(PAUSE_BETWEEN_CHANGES):
             key = ground.client.make_key("comes and goes")
             ground.client.revoke_key(key.id)
-            made.append(key.id)
+            created.append(key.id)
 
     thread = threading.Thread(target=keep_changing)
     thread.start()
@@ -170,7 +170,7 @@ def keys_coming_and_going(ground: Field) -> Iterator[None]:
     finally:
         ending.set()
         thread.join()
-    if not made:
+    if not created:
         raise WrongAnswers("the portal made no key under load.")
 
 

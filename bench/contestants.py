@@ -71,8 +71,8 @@ def line_up(folder: Path, databases: Databases, *, workers: int, keys: int) -> I
         settings = portal_client.environment(folder, databases.create(PORTAL), workers)
         server = stack.enter_context(serving(PORTAL, portal_client.SERVE, settings, folder))
         client = PortalClient(server, settings)
-        made = [client.make_key(f"bench {number}") for number in range(keys)]
-        headers = [key.authorization for key in made]
+        created = [client.make_key(f"bench {number}") for number in range(keys)]
+        headers = [key.authorization for key in created]
         status, body = client.whoami(headers[0])
         if status != 200:
             raise RuntimeError(f"The portal refused its own key: {status} {body.get('error')}")
@@ -81,7 +81,7 @@ def line_up(folder: Path, databases: Databases, *, workers: int, keys: int) -> I
         limited = settings | portal_client.VAST_LIMITS
         with_limits = stack.enter_context(serving("limited", portal_client.SERVE, limited, folder))
         asking = client.make_key("asks", level=6).authorization
-        forms = ground.headers_file("introspect", [f"{asking}\ttoken={key.secret}" for key in made])
+        forms = ground.headers_file("introspect", [f"{asking}\ttoken={key.secret}" for key in created])
         for name, (path, _meaning) in DOORS.items():
             lines = forms if name == "introspect" else ground.portal.headers
             ground.doors.append(Contestant(name, with_limits, lines, path))
@@ -96,7 +96,7 @@ def line_up(folder: Path, databases: Databases, *, workers: int, keys: int) -> I
 
 def prepare_peer(name: str, keys: int, variables: dict[str, str]) -> list[str]:
     """Have a peer make its tables and keys; the Authorization headers of the keys."""
-    made = subprocess.run(
+    created = subprocess.run(
         [sys.executable, "-m", "bench.peers", name, str(keys)],
         env=os.environ | variables,
         cwd=ROOT,
@@ -104,7 +104,7 @@ def prepare_peer(name: str, keys: int, variables: dict[str, str]) -> list[str]:
         capture_output=True,
         text=True,
     )
-    return list(json.loads(made.stdout))
+    return list(json.loads(created.stdout))
 
 
 def peer_command(name: str, workers: int, options: dict[str, str]) -> list[str]:

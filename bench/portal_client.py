@@ -73,8 +73,8 @@ class PortalClient:
     def make_key(self, name: str, level: int = LEVEL) -> BenchKey:
         """Make a key."""
         body = {"name": name, "level": level, "expiresIn": DAY}
-        made = self._post("/apikeys/jwt", body)["apikey"]
-        return BenchKey(made["key"], made["secret"])
+        created = self._post("/apikeys/jwt", body)["apikey"]
+        return BenchKey(created["key"], created["secret"])
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke a key."""

@@ -102,7 +102,7 @@ def _create_runtime(app: Flask, settings: Settings) -> Runtime:
         call_limits=call_limits,
         verifier=verifier,
         doorkeeper=Doorkeeper(
-            verifier, usage, call_limits, lambda key_id, address: _notice_reuse(app, key_id, address)
+            verifier, usage, call_limits, lambda key_id, ip_address: _notice_reuse(app, key_id, ip_address)
         ),
         openapi=lambda: api.describe(settings),
     )
@@ -121,8 +121,8 @@ def _tell_unknown_settings(overrides: Mapping[str, str]) -> None:
         log.warning("setting.unknown", name=name, hint=f"do you mean {meant}?" if meant else "")
 
 
-def _notice_reuse(app: Flask, key_id: str, address: str | None) -> None:
+def _notice_reuse(app: Flask, key_id: str, ip_address: str | None) -> None:
     """Write down that a rotated-out secret was used; the doorkeeper may stand below Flask."""
-    actor = Actor(kind=ActorKind.ANONYMOUS, address=address or "")
+    actor = Actor(kind=ActorKind.ANONYMOUS, ip_address=ip_address or "")
     with app.app_context():
         rotation.note_reuse(actor, UUID(key_id))

@@ -52,33 +52,33 @@ class Stop:
     """Whether somebody asked this process to end (SIGTERM or SIGINT)."""
 
     asked: bool = False
-    _ear: socket.socket | None = field(default=None, repr=False)
+    _receiver: socket.socket | None = field(default=None, repr=False)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until asked to end; return whether it was asked."""
-        if self._ear is None:
+        if self._receiver is None:
             time.sleep(0 if self.asked else seconds)
-        elif not self.asked and select.select([self._ear], [], [], seconds)[0]:
-            self._ear.recv(4096)
+        elif not self.asked and select.select([self._receiver], [], [], seconds)[0]:
+            self._receiver.recv(4096)
         return self.asked
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
         """Hear the signals, in the main thread, for as long as the block runs."""
-        self._ear, mouth = socket.socketpair()
-        mouth.setblocking(False)
+        self._receiver, sender = socket.socketpair()
+        sender.setblocking(False)
         numbers = (signal.SIGTERM, signal.SIGINT)
         before = {number: signal.signal(number, self._hear) for number in numbers}
-        wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         try:
             yield self
         finally:
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            self._ear.close()
-            mouth.close()
-            self._ear = None
+            self._receiver.close()
+            sender.close()
+            self._receiver = None
 
     def _hear(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
@@ -169,10 +169,10 @@ class OutboxWorker:
             self._mark()
 
     def _hand_over(self, claim: Claim) -> None:
-        addressed = outbox.prepare(claim, PREPARE.get(claim.kind))
-        if addressed is None:
+        prepared = outbox.prepare(claim, PREPARE.get(claim.kind))
+        if prepared is None:
             return
-        message = mailer.compose(addressed, claim, eight_bit=self.transport.eight_bit)
+        message = mailer.compose(prepared, claim, eight_bit=self.transport.eight_bit)
         self.transport.deliver(message, f"{claim.id}-{claim.kind.value}")
         self.sent += 1
         log.info("mail.sent", mail=claim.id, kind=claim.kind.value)
@@ -225,7 +225,7 @@ def _read_github_keys() -> None:
 
 
 def _watch_excess() -> None:
-    taken = {step.value: number for step, number in excess.look(excess.ladder(settings)).items() if number}
+    taken = {step.value: number for step, number in excess.look(excess.policy_of(settings)).items() if number}
     if taken:
         log.info("jobs.excess", **taken)
 

@@ -73,14 +73,14 @@ def render(letter: MailContent, language: str) -> RenderedMail:
         return RenderedMail(subject, _tidy(str(plain)), _tidy(str(rich)))
 
 
-def compose(addressed: PreparedMail, claim: Claim, *, eight_bit: bool) -> EmailMessage:
+def compose(prepared: PreparedMail, claim: Claim, *, eight_bit: bool) -> EmailMessage:
     """Make the message of a claimed row (RFC 5322); the same row always has the same id.
 
     ``eight_bit`` keeps other letters than ASCII as they are instead of quoting them.
     Raises MailUnusable when the address can't stand in a header.
     """
-    mail = render(addressed.letter, addressed.language)
-    to = _recipient(addressed.address)
+    mail = render(prepared.letter, prepared.language)
+    to = _recipient(prepared.recipient)
     message = EmailMessage(policy=SMTP.clone(utf8=not to.addr_spec.isascii()))
     message["From"] = settings.mail_from
     message["To"] = to
@@ -124,13 +124,13 @@ def _tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
 
 
-def _recipient(address: str) -> Address:
+def _recipient(email: str) -> Address:
     """The address as headers have it: the domain in ASCII, the name before it in its own letters.
 
     Raises MailUnusable. The library knows no other letters than ASCII when it reads an address
     (RFC 6532), so that it is shown a letter in the place of each of them.
     """
-    name, _, domain = address.rpartition("@")
+    name, _, domain = email.rpartition("@")
     try:
         if not domain.isascii():
             domain = idna.encode(domain, uts46=True).decode("ascii")

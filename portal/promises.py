@@ -185,7 +185,7 @@ _TABLE = {
     N_("What is recorded"): {
         "recorded": (
             N_("Every act is recorded: who, what, when, from where, and of operators why."),
-            "tests/assurance/test_record.py::test_each_act_has_its_record",
+            "tests/assurance/test_audit_log.py::test_each_act_has_its_record",
         ),
         "append-only": (
             N_("Nothing in the record can be changed or taken away, not even in the database."),

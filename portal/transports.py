@@ -192,7 +192,7 @@ MAIL_URL = (
 )
 
 
-def make_transport(settings: Settings) -> Transport:
+def create_transport(settings: Settings) -> Transport:
     """Read ``PORTAL_MAIL_URL``; ConfigurationError when it, or the sender, can't be used."""
     if not sender_is_usable(settings.mail_from):
         raise ConfigurationError("PORTAL_MAIL_FROM must be an address, like Name <name@host>.")

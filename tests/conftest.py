@@ -35,10 +35,10 @@ from portal.runtime import runtime_of
 from portal.services.auth import passwords
 from portal.services.keys import creation
 from portal.services.ratelimits import counters, questions
-from portal.transports import make_transport
+from portal.transports import create_transport
 from tests.support import clock as clocks
 from tests.support import network
-from tests.support.cast import Cast, MadeKey, Person, make_cast
+from tests.support.cast import Cast, CreatedKey, Person, make_cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import KINDS, Database, Databases
@@ -49,7 +49,7 @@ from tests.support.settings import settings_for
 
 pytest_plugins = ["tests.support.lanes"]
 MakeApp = Callable[..., Flask]
-MakeKey = Callable[..., MadeKey]
+MakeKey = Callable[..., CreatedKey]
 StartServer = Callable[..., Server]
 SLOW = {"start_server", "shared_server", "server", "visit"}
 """Fixtures of tests that take seconds."""
@@ -160,16 +160,16 @@ def every_hash_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """Where databases come from: ``migrated(kind)`` and ``empty(kind)``."""
-    made = Databases(tmp_path_factory.mktemp("databases"))
-    yield made
-    made.stop()
+    created = Databases(tmp_path_factory.mktemp("databases"))
+    yield created
+    created.stop()
 
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Database]:
     """A migrated database with nothing in it: first SQLite, then PostgreSQL."""
-    with databases.migrated(request.param) as made:
-        yield made
+    with databases.migrated(request.param) as created:
+        yield created
 
 
 @pytest.fixture
@@ -183,18 +183,18 @@ def make_app(
     database: Database, instance: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeApp]:
     """Make an application on the test's database: ``make_app(PORTAL_LIMITS_ENABLED="false")``."""
-    made: list[Flask] = []
+    created: list[Flask] = []
 
     def make(**overrides: str) -> Flask:
         app = create_app(settings_for(database.url, instance, **overrides))
         cli.init_app(app)
         app.test_client_class = PageChecker
         keep_templates(app, tmp_path_factory.getbasetemp())
-        made.append(app)
+        created.append(app)
         return app
 
     yield make
-    for app in made:
+    for app in created:
         close_app(app)
 
 
@@ -243,11 +243,11 @@ def make_key(app: Flask) -> MakeKey:
     It does not count as one that they created, or a test with many would be slowed.
     """
 
-    def make(owner: Person, *, level: int = 4, days: float = 30, name: str = "ci") -> MadeKey:
+    def make(owner: Person, *, level: int = 4, days: float = 30, name: str = "ci") -> CreatedKey:
         with app.app_context():
             key, secret = creation.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
             counters.give_back([counters.counter(questions.ISSUE_ACCOUNT, owner.account_id)])
-            return MadeKey(str(key.id), secret)
+            return CreatedKey(str(key.id), secret)
 
     return make
 
@@ -255,7 +255,7 @@ def make_key(app: Flask) -> MakeKey:
 @pytest.fixture
 def run_jobs(app: Flask) -> Callable[[], int]:
     """Do once what is due by the clock; returns how many mails were handed over."""
-    return partial(jobs.run_once, app, make_transport(app.config["PORTAL"]))
+    return partial(jobs.run_once, app, create_transport(app.config["PORTAL"]))
 
 
 @pytest.fixture

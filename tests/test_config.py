@@ -16,7 +16,7 @@ from config import Settings, load_settings, unknown_names, variables
 from config_addresses import in_url
 from config_values import ConfigurationError, keep_secret, random_text
 from portal.services.calls.library_store import LibraryStore
-from portal.transports import make_transport
+from portal.transports import create_transport
 from tests.conftest import MakeApp
 from tests.support.settings import PEPPERS, SECRET_KEY
 
@@ -295,7 +295,7 @@ def refused(home: Path, **changes: str) -> str:
 def start(changes: dict[str, str]) -> Settings:
     """Read the settings, and what reads one of them for itself at the start."""
     settings = load_settings(changes)
-    make_transport(settings)
+    create_transport(settings)
     if settings.limits_store:
         LibraryStore(settings.limits_store.get_secret_value())
     return settings

@@ -13,7 +13,7 @@ from config import Settings, load_settings, variables
 from config_env_file import load_env_file
 from config_values import ConfigurationError
 from portal.app import create_app
-from portal.transports import make_transport
+from portal.transports import create_transport
 from tests.support.settings import PEPPERS, settings_for
 
 HUSH = "hush7Kq2Zm9LpW4vB8nRt3YsC6dF1gHj5a"
@@ -76,7 +76,7 @@ def test_a_refused_secret_is_neither_told_nor_carried_along(
         given[name] = value
 
     with pytest.raises(ConfigurationError) as refused:
-        make_transport(create_app(given).config["PORTAL"])
+        create_transport(create_app(given).config["PORTAL"])
 
     told = [*chain(refused.value), *capsys.readouterr(), caplog.text]
     assert name in told[0]

@@ -143,9 +143,9 @@ def test_a_mail_that_was_taken_but_not_answered_comes_again_under_the_same_id(
 def test_one_mail_that_can_not_be_made_stops_no_other(
     app: Flask, mailbox: Mailbox, database: Database
 ) -> None:
-    enqueue(app, MailKind.KEY_MADE, name="half a mail")
-    enqueue(app, address="nobody")
-    enqueue(app, address="alice@example.org")
+    enqueue(app, MailKind.KEY_CREATED, name="half a mail")
+    enqueue(app, recipient="nobody")
+    enqueue(app, recipient="alice@example.org")
 
     assert [mail.to for mail in mailbox.all()] == ["alice@example.org"]
     assert [row[0] for row in database.execute("SELECT last_error FROM outbox ORDER BY id")] == [
@@ -162,7 +162,7 @@ def test_two_processes_that_make_one_account_at_once_do_not_take_the_database_fo
     taken = IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed: accounts.lemail"))
     with app.app_context():
         signup.request_sign_up(Actor.system(), "carol@example.org", "en")
-    enqueue(app, address="alice@example.org")
+    enqueue(app, recipient="alice@example.org")
     with monkeypatch.context() as raced:
         raced.setitem(jobs.PREPARE, MailKind.SIGN_UP, _fail_with(taken))
         assert [mail.to for mail in mailbox.all()] == ["alice@example.org"]
@@ -273,7 +273,7 @@ def test_a_wait_without_a_signal_ends_by_itself() -> None:
 def test_two_processes_send_each_mail_once(app: Flask, database: Database, instance: Path) -> None:
     receiver = Receiver()
     for number in range(40):
-        enqueue(app, address=f"reader-{number}@example.org")
+        enqueue(app, recipient=f"reader-{number}@example.org")
     with mail_server(receiver) as port:
         url = f"smtp://127.0.0.1:{port}"
         with jobs_process(database, instance, url) as one, jobs_process(database, instance, url) as two:

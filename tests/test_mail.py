@@ -23,7 +23,7 @@ from tests.support.clock import Clock
 pytestmark = pytest.mark.sqlite_only(reason="nothing of this asks the database")
 
 PAYLOAD = "<script>alert(1)</script>&\"'{{7*7}}"
-KEY_MADE = {
+KEY_CREATED = {
     "name": "nightly build",
     "key": "0190b1f2-0000-7000-8000-000000000001",
     "level": 4,
@@ -40,10 +40,10 @@ LETTERS: dict[str, dict[str, Any]] = {
     "email-confirm": {"token": "tOkEn", "name": "alice"},
     "email-changed": {"email": "new@example.org"},
     "locked": {"token": "tOkEn"},
-    "key-made": KEY_MADE,
+    "key-made": KEY_CREATED,
     "keys-revoked": {"reason": "owner", "keys": 1, "names": ["nightly build"]},
     "key-rotated": {
-        **KEY_MADE,
+        **KEY_CREATED,
         "old_key": "0190b1f2-0000-7000-8000-000000000000",
         "retires_at": "2026-11-24T14:05:00.000Z",
         "works_on": True,
@@ -76,7 +76,9 @@ LETTERS: dict[str, dict[str, Any]] = {
         "refused": 1234,
         "rung": 1000,
         "revoked": 2,
-        "by_key": [{"key": KEY_MADE["key"], "name": "nightly", "calls": 7, "limit": 9000, "refused": 1234}],
+        "by_key": [
+            {"key": KEY_CREATED["key"], "name": "nightly", "calls": 7, "limit": 9000, "refused": 1234}
+        ],
     },
     "role-changed": {"role": "support"},
     "account-removed": {},
@@ -93,7 +95,7 @@ LINKS = {
     "keys-leaked": "/account/keys/0190b1f2-0000-7000-8000-000000000001",
 }
 CLAIM = Claim(
-    7, MailKind.KEY_MADE, datetime(2026, 11, 23, 19, tzinfo=UTC), datetime(2026, 11, 23, 20, tzinfo=UTC)
+    7, MailKind.KEY_CREATED, datetime(2026, 11, 23, 19, tzinfo=UTC), datetime(2026, 11, 23, 20, tzinfo=UTC)
 )
 
 Write = Callable[..., mailer.RenderedMail]
@@ -203,7 +205,7 @@ def test_a_subject_is_one_line(app: Flask, write: Write) -> None:
     name = "evil\r\nBcc: bob@example.org\r\n\r\nbody"
     assert write("key-made", name=name).subject == "A key was made: evil Bcc: bob@example.org body"
 
-    message = message_from_bytes(compose(app, MailContent("key-made", {**KEY_MADE, "name": name})))
+    message = message_from_bytes(compose(app, MailContent("key-made", {**KEY_CREATED, "name": name})))
 
     assert message["Bcc"] is None
 
@@ -245,14 +247,14 @@ def test_the_message_id_is_the_same_at_every_attempt(app: Flask, clock: Clock) -
 @pytest.mark.parametrize("eight_bit", [True, False])
 def test_other_letters_and_long_links_arrive_whole(make_app: MakeApp, eight_bit: bool) -> None:
     app = make_app(PORTAL_BASE_URL=f"https://{'a' * 60}.example.org")
-    letter = MailContent("key-made", {**KEY_MADE, "name": "Schlüssel für Zoë – 鍵"})
+    letter = MailContent("key-made", {**KEY_CREATED, "name": "Schlüssel für Zoë – 鍵"})
     raw = compose(app, letter, eight_bit=eight_bit)
 
     assert raw.isascii() is not eight_bit
     message = message_from_bytes(raw, policy=policy.default)
     text = message.get_body(("plain",)).get_content().replace("\r\n", "\n")  # type: ignore[union-attr]
     assert "Name: Schlüssel für Zoë – 鍵\n" in text
-    assert f"https://{'a' * 60}.example.org/account/keys/{KEY_MADE['key']}\n" in text
+    assert f"https://{'a' * 60}.example.org/account/keys/{KEY_CREATED['key']}\n" in text
     assert message["Subject"] == "A key was made: Schlüssel für Zoë – 鍵"
 
 

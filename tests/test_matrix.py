@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from portal.permissions import HIGHEST_LEVEL, Role
 from portal.services.auth import sessions
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import MadeKey, Person, make_person
+from tests.support.cast import CreatedKey, Person, make_person
 from tests.support.client import PageChecker
 from tests.support.crawl import NOBODYS_KEY, Stop, stops
 
@@ -124,10 +124,10 @@ def test_every_route_says_for_whom_it_is(app: Flask) -> None:
     assert {name for name, _stop in of_the_api(app)} == OPEN_API | set(KEY_LEVELS) | set(JWT_LEVELS)
 
 
-def places(app: Flask, owner: Person, made: MadeKey, own: MadeKey | None) -> list[Stop]:
+def places(app: Flask, owner: Person, created: CreatedKey, own: CreatedKey | None) -> list[Stop]:
     """The pages: operators' ones about the owner, owners' ones about their own key; what ends things last."""
     found = []
-    for name, key in (("admin", made), ("keys", own or made)):
+    for name, key in (("admin", created), ("keys", own or created)):
         filled = {"account_id": owner.account_id, "key_id": key.id}
         found += [
             stop
@@ -173,14 +173,14 @@ def test_pages(
     make_key: MakeKey,
     role: Role | None,
 ) -> None:
-    made, person = make_key(owner), make_person(app, "person", role) if role else None
+    created, person = make_key(owner), make_person(app, "person", role) if role else None
     own = make_key(person) if person else None
     client = new_client()
     client.checks_pages = False
     if person:
         person.sign_in(client)
     wrong = []
-    for stop in places(app, owner, made, own):
+    for stop in places(app, owner, created, own):
         door = DOORS[stop.endpoint]
         for method in sorted(stop.methods - {"OPTIONS"}):
             answer = happened(client.open(stop.path, method=method))
@@ -213,11 +213,11 @@ def test_the_api_with_a_key_of_each_level(
     app: Flask, client: PageChecker, make_key: MakeKey, level: int
 ) -> None:
     admin = make_person(app, "adina", Role.ADMIN)
-    made, other = make_key(admin, level=level), make_key(admin)
+    created, other = make_key(admin, level=level), make_key(admin)
     for name, stop in of_the_api(app):
         path = stop.path.replace(str(NOBODYS_KEY), other.id)
         method = name.partition(" ")[0]
-        answer = refusal(client.open(path, method=method, headers=made.headers, json={}))
+        answer = refusal(client.open(path, method=method, headers=created.headers, json={}))
         if name in KEY_LEVELS:
             assert answer == ("" if level >= KEY_LEVELS[name] else "insufficientAccessLevel"), name
         elif name in JWT_LEVELS:
@@ -255,19 +255,19 @@ def test_the_api_never_listens_to_a_cookie(app: Flask, client: PageChecker, role
 def test_the_figures_open_from_level_6_on(
     app: Flask, client: PageChecker, make_key: MakeKey, level: int
 ) -> None:
-    made = make_key(make_person(app, "adina", Role.ADMIN), level=level)
-    assert client.get("/metrics", headers=made.headers).status_code == (200 if level >= 6 else 403)
+    created = make_key(make_person(app, "adina", Role.ADMIN), level=level)
+    assert client.get("/metrics", headers=created.headers).status_code == (200 if level >= 6 else 403)
 
 
 def test_a_session_that_has_ended_opens_nothing_more_than_a_stranger_has(
     app: Flask, owner: Person, client: PageChecker, make_key: MakeKey
 ) -> None:
     person = make_person(app, "person", Role.ADMIN)
-    made = make_key(owner)
+    created = make_key(owner)
     person.sign_in(client)
     with app.app_context():
         sessions.end_other_sessions(person.actor)
-    for stop in places(app, owner, made, None):
+    for stop in places(app, owner, created, None):
         if DOORS[stop.endpoint] in {Door.OWNERS, Door.SUPPORT, Door.ADMINS}:
             for method in stop.methods - {"OPTIONS"}:
                 assert happened(client.open(stop.path, method=method)) == "sign in", stop.path

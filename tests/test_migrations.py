@@ -47,8 +47,8 @@ DATA = (ACCOUNT, AN_API_KEY, AUDIT_EVENT)
 @pytest.fixture(params=KINDS)
 def empty(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Database]:
     """A database without a table."""
-    with databases.empty(request.param) as made:
-        yield made
+    with databases.empty(request.param) as created:
+        yield created
 
 
 def test_the_newest_is_the_one_that_the_code_wants() -> None:
@@ -198,7 +198,7 @@ BLOCKED = {
     "its line has ended, and it never consented": ("NULL", [], 0),
     "a word that nobody knows": ("1000", ["asleep"], -1),
 }
-"""When each account consented, what the record says of its blocks, and what it was before the last."""
+"""When each account consented, what the audit log says of its blocks, and what it was before the last."""
 
 
 def block_in_the_way_of_0010(database: Database, number: int, consent_at: str, words: list[str]) -> None:

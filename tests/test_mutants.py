@@ -24,7 +24,7 @@ MOST_EXPLAINED = 0.03
 TABLE = load_table()
 SUBJECTS = {
     "basic", "doors", "request_guard", "guards", "jwt", "keys", "leaks", "limits", "links", "mail", "outbox",
-    "proxy", "ready", "record", "retention", "revocation", "rotation", "sessions", "settings", "text",
+    "proxy", "ready", "audit_log", "retention", "revocation", "rotation", "sessions", "settings", "text",
     "time", "transactions", "twice", "verification",
 }  # fmt: skip
 NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+(?:::\w+)?))?")

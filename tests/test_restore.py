@@ -39,8 +39,8 @@ def empty(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) 
     if request.param == "sqlite":
         yield Database("sqlite", f"sqlite:///{tmp_path}/portal.db")
         return
-    with databases.empty("postgresql") as made:
-        yield made
+    with databases.empty("postgresql") as created:
+        yield created
 
 
 def documented(database: Database) -> tuple[list[str], list[str]]:

@@ -401,8 +401,8 @@ def test_each_way_leads_where_the_document_says(
         page = scene.browser.page("/account/keys/new")
         assert page.select("form[action='/account/keys/new']"), "she can make a key"
         with scene.browser.expecting_secret():
-            made = scene.browser.submit("/account/keys/new", wanted, form="/account/keys/new")
-        assert made.status_code == 200
+            created = scene.browser.submit("/account/keys/new", wanted, form="/account/keys/new")
+        assert created.status_code == 200
 
 
 def test_every_state_has_a_way_for_the_owner_and_for_operators() -> None:

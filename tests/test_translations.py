@@ -113,14 +113,14 @@ def test_the_catalogue_is_up_to_date(tmp_path: Path) -> None:
     """``make messages`` has been run since the last sentence was written."""
     target = next(line for line in (ROOT / "Makefile").read_text().split("\n\n") if "pybabel" in line)
     words = re.findall(r"--keyword \S+", target)
-    made = tmp_path / "messages.pot"
+    created = tmp_path / "messages.pot"
     command = [
         Path(sys.executable).with_name("pybabel"), "--quiet", "extract", "--mapping", "babel.cfg",
-        "--no-location", "--sort-output", "--omit-header", *" ".join(words).split(), "--output", made, ".",
+        "--no-location", "--sort-output", "--omit-header", *" ".join(words).split(), "--output", created, ".",
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
-    assert _ids(made) == _ids(CATALOGUE), "run: make messages"
+    assert _ids(created) == _ids(CATALOGUE), "run: make messages"
 
 
 def _ids(path: Path) -> set[str]:

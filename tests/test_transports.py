@@ -11,7 +11,14 @@ from aiosmtpd.smtp import AuthResult
 
 from config import load_settings
 from config_values import ConfigurationError
-from portal.transports import DeliveryFailed, FileTransport, SmtpTransport, describe, links_of, make_transport
+from portal.transports import (
+    DeliveryFailed,
+    FileTransport,
+    SmtpTransport,
+    create_transport,
+    describe,
+    links_of,
+)
 from tests.support.outbox import Receiver, mail_server
 from tests.support.ports import free_port
 from tests.support.settings import settings_for
@@ -22,14 +29,14 @@ URL_USER, URL_PASSWORD = "portal%40example.org", "p%40ss%3Aword%2F1"
 
 
 def message(subject: str = "Hello") -> EmailMessage:
-    made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = "portal@example.org", "alice@example.org", subject
-    made.set_content("Good day.\n")
-    return made
+    created = EmailMessage()
+    created["From"], created["To"], created["Subject"] = "portal@example.org", "alice@example.org", subject
+    created.set_content("Good day.\n")
+    return created
 
 
 def transport(tmp_path: Path, url: str) -> Any:
-    return make_transport(load_settings(settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url)))
+    return create_transport(load_settings(settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url)))
 
 
 def accepting(_server: object, _session: object, _envelope: object, _how: str, given: Any) -> AuthResult:
@@ -159,8 +166,10 @@ def test_the_certificates_of_a_file_are_trusted(
     for scheme, options in (("smtp", {"tls_context": tls}), ("smtps", {"ssl_context": tls})):
         with mail_server(receiver, **options) as port:
             url = f"{scheme}://localhost:{port}"
-            made = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CA_FILE="cert.pem")
-            make_transport(load_settings(made)).deliver(message(), "7-reset")
+            created = settings_for(
+                "sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CA_FILE="cert.pem"
+            )
+            create_transport(load_settings(created)).deliver(message(), "7-reset")
 
     assert len(receiver.messages) == 2
 
@@ -189,11 +198,11 @@ def test_what_is_secret_is_hidden_and_nothing_else(said: str, told: str) -> None
 
 
 def test_the_tokens_of_a_message_are_known() -> None:
-    made = message()
+    created = message()
     token = "OVedxSmnSsj_axQzJYd0Ry2VJJYyvjrD0j4i96XupNw"
-    made.set_content(f"Open http://127.0.0.1:8000/confirm/{token} soon.\nAnd http://127.0.0.1:8000/docs\n")
+    created.set_content(f"Open http://127.0.0.1:8000/confirm/{token} soon.\nAnd http://127.0.0.1:8000/docs\n")
 
-    assert links_of(made) == [token]
+    assert links_of(created) == [token]
 
 
 def test_the_password_stays_at_home_without_tls(tmp_path: Path, receiver: Receiver) -> None:
@@ -218,8 +227,8 @@ def test_the_password_stays_at_home_without_tls(tmp_path: Path, receiver: Receiv
 def test_only_this_machine_gets_mails_in_the_clear_unless_the_operator_says_so(
     tmp_path: Path, url: str, clear_text: str, allowed: bool
 ) -> None:
-    made = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CLEAR_TEXT=clear_text)
-    found = make_transport(load_settings(made))
+    created = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL=url, PORTAL_MAIL_CLEAR_TEXT=clear_text)
+    found = create_transport(load_settings(created))
 
     assert isinstance(found, SmtpTransport)
     assert found.clear_text is allowed
@@ -338,17 +347,17 @@ def test_a_transport_does_not_show_its_password(tmp_path: Path) -> None:
 )
 def test_it_greets_with_the_name_of_the_portal(tmp_path: Path, base_url: str, greeting: str) -> None:
     settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_URL="smtp://mx", PORTAL_BASE_URL=base_url)
-    made = make_transport(load_settings(settings))
+    created = create_transport(load_settings(settings))
 
-    assert isinstance(made, SmtpTransport)
-    assert made.greeting == greeting
+    assert isinstance(created, SmtpTransport)
+    assert created.greeting == greeting
 
 
 @pytest.mark.parametrize("sender", ["Chatelaine <chatelaine@localhost>", "keys@example.org"])
 def test_a_sender_is_an_address(tmp_path: Path, sender: str) -> None:
     settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_FROM=sender)
 
-    assert make_transport(load_settings(settings)) == FileTransport(tmp_path / "mail")
+    assert create_transport(load_settings(settings)) == FileTransport(tmp_path / "mail")
 
 
 @pytest.mark.parametrize("sender", ["Chatelaine", "a@b\r\nBcc: x@y", "@"])
@@ -356,4 +365,4 @@ def test_what_is_no_address_is_no_sender(tmp_path: Path, sender: str) -> None:
     settings = settings_for("sqlite:///db", tmp_path, PORTAL_MAIL_FROM=sender)
 
     with pytest.raises(ConfigurationError, match="PORTAL_MAIL_FROM"):
-        make_transport(load_settings(settings))
+        create_transport(load_settings(settings))

@@ -20,7 +20,7 @@ from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
 from portal.api.shown import shown, shows_header, shows_something
 from portal.extensions import db
-from portal.http import client_address, request_id
+from portal.http import client_ip_address, request_id
 from portal.http.credentials import BEARER, INVALID_TOKEN, challenge_for, read_bearer
 from portal.http.limited import refuse_when_limited
 from portal.models import ActorKind, Consent, UserSession
@@ -199,7 +199,7 @@ def actor() -> Actor:
         key_id=UUID(key.id) if key else None,
         key_level=known.level if known and key else None,
         session_id=signed.id if signed else None,
-        address=client_address(),
+        ip_address=client_ip_address(),
         user_agent=request.user_agent.string,
         request_id=request_id(),
     )
@@ -245,7 +245,7 @@ def _let_in(admission: Admission, told_with: Mapping[Outcome, int]) -> Response 
     """Let a good key in; whoever lacks the secret is slowed and told nothing."""
     if admission.key is None:
         if shows_something():
-            refuse_when_limited(questions.failed_key_check(client_address()))
+            refuse_when_limited(questions.failed_key_check(client_ip_address()))
         return _refuse(401, Outcome.UNKNOWN)
     if not admission.is_good:
         response = _refuse(told_with[admission.outcome], admission.outcome)

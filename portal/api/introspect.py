@@ -23,7 +23,7 @@ from portal.api.token_schemas import (
     Token,
     TokenOfMany,
     Tokens,
-    read_address,
+    read_ip_address,
     read_token,
 )
 from portal.extensions import settings
@@ -113,7 +113,7 @@ def read_plain(environ: WSGIEnvironment) -> Question | None:
         form = dict(pairs)
         if len(form) != len(pairs) or not form.keys() <= FIELDS or "\0" in "".join(form.values()):
             return None
-        return Question(read_token(form.get("token")), read_address(form.get("address")))
+        return Question(read_token(form.get("token")), read_ip_address(form.get("address")))
     except ValueError:
         return None
 

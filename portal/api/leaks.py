@@ -19,7 +19,7 @@ from portal.api.auth import actor
 from portal.api.leak_schemas import GithubReport, GithubReports, GithubVerdict, GithubVerdicts, LeakReport
 from portal.api.schemas import Success
 from portal.extensions import settings
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.limited import refuse_when_limited
 from portal.services.abuse import leaks
 from portal.services.abuse.github_signatures import EVERY, KeysUnavailable, has_signed
@@ -33,7 +33,7 @@ IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signa
 def report() -> ResponseReturnValue:
     """Take a stranger's report."""
     told = body.read(LeakReport)
-    refuse_when_limited(questions.may_report_leaks(client_address()))
+    refuse_when_limited(questions.may_report_leaks(client_ip_address()))
     leaks.report(actor(), [Leak(each, told.url or "") for each in told.secrets], Reporter.API)
     return answer(Success(), 202)
 
@@ -60,7 +60,7 @@ def _signed_body() -> bytes:
     except KeysUnavailable as error:
         raise ServiceUnavailable(retry_after=EVERY.seconds) from error
     if not is_signed:
-        refuse_when_limited(questions.failed_signature(client_address()))
+        refuse_when_limited(questions.failed_signature(client_ip_address()))
         raise InvalidInput("signatureInvalid", "")
     return data
 

@@ -8,7 +8,7 @@ from portal.api import body
 from portal.api.answers import answer
 from portal.api.auth import actor
 from portal.api.schemas import AccountFacts, Confirmation, SignedInAnswer, SignIn, SignUp, SignUpAnswer
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.limited import refuse_when_limited
 from portal.models import SessionKind, UserSession
 from portal.services.accounts import sign_in as signing_in
@@ -20,14 +20,14 @@ from portal.services.ratelimits import questions
 def sign_up() -> ResponseReturnValue:
     """Write down that somebody wants an account; the mail says how to go on."""
     asked = body.read(SignUp)
-    refuse_when_limited(questions.may_sign_up(client_address(), asked.email))
+    refuse_when_limited(questions.may_sign_up(client_ip_address(), asked.email))
     return answer(SignUpAnswer(email=signup.request_sign_up(actor(), asked.email, asked.language)), 201)
 
 
 def confirm(token: str) -> ResponseReturnValue:
     """Prove the address with the mailed token, give consent, and be signed in."""
     consent = body.read(Confirmation).consent
-    refuse_when_limited(questions.may_confirm(client_address()))
+    refuse_when_limited(questions.may_confirm(client_ip_address()))
     entered = signup.confirm(actor(), token, consent=consent, password=None, kind=SessionKind.JWT)
     assert entered, "a kind of session was asked for"
     return _signed_in(entered[0])

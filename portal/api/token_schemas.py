@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, FailFast, Field, GetPydanticSc
 from pydantic_core.core_schema import no_info_plain_validator_function, str_schema
 
 from portal.api.schemas import LevelNumber, Request, RoleName, Success, Wire
-from portal.http.proxy import canonical_address
+from portal.http.proxy import canonical_ip_address
 from portal.services.core.errors import InvalidInput
 from portal.services.verify.doorkeeper import Credentials
 
@@ -26,11 +26,11 @@ def read_token(text: Any) -> Credentials:
     return Credentials(key_id, secret) if colon else Credentials(None, text)
 
 
-def read_address(text: Any) -> str | None:
+def read_ip_address(text: Any) -> str | None:
     """Where the user of a token comes from; None for an empty text. Raises InvalidInput."""
     if text is None or text == "":
         return None
-    address = canonical_address(text) if isinstance(text, str) else ""
+    address = canonical_ip_address(text) if isinstance(text, str) else ""
     if not address:
         raise InvalidInput("fieldInvalid", "address")
     return address
@@ -49,7 +49,7 @@ def _not_too_many(given: Any) -> Any:
 
 TOKEN = no_info_plain_validator_function(read_token, json_schema_input_schema=str_schema())
 Shown = Annotated[Credentials, GetPydanticSchema(lambda *_: TOKEN)]
-Address = Annotated[str | None, BeforeValidator(read_address)]
+Address = Annotated[str | None, BeforeValidator(read_ip_address)]
 
 
 class Token(Request):

@@ -15,10 +15,10 @@ def init_app(app: Flask) -> None:
     """
     from flask_migrate import Migrate  # noqa: PLC0415
 
-    from portal.cli import accounts, clock, demo, jobs, keys, record, selfcheck, serve  # noqa: PLC0415
+    from portal.cli import accounts, audit_log, clock, demo, jobs, keys, selfcheck, serve  # noqa: PLC0415
 
     Migrate(app, db, str(ROOT / "migrations"))
-    for module in (accounts, clock, jobs, keys, record):
+    for module in (accounts, audit_log, clock, jobs, keys):
         app.cli.add_command(module.group)
     for command in (demo.demo, selfcheck.selfcheck, serve.serve):
         app.cli.add_command(command)

@@ -12,11 +12,11 @@ from portal.cli.whoever import operator
 from portal.models import Account, AccountStatus
 from portal.permissions import Role
 from portal.services.accounts import signup
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.operators import actions, exports
 
 UNSAID = "No reason was given, on the command line."
-"""What the record keeps when nobody says why."""
+"""What the audit log keeps when nobody says why."""
 
 STATUSES = {status.word: status for status in AccountStatus}
 
@@ -30,7 +30,7 @@ def at_a_terminal() -> bool:
 
 
 def _ask_why(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str:
-    """The reason. At a terminal it is asked for; a script that gives none is told on in the record."""
+    """The reason. At a terminal it is asked for; a script that gives none is told on in the audit log."""
     if given is None and at_a_terminal():
         given = click.prompt("Why? The record keeps it", default="", show_default=False, err=True)
     return (given or "").strip() or UNSAID
@@ -110,7 +110,7 @@ def list_accounts(role: str | None, status: str | None) -> None:
 
 def _facts(account: Account) -> tuple[object, ...]:
     what = account.role.value, account.status.word
-    return account.id, shown_address(account.email or ""), account.username, *what
+    return account.id, shown_email(account.email or ""), account.username, *what
 
 
 def _tell(account: Account) -> None:

@@ -13,7 +13,7 @@ from portal.cli.console import PlainGroup, database_says, with_database
 from portal.cli.process_watchdog import end_with
 from portal.cli.starting import require_peppers, require_writable
 from portal.jobs import OutboxWorker, Stop, do_round, run
-from portal.transports import Transport, make_transport
+from portal.transports import Transport, create_transport
 
 group = PlainGroup("jobs", help="Send mails and clean up.")
 
@@ -25,7 +25,7 @@ def run_jobs(once: bool, parent: int | None) -> None:
     """Send what waits in the outbox, and clean once an hour, until told to stop."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
     try:
-        transport = make_transport(app.config["PORTAL"])
+        transport = create_transport(app.config["PORTAL"])
         with suppress(DBAPIError):  # a database that is away is waited for
             require_writable()
             require_peppers(app.config["PORTAL"])

@@ -13,7 +13,7 @@ from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.extensions import settings
 from portal.models import ApiKey, RevocationReason
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.keys import peppers
 from portal.services.operators import actions, exports, lost_pepper
 
@@ -35,14 +35,14 @@ def list_keys(email: str | None) -> None:
         use = key.usage
         row(
             key.id,
-            shown_address(key.account.email or ""),
+            shown_email(key.account.email or ""),
             key.name,
             key.level,
             _state(key, now),
             key.created_at,
             key.expires_at,
             use.last_used_at if use else None,
-            use.last_used_address if use else None,
+            use.last_used_ip_address if use else None,
             use.calls if use else 0,
         )
 
@@ -67,8 +67,8 @@ def revoke_all(email: str, reason: str) -> None:
     Tells the address and how many there were. EMAIL may also be the name or the number.
     """
     account = exports.get_account(email)
-    address = shown_address(account.email or "")
-    row(address, actions.revoke_excessive(operator(), account.id, why=reason))
+    email = shown_email(account.email or "")
+    row(email, actions.revoke_excessive(operator(), account.id, why=reason))
 
 
 @group.command("peppers")

@@ -33,7 +33,7 @@ from portal.cli.process_watchdog import load_worker
 from portal.cli.starting import require_no_demo, require_peppers, require_writable
 from portal.extensions import db
 from portal.services.accounts import signup
-from portal.transports import make_transport
+from portal.transports import create_transport
 
 BACKLOG = 1024
 BLOCKING_THREADS = 32
@@ -58,7 +58,7 @@ def serve() -> None:
     """Bring the database up to date, then serve the portal and run the jobs."""
     settings: Settings = current_app.config["PORTAL"]
     try:
-        make_transport(settings)
+        create_transport(settings)
         require_free_port(settings.host, settings.port)
         require_writable()
         upgrade()

@@ -1,4 +1,4 @@
-"""Who types a command: what the operating system tells of them, for the record."""
+"""Who types a command: what the operating system tells of them, for the audit log."""
 
 from __future__ import annotations
 

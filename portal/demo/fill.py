@@ -57,7 +57,7 @@ def _use_of(stage: Stage, now: datetime) -> Iterator[Batch]:
             continue
         ended, reason = _end_of(key)
         until = min(ended, now - plan.rests * DAY)
-        yield batch_of(key, plan.use, plan.calls, _addresses(key, plan.owner), until)
+        yield batch_of(key, plan.use, plan.calls, _ip_addresses(key, plan.owner), until)
         if ended <= now:
             yield knocks(key, plan.calls, ended, reason)
 
@@ -68,9 +68,9 @@ def _end_of(key: ApiKey) -> tuple[datetime, Outcome]:
     return min(ends)
 
 
-def _addresses(key: ApiKey, owner: str) -> list[str]:
+def _ip_addresses(key: ApiKey, owner: str) -> list[str]:
     """From where a key is used: within the networks that it is bound to, if there are any."""
     if key.networks:
         network = ip_network(key.networks.split()[0])
         return [str(network[3]), str(network[9])]
-    return [BY_NAME[owner].address, *CI]
+    return [BY_NAME[owner].ip_address, *CI]

@@ -22,7 +22,7 @@ class Person:
 
     name: str
     joined: int
-    address: str
+    ip_address: str
     role: Role = Role.USER
     agent: str = FIREFOX
     bio: str = ""

@@ -70,7 +70,7 @@ class Stage:
     def stranger(self, name: str) -> Actor:
         """Somebody before they have signed in."""
         person = BY_NAME[name]
-        return Actor(ActorKind.ANONYMOUS, address=person.address, user_agent=person.agent)
+        return Actor(ActorKind.ANONYMOUS, ip_address=person.ip_address, user_agent=person.agent)
 
     def visit(self, name: str) -> Actor:
         """Somebody who signs in now."""

@@ -31,7 +31,7 @@ Scene = Callable[[Stage], object]
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 GIVEN = {Role.USER, Role.ADMIN}
 """Roles that nobody has to be promoted to."""
-FINDER = Actor(ActorKind.ANONYMOUS, address="192.0.2.250")
+FINDER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.250")
 """A stranger who finds a secret, and one who guesses passwords."""
 
 
@@ -78,9 +78,9 @@ def _use_old_secret(stage: Stage) -> None:
 def _call_too_often(stage: Stage) -> None:
     key, now = str(stage.keys["bruno", "Fuzzing"]), clock.now_ms()
     hour = now - now % HOUR_MS
-    calls = {(key, hour, BY_NAME["bruno"].address): [6600, now]}
+    calls = {(key, hour, BY_NAME["bruno"].ip_address): [6600, now]}
     stage.write_use(Batch(calls, {(key, hour, Outcome.THROTTLED): 320}))
-    excess.look(excess.ladder(settings))
+    excess.look(excess.policy_of(settings))
 
 
 def _support_revokes(stage: Stage) -> None:

@@ -32,7 +32,7 @@ class Use(Enum):
     NOW_AND_THEN = AT_WORK, 0.5, 0.35
 
 
-def batch_of(key: ApiKey, use: Use, calls: int, addresses: Sequence[str], until: datetime) -> Batch:
+def batch_of(key: ApiKey, use: Use, calls: int, ip_addresses: Sequence[str], until: datetime) -> Batch:
     """The calls of a key from its first moment to ``until``, about so many on a day.
 
     Old days are written as the jobs fold them: one row each.
@@ -44,8 +44,8 @@ def batch_of(key: ApiKey, use: Use, calls: int, addresses: Sequence[str], until:
         use, calls, max(key.created_at, key.not_before or key.created_at), until, chance
     ):
         row = hour if hour >= folded else hour.replace(hour=0)
-        address = chance.choices(addresses, range(len(addresses), 0, -1))[0]
-        slot = written[name, clock.to_ms(row), address]
+        ip_address = chance.choices(ip_addresses, range(len(ip_addresses), 0, -1))[0]
+        slot = written[name, clock.to_ms(row), ip_address]
         slot[0] += number
         slot[1] = clock.to_ms(min(hour + HOUR * chance.random(), until))
         if chance.random() < 0.02:

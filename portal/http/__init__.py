@@ -7,10 +7,10 @@ from flask import Flask
 from portal.http import headers, limited, logs, request_guard
 from portal.http.cookies import PagesOnlySession
 from portal.http.proxy import TrustedProxies
-from portal.http.request import client_address, request_id
+from portal.http.request import client_ip_address, request_id
 from portal.http.sub_path import SubPath
 
-__all__ = ["client_address", "init_app", "request_id"]
+__all__ = ["client_ip_address", "init_app", "request_id"]
 
 
 def init_app(app: Flask) -> None:

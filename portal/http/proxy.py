@@ -31,7 +31,7 @@ VISITORS_METHOD = ("HTTP_X_FORWARDED_METHOD", "HTTP_X_ORIGINAL_METHOD")
 QUIET = 3600.0
 """Seconds between two complaints of a worker about its proxy."""
 
-LONGEST_ADDRESS = 80
+LONGEST_IP_ADDRESS = 80
 """Characters, with brackets, port and zone."""
 
 _MOST_HOPS = 20
@@ -84,12 +84,12 @@ class TrustedProxies:
         self._header = f"HTTP_{settings.proxy_header.upper().replace('-', '_')}"
         self._drops_twins = settings.proxy_header == FORWARDED_FOR
         self._scheme = urlsplit(settings.base_url).scheme
-        self._is_trusted = kept_if_short(4096, LONGEST_ADDRESS)(self._is_in_a_network)
+        self._is_trusted = kept_if_short(4096, LONGEST_IP_ADDRESS)(self._is_in_a_network)
         self._lock, self._next_complaint = threading.Lock(), 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on with its true address and scheme."""
-        peer = client = canonical_address(environ.get("REMOTE_ADDR") or "")
+        peer = client = canonical_ip_address(environ.get("REMOTE_ADDR") or "")
         from_proxy = bool(self._networks) and self._is_trusted(peer)
         if from_proxy:
             told = environ.pop(self._header, None)
@@ -111,13 +111,15 @@ class TrustedProxies:
         client, rest = peer, told
         for _hop in range(_MOST_HOPS):
             rest, comma, hop = rest.rpartition(",")
-            client = canonical_address(hop)
+            client = canonical_ip_address(hop)
             if not (comma and client and self._is_trusted(client)):
                 break
         return client
 
-    def _is_in_a_network(self, address: str) -> bool:
-        return bool(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
+    def _is_in_a_network(self, ip_address: str) -> bool:
+        return bool(ip_address) and any(
+            ipaddress.ip_address(ip_address) in network for network in self._networks
+        )
 
     def _complain(self, peer: str, what: str) -> None:
         """Tell the operator that a proxy does not tell, once in a while and not for each request."""
@@ -128,14 +130,14 @@ class TrustedProxies:
         log.warning("a request through %s: the header of PORTAL_PROXY_HEADER %s", peer, what)
 
 
-@kept_if_short(4096, LONGEST_ADDRESS)
-def canonical_address(text: str) -> str:
+@kept_if_short(4096, LONGEST_IP_ADDRESS)
+def canonical_ip_address(text: str) -> str:
     """One way to write an address: no port, no brackets, no zone, IPv4 where it is mapped.
 
     Empty when it is none.
     """
     text = text.strip().strip('"')
-    if len(text) > LONGEST_ADDRESS:
+    if len(text) > LONGEST_IP_ADDRESS:
         return ""
     if text.startswith("["):
         text = text[1:].partition("]")[0]

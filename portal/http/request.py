@@ -8,7 +8,7 @@ REQUEST_ID = "portal.request_id"
 API = "/api/"
 
 
-def client_address() -> str:
+def client_ip_address() -> str:
     """The address of the client, as the trusted proxies tell it; empty when there is none."""
     return request.remote_addr or ""
 

@@ -21,7 +21,7 @@ from werkzeug.exceptions import RequestTimeout, ServiceUnavailable
 
 from portal.http import stalled
 from portal.http.kept import kept_if_short
-from portal.http.proxy import LONGEST_ADDRESS
+from portal.http.proxy import LONGEST_IP_ADDRESS
 from portal.services.ratelimits.questions import source
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ LOOK_EVERY = 0.5
 
 log = logging.getLogger(__name__)
 
-_source = kept_if_short(1024, LONGEST_ADDRESS)(source)
+_source = kept_if_short(1024, LONGEST_IP_ADDRESS)(source)
 
 
 @dataclass(frozen=True, slots=True)

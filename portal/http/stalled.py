@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from portal.http.proxy import canonical_address
+from portal.http.proxy import canonical_ip_address
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _LENGTH = 56
@@ -57,6 +57,6 @@ def _is_from(connection: socket.socket, peer: str) -> bool:
     if connection.family not in {socket.AF_INET, socket.AF_INET6} or connection.type != socket.SOCK_STREAM:
         return False
     try:
-        return canonical_address(connection.getpeername()[0]) == peer
+        return canonical_ip_address(connection.getpeername()[0]) == peer
     except OSError:
         return False

@@ -43,7 +43,7 @@ def quoted(words: object) -> str:
 
 
 class Account(Base):
-    """One owner of keys. Never deleted: removal empties it, so that the record stays whole."""
+    """One owner of keys. Never deleted: removal empties it, so that the audit log stays whole."""
 
     __tablename__ = "accounts"
     __table_args__ = (

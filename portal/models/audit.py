@@ -1,4 +1,4 @@
-"""The record: who did what, on what, when, from where and why. Append-only by trigger."""
+"""The audit log: who did what, on what, when, from where and why. Append-only by trigger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ActorKind(StrEnum):
 
 
 class Action(StrEnum):
-    """Everything that the record knows, as ``subject:verb``."""
+    """Everything that the audit log knows, as ``subject:verb``."""
 
     ACCOUNT_SIGN_UP_REQUESTED = "account:sign-up-requested"
     ACCOUNT_CREATED = "account:created"
@@ -46,8 +46,8 @@ class Action(StrEnum):
     ACCOUNT_READ = "account:read-by-operator"
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
     MAIL_REFUSED = "mail:refused"
-    RECORD_READ = "record:read-by-operator"
-    RECORD_ENDED = "record:ended-by-retention"
+    AUDIT_LOG_READ = "record:read-by-operator"
+    AUDIT_LOG_ENDED = "record:ended-by-retention"
     CLOCK_PUT_BACK = "clock:put-back"
     DEMO_FILLED = "demo:filled"
     USAGE_READ = "usage:read-by-operator"
@@ -85,7 +85,7 @@ class AuditEvent(Base):
     actor_key_id: Mapped[UUID | None] = mapped_column(Uuid)
     account_id: Mapped[int | None] = mapped_column(BigInteger)
     key_id: Mapped[UUID | None] = mapped_column(Uuid, index=True)
-    address: Mapped[str | None] = mapped_column(String(45))
+    ip_address: Mapped[str | None] = mapped_column("address", String(45))
     request_id: Mapped[str | None] = mapped_column(String(36))
     reason: Mapped[str | None] = mapped_column(String(500))
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

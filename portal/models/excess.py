@@ -1,4 +1,4 @@
-"""How far up the ladder of excess an account went."""
+"""How far the use of an account went above its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.models.types import StrEnumType, UtcDateTime
 
 
 class ExcessLevel(StrEnum):
-    """The rungs of the ladder."""
+    """How far it went, and so what was done."""
 
     WARNED = "warned"
     THROTTLED = "throttled"
@@ -22,7 +22,7 @@ class ExcessLevel(StrEnum):
 
 
 class ExcessStep(Base):
-    """A rung that an account reached on one day (UTC), and the figures that took it there."""
+    """A level that an account reached on one day (UTC), and the figures that took it there."""
 
     __tablename__ = "excess_steps"
 

@@ -32,7 +32,7 @@ class MailToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     purpose: Mapped[TokenPurpose] = mapped_column(StrEnumType(TokenPurpose))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
-    address: Mapped[str | None] = mapped_column(String(254))
+    email: Mapped[str | None] = mapped_column("address", String(254))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -23,7 +23,7 @@ class MailKind(StrEnum):
     EMAIL_CONFIRM = "email-confirm"
     EMAIL_CHANGED = "email-changed"
     LOCKED = "locked"
-    KEY_MADE = "key-made"
+    KEY_CREATED = "key-made"
     KEY_ROTATED = "key-rotated"
     KEY_REUSED = "key-reused"
     KEYS_REVOKED = "keys-revoked"
@@ -45,7 +45,7 @@ class OutboxMail(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     kind: Mapped[MailKind] = mapped_column(StrEnumType(MailKind))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
-    address: Mapped[str] = mapped_column(String(254))
+    recipient: Mapped[str] = mapped_column("address", String(254))
     language: Mapped[str] = mapped_column(String(5))
     params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

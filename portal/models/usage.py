@@ -21,7 +21,7 @@ class KeyUsage(Base):
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_used_address: Mapped[str | None] = mapped_column(String(45))
+    last_used_ip_address: Mapped[str | None] = mapped_column("last_used_address", String(45))
     reused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its secret was first used after a successor had taken its place."""
 
@@ -48,12 +48,12 @@ class KeyRefusal(Base):
     refused: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-class KeyAddress(Base):
+class KeyIpAddress(Base):
     """From where a key was used: the last few addresses."""
 
     __tablename__ = "key_addresses"
 
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
-    address: Mapped[str] = mapped_column(String(45), primary_key=True)
+    ip_address: Mapped[str] = mapped_column("address", String(45), primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
     last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)

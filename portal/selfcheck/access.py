@@ -112,7 +112,7 @@ def _hold_address(stage: Stage) -> None:
 
 def _ask(stage: Stage, who: Person) -> str:
     """The token of a link for a new password."""
-    asking = replace(NOBODY, address=stage.address)
+    asking = replace(NOBODY, ip_address=stage.ip_address)
     stage.act(lambda: recovery.request_reset(asking, who.email))
     return stage.link(who.email, RESET)
 

@@ -12,24 +12,24 @@ from portal.selfcheck.answers import GOOD, REVOKED, hold, hold_answer
 from portal.selfcheck.ends import block, set_role
 from portal.selfcheck.late import send_late
 from portal.selfcheck.servers import Server, serving
-from portal.selfcheck.stage import OPERATOR, Made, Person, Stage
+from portal.selfcheck.stage import OPERATOR, CreatedKey, Person, Stage
 from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.keys import revocation, rotation
 from portal.services.operators import actions
 
-Way = Callable[[Made], object]
+Way = Callable[[CreatedKey], object]
 
 
 def at_once(stage: Stage) -> None:
     """Revoke what two server processes and two workers have just accepted, in each way that there is."""
     with serving(stage.scratch.settings) as servers:
         for name, (whose, revoke) in _ways(stage, servers[0]).items():
-            made = stage.key(whose)
-            told = _everywhere(stage, servers, made)
+            created = stage.key(whose)
+            told = _everywhere(stage, servers, created)
             hold_answer(told, {GOOD}, "a new key")
-            revoke(made)
-            told = _everywhere(stage, servers, made)
+            revoke(created)
+            told = _everywhere(stage, servers, created)
             hold_answer(told, {REVOKED}, f"after {name} a key")
     _hold_nothing_is_kept(stage)
     _hold_late_bodies(stage)
@@ -41,40 +41,42 @@ def _ways(stage: Stage, server: Server) -> dict[str, tuple[Person, Way]]:
     admin = stage.key(stage.person(Role.ADMIN), level=9)
 
     def rule(whose: Person, act: Way) -> tuple[Person, Way]:
-        return whose, lambda made: stage.act(lambda: act(made))
+        return whose, lambda created: stage.act(lambda: act(created))
 
     return {
-        "a DELETE": (owner, lambda made: server.call("DELETE", f"/api/apikeys/{made.id}/key", made)),
+        "a DELETE": (owner, lambda created: server.call("DELETE", f"/api/apikeys/{created.id}/key", created)),
         "a revocation by RFC 7009": (
             owner,
-            lambda made: server.call("POST", "/api/revoke", admin, form={"token": made.secret}),
+            lambda created: server.call("POST", "/api/revoke", admin, form={"token": created.secret}),
         ),
         "a report of a leak": (
             owner,
-            lambda made: stage.call("POST", "/api/leaks", json={"secrets": [made.secret]}),
+            lambda created: stage.call("POST", "/api/leaks", json={"secrets": [created.secret]}),
         ),
-        "a click of its owner": rule(owner, lambda made: revocation.revoke_key(owner.actor, made.uuid)),
-        "an operator": rule(owner, lambda made: actions.revoke_one(OPERATOR, made.uuid, why="-")),
-        "a rotation": rule(owner, lambda made: rotation.rotate_key(owner.actor, made.uuid)),
+        "a click of its owner": rule(owner, lambda created: revocation.revoke_key(owner.actor, created.uuid)),
+        "an operator": rule(owner, lambda created: actions.revoke_one(OPERATOR, created.uuid, why="-")),
+        "a rotation": rule(owner, lambda created: rotation.rotate_key(owner.actor, created.uuid)),
         "a role that fell": rule(one, lambda _: set_role(one, Role.USER)),
         "a block": rule(other, lambda _: block(other)),
     }
 
 
-def _everywhere(stage: Stage, servers: list[Server], made: Made) -> set[str]:
+def _everywhere(stage: Stage, servers: list[Server], created: CreatedKey) -> set[str]:
     """What each worker and each server process says of a key."""
-    return {server.check(made) for server in servers} | {stage.check(made, worker=each) for each in (0, 1)}
+    return {server.check(created) for server in servers} | {
+        stage.check(created, worker=each) for each in (0, 1)
+    }
 
 
 def _hold_nothing_is_kept(stage: Stage) -> None:
     """Hold that a worker whose connection was lost believes nothing that it knew before."""
     owner = stage.person()
-    made, verifier = stage.key(owner), runtime_of(stage.scratch.worker(1)).verifier
+    created, verifier = stage.key(owner), runtime_of(stage.scratch.worker(1)).verifier
     verifier.close()
-    hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
+    hold(stage.check(created, worker=1) == GOOD, "a new key was refused")
     verifier.close()
-    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
-    stage.hold_check(made, REVOKED, "over a connection that was opened again a revoked key", worker=1)
+    stage.act(lambda: revocation.revoke_key(owner.actor, created.uuid))
+    stage.hold_check(created, REVOKED, "over a connection that was opened again a revoked key", worker=1)
 
 
 def _hold_late_bodies(stage: Stage) -> None:
@@ -86,10 +88,10 @@ def _hold_late_bodies(stage: Stage) -> None:
         ("PATCH", "/api/account/key", {"bio": "late"}),
         ("POST", "/api/introspect/batch", {"tokens": [other.secret]}),
     ):
-        made = stage.key(admin, level=9)
-        revoke = partial(lambda made: revocation.revoke_key(admin.actor, made.uuid), made)
-        told = send_late(stage, method, path, body, revoke, by=made)
-        by = Actor(ActorKind.KEY, admin.account_id, key_id=made.uuid, key_level=9)
+        created = stage.key(admin, level=9)
+        revoke = partial(lambda created: revocation.revoke_key(admin.actor, created.uuid), created)
+        told = send_late(stage, method, path, body, revoke, by=created)
+        by = Actor(ActorKind.KEY, admin.account_id, key_id=created.uuid, key_level=9)
         refused = stage.refusal(partial(change_account, by, bio="late"))
         hold(refused == REVOKED, f"a door let a key in before it was revoked, and it acted: {refused!r}")
         hold(told == REVOKED, f"a key that was revoked before the body of its {method} {path} came: {told}")

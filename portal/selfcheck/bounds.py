@@ -10,7 +10,7 @@ from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.answers import EXPIRED, GOOD, code, hold, hold_answer
 from portal.selfcheck.doors import hold_alike, is_active
-from portal.selfcheck.stage import DAY, Made, Stage
+from portal.selfcheck.stage import DAY, CreatedKey, Stage
 from portal.services.keys.conditions import Conditions
 
 HOME, ABROAD = "192.0.2.10", "203.0.113.9"
@@ -28,7 +28,7 @@ def bound(stage: Stage) -> None:
     hour = timedelta(hours=1)
     early = stage.key(owner, conditions=Conditions(not_before=clock.utcnow() + hour))
     resting = stage.key(owner, life=DAY, conditions=Conditions(max_idle=3600))
-    for made, address, expected in (
+    for created, ip_address, expected in (
         (within, HOME, GOOD),
         (within, "2001:db8::7", GOOD),
         (within, ABROAD, ADDRESS),
@@ -36,7 +36,7 @@ def bound(stage: Stage) -> None:
         (without, f"::ffff:{ABROAD}", ADDRESS),
         (early, HOME, NOT_YET),
     ):
-        hold_alike(stage, asking, made, address, expected)
+        hold_alike(stage, asking, created, ip_address, expected)
     _hold_visitors(stage, asking, within)
     _hold_forgeries(stage, within)
     _hold_audiences(stage)
@@ -45,7 +45,7 @@ def bound(stage: Stage) -> None:
     hold_alike(stage, asking, resting, HOME, EXPIRED)
 
 
-def _hold_visitors(stage: Stage, asking: Made, within: Made) -> None:
+def _hold_visitors(stage: Stage, asking: CreatedKey, within: CreatedKey) -> None:
     """Hold that a service which sits in the right network does not lend its address to its visitors."""
     ways: dict[str, dict[str, Any]] = {
         "/api/introspect": {"data": {"token": within.secret}},
@@ -53,7 +53,7 @@ def _hold_visitors(stage: Stage, asking: Made, within: Made) -> None:
         "/api/introspect/batch": {"json": {"tokens": [within.secret]}},
     }
     for path, more in ways.items():
-        answer = stage.call("POST", path.rstrip("?"), asking, address=HOME, **more)
+        answer = stage.call("POST", path.rstrip("?"), asking, ip_address=HOME, **more)
         hold(not is_active(answer), f"{path} took the address of the service that asks for the visitor's")
 
 
@@ -64,21 +64,21 @@ def _hold_audiences(stage: Stage) -> None:
         stage.key(owner, conditions=Conditions(audiences=names)) for names in ("orders", "billing", "")
     )
     service = stage.key(admin, level=0, kind=KeyKind.SERVICE, conditions=Conditions(audiences="orders"))
-    for made, is_good in ((orders, True), (billing, False), (free, True)):
-        one = stage.call("POST", "/api/introspect", service, data={"token": made.secret})
-        many = stage.call("POST", "/api/introspect/batch", service, json={"tokens": [made.secret]})
+    for created, is_good in ((orders, True), (billing, False), (free, True)):
+        one = stage.call("POST", "/api/introspect", service, data={"token": created.secret})
+        many = stage.call("POST", "/api/introspect/batch", service, json={"tokens": [created.secret]})
         told = [is_active(one), is_active(many)]
-        told += [stage.call("GET", path, made).status_code < 300 for path in FOR_ORDERS]
+        told += [stage.call("GET", path, created).status_code < 300 for path in FOR_ORDERS]
         hold(set(told) == {is_good}, f"a key was told good or not for another's service: {told}")
     wider = stage.call("POST", "/api/apikeys/key", orders, json=WIDER)
     hold(wider.status_code == 400, f"a key made one for another service: {wider.status_code}")
 
 
-def _hold_forgeries(stage: Stage, within: Made) -> None:
+def _hold_forgeries(stage: Stage, within: CreatedKey) -> None:
     """Hold that nobody comes from elsewhere by saying so, with a proxy before the portal or without."""
     proxied = stage.scratch.other(PORTAL_TRUSTED_PROXIES=f"{PROXY}/32", PORTAL_PROXY_HEADER=HEADER)
     behind, direct = proxied.test_client(), stage.client()
-    for name, client, address, headers, expected in (
+    for name, client, ip_address, headers, expected in (
         ("through the proxy", behind, PROXY, {HEADER: HOME}, GOOD),
         ("through the proxy, from abroad", behind, PROXY, {HEADER: ABROAD}, ADDRESS),
         ("with a word of its own", behind, PROXY, {HEADER: f"{HOME}, {ABROAD}"}, ADDRESS),
@@ -90,7 +90,9 @@ def _hold_forgeries(stage: Stage, within: Made) -> None:
         ("where no proxy is", direct, ABROAD, {HEADER: HOME, "X-Forwarded-For": HOME}, ADDRESS),
         ("where no proxy is, by other names", direct, ABROAD, {OTHER: HOME, "Forwarded": HOME}, ADDRESS),
     ):
-        answer = stage.call("GET", "/api/whoami/key", within, client=client, address=address, headers=headers)
+        answer = stage.call(
+            "GET", "/api/whoami/key", within, client=client, ip_address=ip_address, headers=headers
+        )
         hold_answer(code(answer), expected, f"who comes {name}")
 
 

@@ -13,7 +13,7 @@ from portal import clock
 from portal.models import ApiKey, Consent, RevocationReason
 from portal.permissions import Role
 from portal.selfcheck.answers import GOOD, REVOKED, hold, hold_answer
-from portal.selfcheck.stage import DAY, NOBODY, OPERATOR, Made, Person, Stage
+from portal.selfcheck.stage import DAY, NOBODY, OPERATOR, CreatedKey, Person, Stage
 from portal.services.accounts import recovery, removal
 from portal.services.accounts.update import change_account
 from portal.services.keys import creation, revocation
@@ -46,30 +46,30 @@ def set_role(who: Person, role: Role) -> object:
 def for_good(stage: Stage) -> None:
     """Take a revocation back with SQL, and make it another one."""
     owner = stage.person()
-    made = stage.key(owner)
-    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
+    created = stage.key(owner)
+    stage.act(lambda: revocation.revoke_key(owner.actor, created.uuid))
     later = clock.utcnow() + timedelta(seconds=1)
     for change in (
         {"revoked_at": None, "revoked_reason": None},
         {"revoked_at": later},
         {"revoked_reason": RevocationReason.LEAKED},
     ):
-        refused = stage.is_refused(update(ApiKey).where(ApiKey.id == made.uuid).values(change))
+        refused = stage.is_refused(update(ApiKey).where(ApiKey.id == created.uuid).values(change))
         hold(refused, f"the database let {' and '.join(change)} of a revoked key be changed")
-    stage.act(lambda: revocation.revoke_key(owner.actor, made.uuid))
+    stage.act(lambda: revocation.revoke_key(owner.actor, created.uuid))
     stage.clock.forward(days=30)
-    stage.hold_check(made, REVOKED, "a month later a revoked key")
+    stage.hold_check(created, REVOKED, "a month later a revoked key")
     with stage.set_back():
-        stage.hold_check(made, REVOKED, "with a clock that was set back a revoked key")
+        stage.hold_check(created, REVOKED, "with a clock that was set back a revoked key")
 
 
 def role_moves(stage: Stage) -> None:
     """Raise a role, and move it to another one of the same level."""
     owner = stage.person()
-    made = stage.key(owner)
+    created = stage.key(owner)
     for role in (Role.TESTER, Role.USER, Role.SUPPORT):
         stage.act(partial(set_role, owner, role))
-        stage.hold_check(made, GOOD, f"after a move to the role {role} a key")
+        stage.hold_check(created, GOOD, f"after a move to the role {role} a key")
 
 
 def race(stage: Stage) -> None:
@@ -134,8 +134,8 @@ def _hold_ends(stage: Stage, cause: Cause) -> None:
     """Hold that a cause revokes all keys of an account, of no other, and that undoing it revives none."""
     owner, other = stage.person(Role.SUPPORT), stage.person()
     hers, others = [stage.key(owner, level=level) for level in (0, 8)], stage.key(other)
-    for made in (*hers, others):
-        hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
+    for created in (*hers, others):
+        hold(stage.check(created, worker=1) == GOOD, "a new key was refused")
     if cause.past:
         alone = f"UPDATE accounts SET {cause.past} WHERE id = :id"  # noqa: S608  # ours
         refused = stage.is_refused(alone, id=owner.account_id)
@@ -157,15 +157,15 @@ def _hold_ends(stage: Stage, cause: Cause) -> None:
 def _hold_refused_all_the_same(stage: Stage, past: str) -> None:
     """Hold that no door lets a key in whose account was shut past all guards, so that it lives."""
     owner = stage.person()
-    made = stage.key(owner)
-    hold(stage.check(made, worker=1) == GOOD, "a new key was refused")
+    created = stage.key(owner)
+    hold(stage.check(created, worker=1) == GOOD, "a new key was refused")
     stage.write_unguarded(f"UPDATE accounts SET {past} WHERE id = :id", id=owner.account_id)  # noqa: S608  # ours
-    hold(stage.check(made, worker=1) != GOOD, f"beside {past} a living key was let in")
+    hold(stage.check(created, worker=1) != GOOD, f"beside {past} a living key was let in")
 
 
-def _hold_revoked(stage: Stage, hers: list[Made], when: str) -> None:
-    for made in hers:
-        told = {stage.check(made, worker=worker) for worker in (0, 1)}
+def _hold_revoked(stage: Stage, hers: list[CreatedKey], when: str) -> None:
+    for created in hers:
+        told = {stage.check(created, worker=worker) for worker in (0, 1)}
         hold_answer(told, {REVOKED}, f"{when} a key")
 
 

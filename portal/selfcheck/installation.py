@@ -28,7 +28,7 @@ def guarded(app: Flask) -> None:
 
 
 def unbroken(app: Flask) -> None:
-    """Look through all keys, their owners and the record for what no rule allows."""
+    """Look through all keys, their owners and the audit log for what no rule allows."""
     with app.app_context(), db.engine.connect() as connection:
         found = list(broken_rules(connection))
         hold(not found, "; ".join(found))

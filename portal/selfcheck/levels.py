@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from portal.models import KeyKind
 from portal.permissions import Role
 from portal.selfcheck.answers import GOOD, LEVEL, code, hold, hold_answer
-from portal.selfcheck.stage import KEYS, Made, Stage
+from portal.selfcheck.stage import KEYS, CreatedKey, Stage
 from portal.services.keys.conditions import Conditions
 
 NOTE = "for the self-check alone"
@@ -36,18 +36,18 @@ def levels(stage: Stage) -> None:
 
 def _hold_forward_auth(stage: Stage) -> None:
     for level in (0, 3, 4):
-        made = stage.key(stage.person(), level=level)
+        created = stage.key(stage.person(), level=level)
         for asked in range(10):
-            told = code(stage.call("GET", f"/api/authorize?level={asked}", made))
+            told = code(stage.call("GET", f"/api/authorize?level={asked}", created))
             expected = GOOD if asked <= level else LEVEL
             hold(told == expected, f"forward auth at level {asked} answered a key of {level} with {told}")
-        told = code(stage.call("GET", f"/api/authorize/level/{level + 1}/x?level=0", made))
+        told = code(stage.call("GET", f"/api/authorize/level/{level + 1}/x?level=0", created))
         hold_answer(told, LEVEL, f"behind a prefix for level {level + 1} a key of {level}")
-        told = code(stage.call("POST", "/api/introspect", made, data={"token": made.secret}))
+        told = code(stage.call("POST", "/api/introspect", created, data={"token": created.secret}))
         hold(told == LEVEL, f"a key of level {level} was let introspect the keys of others: {told}")
 
 
-def _hold_revocations(stage: Stage, others: Made) -> None:
+def _hold_revocations(stage: Stage, others: CreatedKey) -> None:
     """Hold that a key revokes what is somebody else's from level 8 on, whoever its owner is."""
     admin, bystander = stage.person(Role.ADMIN), stage.key(stage.person())
     askers = {f"an admin's key of level {level}": stage.key(admin, level=level) for level in (4, 7)}
@@ -66,8 +66,8 @@ def service_keys(stage: Stage) -> None:
         stage.hold_refused(asking, LEVEL, f"a {role} who asked for a service key")
         row = stage.row(stage.key(owner, level=0)) | {"id": uuid4(), "kind": KeyKind.SERVICE}
         hold(stage.is_refused(insert(KEYS).values(row)), f"the database let a {role} have a service key")
-    made, other = stage.key(admin, level=0, kind=KeyKind.SERVICE), stage.key(stage.person())
-    answer = stage.call("POST", "/api/introspect", made, data={"token": other.secret})
+    created, other = stage.key(admin, level=0, kind=KeyKind.SERVICE), stage.key(stage.person())
+    answer = stage.call("POST", "/api/introspect", created, data={"token": other.secret})
     hold(answer.get_json() and answer.get_json()["active"], "a service key can't introspect")
     for method, path in (
         ("GET", "/api/whoami/key"),
@@ -78,9 +78,9 @@ def service_keys(stage: Stage) -> None:
         ("POST", "/api/revoke"),
         ("DELETE", f"/api/apikeys/{other.id}/key"),
     ):
-        told = code(stage.call(method, path, made))
+        told = code(stage.call(method, path, created))
         hold(told == LEVEL, f"{method} {path} answered a service key with {told}")
-    gone = stage.call("DELETE", f"/api/apikeys/{made.id}/key", made).status_code
+    gone = stage.call("DELETE", f"/api/apikeys/{created.id}/key", created).status_code
     hold(gone == HTTPStatus.NO_CONTENT, f"a service key that removed itself was answered with {gone}")
     for path in ("/api/introspect", "/api/introspect/batch"):
         told = code(stage.call("POST", path, other, data={"token": other.secret}))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.models import Action, ApiKey, AuditEvent, MailKind, OutboxMail
 from portal.selfcheck.answers import GOOD, REVOKED, hold
-from portal.selfcheck.stage import DAY, Made, Stage
+from portal.selfcheck.stage import DAY, CreatedKey, Stage
 from portal.services.keys import rotation
 
 
@@ -34,11 +34,11 @@ def rotated(stage: Stage) -> None:
     third = stage.key(owner)
     stage.together(*[partial(rotation.rotate_key, owner.actor, third.uuid)] * 4)
     hold(stage.check(third) == REVOKED, "a key that was rotated without an overlap still works")
-    made = len(stage.rows(select(ApiKey.id).where(ApiKey.replaces_id == third.uuid)))
-    hold(made == 1, f"four rotations at one moment made {made} successors")
+    created = len(stage.rows(select(ApiKey.id).where(ApiKey.replaces_id == third.uuid)))
+    hold(created == 1, f"four rotations at one moment made {created} successors")
 
 
-def _hold_stays_retired(stage: Stage, old: Made) -> None:
+def _hold_stays_retired(stage: Stage, old: CreatedKey) -> None:
     """Hold that a key whose overlap is over does not begin again where the clock was set back."""
     stage.clock.forward(hours=1)
     hold(stage.check(stage.key(stage.person())) == GOOD, "a new key was refused")
@@ -49,17 +49,17 @@ def _hold_stays_retired(stage: Stage, old: Made) -> None:
 def leaked(stage: Stage) -> None:
     """Report a secret as a stranger, twice, beside one that is nobody's."""
     owner = stage.person()
-    made, other = stage.key(owner), stage.key(owner)
+    created, other = stage.key(owner), stage.key(owner)
     told = []
-    for secret in (stage.secret(), made.secret, made.secret):
+    for secret in (stage.secret(), created.secret, created.secret):
         answer = stage.call("POST", "/api/leaks", json={"secrets": [secret], "url": "https://example.org/x"})
         told.append((answer.status_code, answer.get_data()))
     hold(len(set(told)) == 1, "the answer tells whether a reported secret was one of ours")
-    hold(stage.check(made, worker=1) == REVOKED, "a key whose secret was reported still works")
+    hold(stage.check(created, worker=1) == REVOKED, "a key whose secret was reported still works")
     hold(stage.check(other) == GOOD, "a key that was not reported was revoked too")
     _hold_line_ends(stage)
     _hold_older_pepper(stage)
-    records = AuditEvent.key_id == made.uuid, AuditEvent.action == Action.KEY_REVOKED
+    records = AuditEvent.key_id == created.uuid, AuditEvent.action == Action.KEY_REVOKED
     mails = OutboxMail.account_id == owner.account_id, OutboxMail.kind == MailKind.KEYS_LEAKED
     for what, query in (
         ("records", select(AuditEvent.id).where(*records)),
@@ -81,11 +81,11 @@ def _hold_line_ends(stage: Stage) -> None:
 
 def _hold_older_pepper(stage: Stage) -> None:
     """Hold that a report finds a key whose pepper is no longer the one of new keys."""
-    made = stage.key(stage.person())
+    created = stage.key(stage.person())
     ring = f"p2:{token_urlsafe(32)},{stage.scratch.settings['PORTAL_PEPPERS']}"
     later = stage.scratch.other(PORTAL_PEPPERS=ring).test_client()
-    stage.call("POST", "/api/leaks", client=later, json={"secrets": [made.secret]})
-    stage.hold_check(made, REVOKED, "a reported secret of an older pepper")
+    stage.call("POST", "/api/leaks", client=later, json={"secrets": [created.secret]})
+    stage.hold_check(created, REVOKED, "a reported secret of an older pepper")
 
 
 CHECKS = {"leaked": leaked, "rotated": rotated}

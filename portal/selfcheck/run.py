@@ -15,6 +15,7 @@ from portal.promises import PROMISES, Promise
 from portal.selfcheck import (
     access,
     at_once,
+    audit_log,
     bounds,
     doors,
     ends,
@@ -22,7 +23,6 @@ from portal.selfcheck import (
     keys,
     levels,
     lines,
-    record,
     secret,
     sites,
     strangers,
@@ -34,7 +34,7 @@ from portal.selfcheck.stage import Stage
 T = TypeVar("T")
 Check = Callable[[Stage], None]
 
-ROOMS = (keys, secret, ends, at_once, lines, doors, bounds, levels, access, strangers, sites, record)
+ROOMS = (keys, secret, ends, at_once, lines, doors, bounds, levels, access, strangers, sites, audit_log)
 CHECKS: dict[str, Check] = {name: check for room in ROOMS for name, check in room.CHECKS.items()}
 """How each promise is tried to be broken, by its id."""
 
@@ -66,10 +66,10 @@ def run(app: Flask, ids: Sequence[str] = ()) -> Iterator[Result]:
             yield Result(promise, _why_broken(installation.CHECKS[promise.id], app))
         if len(of_this) == len(chosen):
             return
-        with clock.freeze() as hands, scratch(app.config["PORTAL"]) as made:
+        with clock.freeze() as hands, scratch(app.config["PORTAL"]) as created:
             for promise in [each for each in chosen if each not in of_this]:
                 hands.forward(hours=1)
-                yield Result(promise, _why_broken(CHECKS[promise.id], Stage(made, hands)))
+                yield Result(promise, _why_broken(CHECKS[promise.id], Stage(created, hands)))
 
 
 def _why_broken(check: Callable[[T], None], stage: T) -> str:

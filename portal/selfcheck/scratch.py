@@ -25,7 +25,7 @@ from config import Settings, variables
 from portal.app import ROOT, create_app
 from portal.extensions import PINNED, db
 from portal.runtime import runtime_of
-from portal.transports import Transport, make_transport
+from portal.transports import Transport, create_transport
 
 CAP = 10
 """Live keys that an account may have here; the default takes long to reach."""
@@ -74,7 +74,7 @@ class Scratch:
     @property
     def transport(self) -> Transport:
         """How its mails leave: into its own folder."""
-        return make_transport(self.worker().config["PORTAL"])
+        return create_transport(self.worker().config["PORTAL"])
 
     def migrate(self) -> None:
         """Make the tables, with every migration that there is.
@@ -112,12 +112,12 @@ def scratch(settings: Settings) -> Iterator[Scratch]:
         tempfile.TemporaryDirectory(prefix=NAME) as folder,
         _database(settings, Path(folder)) as url,
     ):
-        made = Scratch(settings_for(settings, url, Path(folder)), Path(folder))
+        created = Scratch(settings_for(settings, url, Path(folder)), Path(folder))
         try:
-            made.migrate()
-            yield made
+            created.migrate()
+            yield created
         finally:
-            made.close()
+            created.close()
 
 
 def settings_for(settings: Settings, url: str, folder: Path) -> dict[str, str]:
@@ -154,14 +154,14 @@ def _database(settings: Settings, folder: Path) -> Iterator[str]:
     with engine.connect() as connection:
         _remove_leftovers(connection)
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK}, hashtext(:name))"), {"name": name})
-        _make_schema(connection, name)
+        _create_schema(connection, name)
         try:
             yield url.update_query_dict({"options": options}).render_as_string(hide_password=False)
         finally:
             connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
 
 
-def _make_schema(connection: Connection, name: str) -> None:
+def _create_schema(connection: Connection, name: str) -> None:
     try:
         connection.execute(text(f"CREATE SCHEMA {name}"))
     except ProgrammingError as error:

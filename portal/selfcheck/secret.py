@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import Base
 from portal.selfcheck.answers import hold
 from portal.selfcheck.forms import browser, fields_of, own_site
-from portal.selfcheck.stage import DAY, KEYS, NAME, Made, Person, Stage
+from portal.selfcheck.stage import DAY, KEYS, NAME, CreatedKey, Person, Stage
 from portal.services.core.sent_forms import Form
 from portal.services.keys import creation, secrets
 
@@ -32,20 +32,22 @@ def secret_once(stage: Stage) -> None:
     wanted = {"name": NAME, "level": 4, "expiresIn": 3600}
     answer = stage.call("POST", "/api/apikeys/jwt", headers=stage.jwt(owner), json=wanted)
     hold("no-store" in answer.headers.get("Cache-Control", ""), "the answer with the secret may be kept")
-    made = Made.told_in(answer)
-    for path in ("/account/keys", f"/account/keys/{made.id}"):
+    created = CreatedKey.told_in(answer)
+    for path in ("/account/keys", f"/account/keys/{created.id}"):
         again = stage.call("GET", path, client=client)
         hold(not _secret_on(stage, again), f"{path} shows a secret")
-    listed = stage.call("GET", f"/api/apikeys/{made.id}/key", made)
+    listed = stage.call("GET", f"/api/apikeys/{created.id}/key", created)
     hold(
         "secret" not in listed.get_json()["apikey"], "the API tells the secret of a key that was made before"
     )
-    stage.check(made)
-    stage.call("POST", "/api/leaks", json={"secrets": [made.secret], "url": f"https://x.org/{made.secret}"})
-    _hold_not_logged(stage, made.secret)
-    _hold_nowhere(stage, shown, made.secret)
+    stage.check(created)
+    stage.call(
+        "POST", "/api/leaks", json={"secrets": [created.secret], "url": f"https://x.org/{created.secret}"}
+    )
+    _hold_not_logged(stage, created.secret)
+    _hold_nowhere(stage, shown, created.secret)
     stage.send_mails()
-    _hold_nowhere(stage, shown, made.secret)
+    _hold_nowhere(stage, shown, created.secret)
 
 
 def _hold_not_logged(stage: Stage, secret: str) -> None:

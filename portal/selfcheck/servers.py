@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from portal.selfcheck.answers import GOOD, Broken
-from portal.selfcheck.stage import Made
+from portal.selfcheck.stage import CreatedKey
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60.0
@@ -36,7 +36,7 @@ class Server:
     """What requests are for: the host of the base URL."""
 
     def call(
-        self, method: str, path: str, by: Made | None = None, *, form: Mapping[str, str] | None = None
+        self, method: str, path: str, by: CreatedKey | None = None, *, form: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         """Send one request; the status, and what the answer says: ``good`` or the code of a refusal."""
         headers = {"Host": self.host}
@@ -57,9 +57,9 @@ class Server:
             return answer.status, str(json.loads(body).get("error"))
         return answer.status, str(answer.status)
 
-    def check(self, made: Made) -> str:
+    def check(self, created: CreatedKey) -> str:
         """What it says of a key."""
-        return self.call("GET", "/api/whoami/key", made)[1]
+        return self.call("GET", "/api/whoami/key", created)[1]
 
 
 @contextmanager

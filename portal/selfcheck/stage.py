@@ -29,7 +29,7 @@ from portal.services.accounts import signup
 from portal.services.core.actor import Actor
 from portal.services.core.errors import RuleError
 from portal.services.keys import creation, rotation
-from portal.services.keys.secrets import make_secret
+from portal.services.keys.secrets import create_secret
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedKey:
     """A key and, since it was made just now, its secret."""
 
     id: str
@@ -74,12 +74,12 @@ class Made:
         return UUID(self.id)
 
     @classmethod
-    def of(cls, created: tuple[ApiKey, str]) -> Made:
+    def of(cls, created: tuple[ApiKey, str]) -> CreatedKey:
         """What the rules have created."""
         return cls(str(created[0].id), created[1])
 
     @classmethod
-    def told_in(cls, answer: TestResponse) -> Made:
+    def told_in(cls, answer: TestResponse) -> CreatedKey:
         """What the API says that it has created."""
         told = answer.get_json()["apikey"]
         return cls(told["key"], told["secret"])
@@ -94,7 +94,7 @@ class Stage:
         self.scratch = scratch
         self.clock = hands
         number = next(self._numbers)
-        self.address = f"198.18.{number // 250 % 250}.{number % 250 + 1}"
+        self.ip_address = f"198.18.{number // 250 % 250}.{number % 250 + 1}"
         self.base_url = str(scratch.worker().config["PORTAL"].base_url)
 
     # People and keys
@@ -103,12 +103,12 @@ class Stage:
         """Make an account, as an operator does."""
         number, password = next(self._numbers), secrets.token_urlsafe(18)
         email = f"person-{number}@example.org"
-        made = self.act(lambda: signup.create_account(OPERATOR, email, role=role, password=password).id)
-        self._sit_down(made)
-        return Person(made, email, password, self._sit_down)
+        created = self.act(lambda: signup.create_account(OPERATOR, email, role=role, password=password).id)
+        self._sit_down(created)
+        return Person(created, email, password, self._sit_down)
 
     def _sit_down(self, account_id: int) -> Actor:
-        """Somebody with a session that goes on, begun past the password and the record if need be."""
+        """Somebody with a session that goes on, begun past the password and the audit log if need be."""
         now = clock.utcnow()
         seats = select(SEATS.c.id).where(
             SEATS.c.account_id == account_id, SEATS.c.ended_at.is_(None), SEATS.c.last_seen_at > now - SEATED
@@ -119,27 +119,27 @@ class Stage:
             times = dict.fromkeys(("created_at", "last_seen_at"), now) | {"expires_at": now + DAY}
             row = {"id": found[0], "kind": SessionKind.BROWSER, "token_hash": secrets.token_bytes(32)}
             self.write(insert(SEATS).values(account_id=account_id, user_agent="", **row, **times))
-        return Actor(ActorKind.BROWSER, account_id, session_id=found[0], address=self.address)
+        return Actor(ActorKind.BROWSER, account_id, session_id=found[0], ip_address=self.ip_address)
 
-    def key(self, owner: Person, *, level: int = 4, life: timedelta = DAY, **more: Any) -> Made:
+    def key(self, owner: Person, *, level: int = 4, life: timedelta = DAY, **more: Any) -> CreatedKey:
         """Make a key for somebody; raises RuleError."""
         more |= {"name": NAME, "level": level, "life": life}
-        return self.act(lambda: Made.of(creation.create_key(owner.actor, **more)))
+        return self.act(lambda: CreatedKey.of(creation.create_key(owner.actor, **more)))
 
-    def key_by(self, maker: Made, *, level: int = 1) -> Made:
+    def key_by(self, maker: CreatedKey, *, level: int = 1) -> CreatedKey:
         """Have a key make another one."""
         wanted = {"name": "made with a key", "level": level, "expiresIn": int(DAY.total_seconds())}
         answer = self.call("POST", "/api/apikeys/key", maker, json=wanted)
         hold(answer.status_code == 201, f"a key could not make another: {answer.status_code}")
-        return Made.told_in(answer)
+        return CreatedKey.told_in(answer)
 
-    def rotate(self, owner: Person, old: Made, overlap: timedelta = rotation.AT_ONCE) -> Made:
+    def rotate(self, owner: Person, old: CreatedKey, overlap: timedelta = rotation.AT_ONCE) -> CreatedKey:
         """Rotate a key; the successor. Raises RuleError."""
-        return self.act(lambda: Made.of(rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)))
+        return self.act(lambda: CreatedKey.of(rotation.rotate_key(owner.actor, old.uuid, overlap=overlap)))
 
     def secret(self) -> str:
         """A secret in good form that is nobody's."""
-        return make_secret(self.scratch.worker().config["PORTAL"].key_prefix)
+        return create_secret(self.scratch.worker().config["PORTAL"].key_prefix)
 
     def act(self, rule: Callable[[], T]) -> T:
         """Do something through the rules, as a worker does; raises RuleError."""
@@ -184,11 +184,11 @@ class Stage:
         self,
         method: str,
         path: str,
-        by: Made | None = None,
+        by: CreatedKey | None = None,
         *,
         client: FlaskClient | None = None,
         worker: int = 0,
-        address: str | None = None,
+        ip_address: str | None = None,
         **more: Any,
     ) -> TestResponse:
         """Send one request, with a key if one is given."""
@@ -197,17 +197,17 @@ class Stage:
             path,
             method=method,
             auth=(by.id, by.secret) if by else None,
-            environ_overrides={"REMOTE_ADDR": address or self.address},
+            environ_overrides={"REMOTE_ADDR": ip_address or self.ip_address},
             **more,
         )
 
-    def check(self, made: Made, *, worker: int = 0) -> str:
+    def check(self, created: CreatedKey, *, worker: int = 0) -> str:
         """What a worker says of a key: ``good``, or the code of its refusal."""
-        return code(self.call("GET", "/api/whoami/key", made, worker=worker))
+        return code(self.call("GET", "/api/whoami/key", created, worker=worker))
 
-    def hold_check(self, made: Made, expected: str, who: str = "a key", *, worker: int = 0) -> None:
+    def hold_check(self, created: CreatedKey, expected: str, who: str = "a key", *, worker: int = 0) -> None:
         """Raise Broken unless a worker says this of a key."""
-        hold_answer(self.check(made, worker=worker), expected, who)
+        hold_answer(self.check(created, worker=worker), expected, who)
 
     def jwt(self, person: Person) -> dict[str, str]:
         """Sign somebody in through the API; the headers of what they do next."""
@@ -224,9 +224,9 @@ class Stage:
         with self.scratch.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(_sql(query), values)]
 
-    def row(self, made: Made) -> dict[str, Any]:
+    def row(self, created: CreatedKey) -> dict[str, Any]:
         """All that the database keeps of a key, by the names of the columns."""
-        found = self.rows(select(KEYS).where(KEYS.c.id == made.uuid))
+        found = self.rows(select(KEYS).where(KEYS.c.id == created.uuid))
         return dict(zip(KEYS.columns.keys(), found[0], strict=True))
 
     def write(self, statement: str | Executable, **values: Any) -> None:
@@ -243,7 +243,7 @@ class Stage:
             return True
         return False
 
-    def insert_refused(self, like: Made, **change: Any) -> bool:
+    def insert_refused(self, like: CreatedKey, **change: Any) -> bool:
         """Whether the database refuses a new key that is like another one but for this."""
         fresh = {"id": uuid4(), "nonce": None, "digest": secrets.token_bytes(32)}
         return self.is_refused(insert(KEYS).values(self.row(like) | fresh | change))
@@ -252,8 +252,8 @@ class Stage:
         """Write to an account while nothing guards its keys, as a careless restore does."""
         away, back = (f"ALTER TABLE accounts {do} TRIGGER accounts_keys" for do in ("DISABLE", "ENABLE"))
         if self.scratch.engine.dialect.name == "sqlite":
-            made = self.rows("SELECT sql FROM sqlite_master WHERE name = 'accounts_keys'")
-            away, back = "DROP TRIGGER accounts_keys", made[0][0]
+            created = self.rows("SELECT sql FROM sqlite_master WHERE name = 'accounts_keys'")
+            away, back = "DROP TRIGGER accounts_keys", created[0][0]
         self.write(away)
         try:
             self.write(statement, **values)
@@ -279,7 +279,7 @@ class Stage:
     def link(self, email: str, part: str) -> str:
         """The token of the newest link to ``part`` that was mailed to an address."""
         self.send_mails()
-        texts = (words for address, words in self._mails() if address == email and part in words)
+        texts = (words for mail_to, words in self._mails() if mail_to == email and part in words)
         newest = next(texts, "")
         hold(newest, f"no mail with a link to {part} was sent")
         return newest.partition(part)[2].split()[0].rstrip(".>")

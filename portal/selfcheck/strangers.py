@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from portal.models import Account, AccountStatus
 from portal.selfcheck.answers import EXPIRED, GOOD, REVOKED, UNKNOWN, hold, hold_answer
 from portal.selfcheck.forms import browser, fields_of, own_site
-from portal.selfcheck.stage import DAY, NAME, Made, Person, Stage
+from portal.selfcheck.stage import DAY, NAME, CreatedKey, Person, Stage
 from portal.services.auth import sessions
 from portal.services.core import ids
 from portal.services.keys import revocation
@@ -34,13 +34,13 @@ def look_alike(stage: Stage) -> None:
     stage.act(lambda: revocation.revoke_key(owner.actor, revoked.uuid))
     wrong = stage.secret()
     shown = {
-        "an unknown key": Made(str(ids.uuid7()), wrong),
-        "a living key": Made(living.id, wrong),
-        "a revoked key": Made(revoked.id, wrong),
-        "an expired key": Made(expired.id, wrong),
-        "a broken secret": Made(living.id, living.secret[:-1]),
+        "an unknown key": CreatedKey(str(ids.uuid7()), wrong),
+        "a living key": CreatedKey(living.id, wrong),
+        "a revoked key": CreatedKey(revoked.id, wrong),
+        "an expired key": CreatedKey(expired.id, wrong),
+        "a broken secret": CreatedKey(living.id, living.secret[:-1]),
     }
-    told = {name: _words(stage.call("GET", "/api/whoami/key", made)) for name, made in shown.items()}
+    told = {name: _words(stage.call("GET", "/api/whoami/key", created)) for name, created in shown.items()}
     first = told["an unknown key"]
     hold(UNKNOWN in first, f"an unknown key was answered with {first[:60]}")
     for name, words in told.items():
@@ -48,30 +48,30 @@ def look_alike(stage: Stage) -> None:
     told_nobody = stage.call("GET", "/api/whoami/key")
     hold_answer(told_nobody.status_code, 401, "who shows no key")
     hold("WWW-Authenticate" in told_nobody.headers, "who shows no key is not told how to show one")
-    for made, expected in ((living, GOOD), (revoked, REVOKED), (expired, EXPIRED)):
-        seen = stage.check(made)
+    for created, expected in ((living, GOOD), (revoked, REVOKED), (expired, EXPIRED)):
+        seen = stage.check(created)
         hold(seen == expected, f"a holder of the secret was told {seen} instead of {expected}")
 
 
 def harmless(stage: Stage) -> None:
     """Fail at signing in and at checks of a key, more often than is borne, and use the good ones after."""
     owner = stage.person()
-    made = stage.key(owner)
-    wrong = Made(made.id, stage.secret())
+    created = stage.key(owner)
+    wrong = CreatedKey(created.id, stage.secret())
     statuses = {stage.call("GET", "/api/whoami/key", wrong).status_code for _ in range(MORE_THAN_ENOUGH)}
     hold(429 in statuses, "a source of failed checks was not slowed")
     body = {"username": owner.email, "password": "not the password"}
     statuses = {stage.call("POST", "/api/signin", json=body).status_code for _ in range(TRIES)}
     hold(429 in statuses, "a source of failed sign-ins was not slowed")
-    stage.hold_check(made, GOOD, "a good secret from a slowed source")
+    stage.hold_check(created, GOOD, "a good secret from a slowed source")
     for number in range(2 * questions.SIGN_IN_NAME.amount):
         far = f"203.0.{number // 250}.{number % 250 + 1}"
         stage.act(partial(questions.may_sign_in, far, owner.email))
-    stage.address = stage.address.replace("198.18.", "198.19.")
+    stage.ip_address = stage.ip_address.replace("198.18.", "198.19.")
     stage.jwt(owner)
     status = stage.rows(select(Account.status).where(Account.id == owner.account_id))[0][0]
     hold(status == AccountStatus.ACTIVE, "a stranger has shut an account")
-    hold(stage.row(made)["revoked_at"] is None, "a stranger has revoked a key")
+    hold(stage.row(created)["revoked_at"] is None, "a stranger has revoked a key")
 
 
 def hidden(stage: Stage) -> None:
@@ -115,19 +115,21 @@ def _hold_same_work(stage: Stage, *emails: str) -> None:
 def anothers(stage: Stage) -> None:
     """Ask for a key of somebody else, and for one that is not there; look for it in every list."""
     owner, stranger = stage.person(), stage.person()
-    made, token = stage.key(owner), stage.jwt(stranger)
+    created, token = stage.key(owner), stage.jwt(stranger)
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):
         told = [
             _words(stage.call(method, f"/api/apikeys/{key}{path}/jwt", headers=token))
-            for key in (made.id, ids.uuid7())
+            for key in (created.id, ids.uuid7())
         ]
         hold(told[0] == told[1], f"{method} tells that a key of somebody else is there")
         hold(told[0].startswith("404 "), f"{method} on the key of somebody else: {told[0][:40]}")
-    hold(stage.check(made) == GOOD, "somebody else has revoked a key")
-    _hold_unlisted(stage, owner, made, stranger, token)
+    hold(stage.check(created) == GOOD, "somebody else has revoked a key")
+    _hold_unlisted(stage, owner, created, stranger, token)
 
 
-def _hold_unlisted(stage: Stage, owner: Person, made: Made, stranger: Person, token: dict[str, str]) -> None:
+def _hold_unlisted(
+    stage: Stage, owner: Person, created: CreatedKey, stranger: Person, token: dict[str, str]
+) -> None:
     """Hold that nobody ends a session of somebody else, or reads of their keys, sessions and acts."""
     seat = owner.actor.session_id
     assert seat, "who is signed in has a session"
@@ -137,7 +139,7 @@ def _hold_unlisted(stage: Stage, owner: Person, made: Made, stranger: Person, to
     for path in ("/api/apikeys/jwt", "/account/keys", "/account/security", "/account/activity"):
         page = stage.call("GET", path, client=client, headers=token).text
         hold("</h1>" in page or "apikeys" in page, f"{path} was not shown")
-        shown = [each for each in (made.id, str(seat), NAME) if each in page]
+        shown = [each for each in (created.id, str(seat), NAME) if each in page]
         hold(not shown, f"{path} shows what belongs to somebody else")
 
 

@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 
 from portal import clock
 from portal.models import AccountStatus, Consent
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.core import free_text
 
 MINUTE = 60
@@ -75,7 +75,7 @@ def init_app(app: Flask) -> None:
     """Offer the filters and globals to the templates of an application."""
     for each in (ago, day, exact):
         app.add_template_filter(each)
-    app.add_template_filter(shown_address, "address")
+    app.add_template_filter(shown_email, "email")
     app.jinja_env.finalize = shown
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from portal import clock
 from portal.extensions import settings
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.basic import CHALLENGE
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
@@ -98,11 +98,13 @@ def favicon() -> Response:
 def _refuse_scraper() -> Response | None:
     """Let in a key that reaches the level. Only who holds its secret learns that it doesn't."""
     headers = runtime.key_headers
-    admission = runtime.doorkeeper.admit(headers.read(request.environ), client_address(), level=READ_OTHERS)
+    admission = runtime.doorkeeper.admit(
+        headers.read(request.environ), client_ip_address(), level=READ_OTHERS
+    )
     if admission.is_good:
         return None
     if admission.key is None and headers.are_there(request.environ):
-        refuse_when_limited(questions.failed_key_check(client_address()))
+        refuse_when_limited(questions.failed_key_check(client_ip_address()))
     if admission.outcome is Outcome.LEVEL:
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN

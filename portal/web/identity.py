@@ -27,7 +27,7 @@ from werkzeug.exceptions import NotFound
 
 from portal import clock
 from portal.extensions import db, login_manager
-from portal.http import client_address, request_id
+from portal.http import client_ip_address, request_id
 from portal.http.limited import refuse_when_limited
 from portal.models import Account, ActorKind, Consent, UserSession
 from portal.services.auth import sessions
@@ -135,7 +135,7 @@ def visitor() -> Actor:
     """
     return Actor(
         kind=ActorKind.ANONYMOUS,
-        address=client_address(),
+        ip_address=client_ip_address(),
         user_agent=request.user_agent.string,
         request_id=request_id(),
         form=g.get("form"),

@@ -16,7 +16,7 @@ from tests.support.cast import Person
 from tests.support.client import PageChecker
 
 Headers = dict[str, str]
-STRANGER = Actor(ActorKind.ANONYMOUS, address="127.0.0.1")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="127.0.0.1")
 Bearer = Callable[[Person], Headers]
 
 

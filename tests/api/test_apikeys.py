@@ -46,15 +46,15 @@ def test_a_key_is_made_and_works_at_once(client: PageChecker, cast: Cast, door: 
     assert response.status_code == 201
     assert response.json
     assert response.json["result"] == "created"
-    made = response.json["apikey"]
-    assert set(made) == FACTS | {"secret"}
-    assert (made["name"], made["level"], made["userId"]) == ("ci", 3, cast.alice.account_id)
-    assert is_well_formed(made["secret"], "chk")
+    created = response.json["apikey"]
+    assert set(created) == FACTS | {"secret"}
+    assert (created["name"], created["level"], created["userId"]) == ("ci", 3, cast.alice.account_id)
+    assert is_well_formed(created["secret"], "chk")
     assert response.headers["Cache-Control"] == "no-store"
-    who = client.get("/api/whoami/key", auth=(made["key"], made["secret"]))
+    who = client.get("/api/whoami/key", auth=(created["key"], created["secret"]))
     assert who.json
-    assert list(made)[:6] == list(who.json["apikey"])
-    assert made == who.json["apikey"] | UNBOUND | {"secret": made["secret"]}
+    assert list(created)[:6] == list(who.json["apikey"])
+    assert created == who.json["apikey"] | UNBOUND | {"secret": created["secret"]}
 
 
 @pytest.mark.parametrize("level", range(5))
@@ -142,7 +142,7 @@ def test_a_key_makes_none_that_outlives_it_and_the_answer_tells(
 def test_keys_are_listed_page_by_page(
     client: PageChecker, cast: Cast, make_key: MakeKey, bearer: Bearer
 ) -> None:
-    made = [make_key(cast.alice, name=f"key {number}").id for number in range(5)]
+    created = [make_key(cast.alice, name=f"key {number}").id for number in range(5)]
     make_key(cast.bob)
     headers, found, cursor = bearer(cast.alice), [], None
     for _page in range(3):
@@ -154,7 +154,7 @@ def test_keys_are_listed_page_by_page(
         found += [key["key"] for key in answer["apikeys"]]
         cursor = answer["next"]
 
-    assert found == made
+    assert found == created
     assert cursor is None
 
 
@@ -292,11 +292,13 @@ def test_a_key_is_rotated_and_the_answer_tells_all(
     assert response.status_code == 201
     assert response.json
     assert set(response.json) == {"result", "apikey", "replaces", "retiresAt"}
-    made = response.json["apikey"]
-    assert (response.json["replaces"], made["name"], made["level"]) == (old.id, "Importer", 2)
-    ends, began = (datetime.fromisoformat(text) for text in (response.json["retiresAt"], made["createdAt"]))
+    created = response.json["apikey"]
+    assert (response.json["replaces"], created["name"], created["level"]) == (old.id, "Importer", 2)
+    ends, began = (
+        datetime.fromisoformat(text) for text in (response.json["retiresAt"], created["createdAt"])
+    )
     assert ends - began == timedelta(hours=hours)
-    assert client.get("/api/whoami/key", auth=(made["key"], made["secret"])).status_code == 200
+    assert client.get("/api/whoami/key", auth=(created["key"], created["secret"])).status_code == 200
     assert client.get("/api/whoami/key", headers=old.headers).status_code == (200 if hours else 401)
     again = client.post(f"/api/apikeys/{old.id}/rotate/{door}", headers=alices, **sent)
     assert (again.status_code, again.json and again.json["error"]) == (409, "alreadyRotated")
@@ -362,16 +364,16 @@ def test_what_a_key_is_bound_to_is_asked_for_and_told_to_its_owner_only(
 
     assert response.status_code == 201
     assert response.json
-    made = response.json["apikey"]
-    assert {name: made[name] for name in KEPT} == KEPT
-    read = client.get(f"/api/apikeys/{made['key']}/{door}", headers=alices).json
+    created = response.json["apikey"]
+    assert {name: created[name] for name in KEPT} == KEPT
+    read = client.get(f"/api/apikeys/{created['key']}/{door}", headers=alices).json
     listed = client.get(f"/api/apikeys/{door}", headers=alices).json
     assert read
     assert listed
     assert read["apikey"] in listed["apikeys"]
     assert {name: read["apikey"][name] for name in KEPT} == KEPT
     place = {"REMOTE_ADDR": "192.0.2.1"}
-    who = client.get("/api/whoami/key", auth=(made["key"], made["secret"]), environ_overrides=place)
+    who = client.get("/api/whoami/key", auth=(created["key"], created["secret"]), environ_overrides=place)
     assert set((who.json or {})["apikey"]) == CONTRACT
 
 
@@ -421,14 +423,14 @@ def test_an_admin_makes_a_service_key_that_introspects_and_opens_nothing_else(
     answer = client.post("/api/apikeys/jwt", json=SERVICE, headers=bearer(cast.ada))
 
     assert answer.status_code == 201
-    made = (answer.json or {})["apikey"]
-    assert (made["kind"], made["level"]) == ("service", 0)
-    service = (made["key"], made["secret"])
+    created = (answer.json or {})["apikey"]
+    assert (created["kind"], created["level"]) == ("service", 0)
+    service = (created["key"], created["secret"])
     token = {"token": make_key(cast.alice).secret}
     assert (client.post("/api/introspect", data=token, auth=service).json or {})["active"] is True
     for path in ("/api/whoami/key", "/api/apikeys/key", "/api/account/key"):
         assert client.get(path, auth=service).status_code == 403
-    rotated = client.post(f"/api/apikeys/{made['key']}/rotate/jwt", headers=bearer(cast.ada)).json
+    rotated = client.post(f"/api/apikeys/{created['key']}/rotate/jwt", headers=bearer(cast.ada)).json
     assert (rotated or {})["apikey"]["kind"] == "service"
 
 
@@ -513,10 +515,10 @@ def test_no_other_door_tells_a_low_key_of_notes_or_other_keys(
     client: PageChecker, cast: Cast, bearer: Bearer, level: int
 ) -> None:
     wanted = WANTED | {"note": "where the safe is", "networks": ["127.0.0.0/8"], "level": level}
-    made = client.post("/api/apikeys/jwt", headers=bearer(cast.alice), json=wanted).get_json()["apikey"]
-    own = (made["key"], made["secret"])
+    created = client.post("/api/apikeys/jwt", headers=bearer(cast.alice), json=wanted).get_json()["apikey"]
+    own = (created["key"], created["secret"])
 
-    for path in ("/api/whoami/key", "/api/account/key", f"/api/apikeys/{made['key']}/key"):
+    for path in ("/api/whoami/key", "/api/account/key", f"/api/apikeys/{created['key']}/key"):
         response = client.get(path, auth=own)
         assert "where the safe is" not in response.text
         assert "127.0.0.0/8" not in response.text

@@ -25,7 +25,7 @@ from portal.services.keys import revocation, secrets
 from portal.services.operators import actions
 from tests.api.conftest import Bearer
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.settings import SECRET_KEY
@@ -46,9 +46,9 @@ def whoami(client: PageChecker, authorization: str) -> TestResponse:
     return client.get("/api/whoami/key", headers={"Authorization": authorization})
 
 
-def forged(key: MadeKey) -> str:
+def forged(key: CreatedKey) -> str:
     """A secret that is well formed, and not the key's."""
-    other = secrets.make_secret("chk")
+    other = secrets.create_secret("chk")
     assert other != key.secret
     return other
 

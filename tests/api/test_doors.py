@@ -21,7 +21,7 @@ from portal.services.accounts import removal
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation, rotation, secrets
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey, make_cast
+from tests.support.cast import Cast, CreatedKey, make_cast
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -34,10 +34,10 @@ GOOD, UNKNOWN = "good", "authenticationFailed"
 class Doors:
     """Every door of keys, asked as its callers ask it; each gives the code of its answer."""
 
-    def __init__(self, client: PageChecker, service: MadeKey) -> None:
+    def __init__(self, client: PageChecker, service: CreatedKey) -> None:
         self._client, self._service = client, service
 
-    def __call__(self, shown: MadeKey, address: str = HOME) -> dict[str, str]:
+    def __call__(self, shown: CreatedKey, address: str = HOME) -> dict[str, str]:
         place = {"REMOTE_ADDR": address}
         token = {"Authorization": f"Bearer {shown.secret}"}
         ways: dict[str, Callable[[], TestResponse]] = {
@@ -108,10 +108,10 @@ CONDITIONS: dict[str, tuple[dict[str, object], str, str]] = {
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_conditions_hold_at_every_door(app: Flask, cast: Cast, doors: Doors, name: str) -> None:
     columns, address, code = CONDITIONS[name]
-    made = {column: value() if callable(value) else value for column, value in columns.items()}
-    owner = cast.ada if made.get("kind") == KeyKind.SERVICE else cast.alice
+    created = {column: value() if callable(value) else value for column, value in columns.items()}
+    owner = cast.ada if created.get("kind") == KeyKind.SERVICE else cast.alice
 
-    told = doors(forge(app, owner, **made), address)
+    told = doors(forge(app, owner, **created), address)
 
     assert alike(told, code), told
 
@@ -169,21 +169,21 @@ def test_use_keeps_a_key_awake(app: Flask, cast: Cast, doors: Doors, clock: Cloc
 
 
 def test_strangers_hear_the_same_at_every_door(cast: Cast, doors: Doors, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    told = doors(MadeKey(made.id, secrets.make_secret("chk")))
+    told = doors(CreatedKey(created.id, secrets.create_secret("chk")))
 
     assert alike(told, UNKNOWN), told
 
 
-def introspect(client: PageChecker, by: MadeKey, **form: str) -> TestResponse:
+def introspect(client: PageChecker, by: CreatedKey, **form: str) -> TestResponse:
     return client.post("/api/introspect", data=form, headers=by.headers)
 
 
 def test_introspection_tells_what_a_good_token_is(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
-    asking, made = make_key(cast.sue, level=6), make_key(cast.alice, level=3, days=1)
+    asking, created = make_key(cast.sue, level=6), make_key(cast.alice, level=3, days=1)
 
-    answer = introspect(client, asking, token=made.secret, token_type_hint="access_token")
+    answer = introspect(client, asking, token=created.secret, token_type_hint="access_token")
 
     told = answer.get_json()
     assert answer.status_code == 200
@@ -192,7 +192,7 @@ def test_introspection_tells_what_a_good_token_is(client: PageChecker, cast: Cas
         "active": True,
         "sub": str(cast.alice.account_id),
         "username": "alice",
-        "client_id": made.id,
+        "client_id": created.id,
         "scope": "level:0 level:1 level:2 level:3",
         "iss": "http://127.0.0.1:8000",
         "level": 3,
@@ -322,14 +322,14 @@ def test_who_may_introspect(
 def test_a_service_key_introspects_and_does_nothing_else(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    service, made = forge(app, cast.ada, kind=KeyKind.SERVICE, level=0), make_key(cast.alice)
+    service, created = forge(app, cast.ada, kind=KeyKind.SERVICE, level=0), make_key(cast.alice)
 
-    assert introspect(client, service, token=made.secret).get_json()["active"]
+    assert introspect(client, service, token=created.secret).get_json()["active"]
     for method, path in (
         ("GET", "/api/whoami/key"),
         ("GET", "/api/authorize"),
         ("GET", "/api/apikeys/key"),
-        ("DELETE", f"/api/apikeys/{made.id}/key"),
+        ("DELETE", f"/api/apikeys/{created.id}/key"),
         ("POST", "/api/revoke"),
     ):
         answer = client.open(path, method=method, headers=service.headers)
@@ -367,41 +367,41 @@ def test_the_form_is_read_strictly(client: PageChecker, cast: Cast, make_key: Ma
 
 
 def test_revocation_ends_a_token_at_once(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
-    asking, made = make_key(cast.alice, level=0), make_key(cast.alice)
+    asking, created = make_key(cast.alice, level=0), make_key(cast.alice)
 
-    for token in (made.secret, made.secret, "nonsense", secrets.make_secret("chk")):
+    for token in (created.secret, created.secret, "nonsense", secrets.create_secret("chk")):
         answer = client.post("/api/revoke", data={"token": token}, headers=asking.headers)
         assert (answer.status_code, answer.get_json()) == (200, {"result": "success"})
 
-    assert client.get("/api/whoami/key", headers=made.headers).get_json()["error"] == "apikeyRevoked"
+    assert client.get("/api/whoami/key", headers=created.headers).get_json()["error"] == "apikeyRevoked"
     assert client.get("/api/whoami/key", headers=asking.headers).status_code == 200
 
 
 def test_only_support_revokes_a_token_of_somebody_else(
     client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.bob)
+    created = make_key(cast.bob)
     for asking, status in (
         (make_key(cast.alice), 403),
         (make_key(cast.sue, level=7), 403),
         (make_key(cast.sue, level=8), 200),
     ):
         answer = client.post(
-            "/api/revoke", data={"token": f"{made.id}:{made.secret}"}, headers=asking.headers
+            "/api/revoke", data={"token": f"{created.id}:{created.secret}"}, headers=asking.headers
         )
         assert answer.status_code == status
 
-    assert client.get("/api/whoami/key", headers=made.headers).get_json()["error"] == "apikeyRevoked"
+    assert client.get("/api/whoami/key", headers=created.headers).get_json()["error"] == "apikeyRevoked"
 
 
 def test_a_token_of_a_removed_account_is_as_revoked_as_any(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    asking, made = make_key(cast.sue, level=8), make_key(cast.bob)
+    asking, created = make_key(cast.sue, level=8), make_key(cast.bob)
     with app.app_context():
         removal.remove_account(cast.bob.actor, cast.bob.password)
 
-    answer = client.post("/api/revoke", data={"token": made.secret}, headers=asking.headers)
+    answer = client.post("/api/revoke", data={"token": created.secret}, headers=asking.headers)
 
     assert (answer.status_code, answer.get_json()) == (200, {"result": "success"})
 
@@ -409,17 +409,17 @@ def test_a_token_of_a_removed_account_is_as_revoked_as_any(
 def test_forward_auth_tells_the_service_behind_who_it_is(
     client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.sue, level=6)
+    created = make_key(cast.sue, level=6)
 
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-        answer = client.open("/api/authorize?level=6", method=method, headers=made.headers)
+        answer = client.open("/api/authorize?level=6", method=method, headers=created.headers)
         assert answer.status_code == 204, method
         assert {n: v for n, v in answer.headers.items() if n.startswith("Portal-")} == {
             "Portal-Account": str(cast.sue.account_id),
             "Portal-Username": "sue",
             "Portal-Role": "support",
             "Portal-Level": "6",
-            "Portal-Key": made.id,
+            "Portal-Key": created.id,
         }
 
 
@@ -542,9 +542,11 @@ HEADERS_OF_A_GATEWAY: dict[str, tuple[dict[str, str], int]] = {
 def test_headers_tell_the_method_where_the_gateway_drops_their_twins(make_app: MakeApp, name: str) -> None:
     app = make_app(PORTAL_TRUSTED_PROXIES="127.0.0.1/32", PORTAL_PROXY_HEADER="X-Forwarded-For")
     told, status = HEADERS_OF_A_GATEWAY[name]
-    made, visitor = forge(app, make_cast(app).alice), {"X-Forwarded-For": "192.0.2.1"}
+    created, visitor = forge(app, make_cast(app).alice), {"X-Forwarded-For": "192.0.2.1"}
 
-    answer = app.test_client().get("/api/authorize?methods=GET,HEAD", headers=made.headers | visitor | told)
+    answer = app.test_client().get(
+        "/api/authorize?methods=GET,HEAD", headers=created.headers | visitor | told
+    )
 
     assert answer.status_code == status
     assert status != 400 or answer.get_json()["error"] == "methodMissing"
@@ -578,7 +580,7 @@ def test_all_words_for_the_visitors_method_say_the_same() -> None:
 def test_forward_auth_refuses_in_words_that_gateways_pass_on(
     client: PageChecker, cast: Cast, make_key: MakeKey, app: Flask
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     nobody = client.get("/api/authorize")
     token = client.get("/api/authorize", headers={"Authorization": "Bearer nonsense"})
 
@@ -587,7 +589,7 @@ def test_forward_auth_refuses_in_words_that_gateways_pass_on(
     assert 'error="invalid_token"' in token.headers["WWW-Authenticate"]
     cookie = client.get("/api/authorize", headers={"Cookie": "session=x"})
     assert cookie.status_code == 401
-    wide = b64encode(f"{made.id}:{made.secret}".encode()).decode()
+    wide = b64encode(f"{created.id}:{created.secret}".encode()).decode()
     assert client.get("/api/authorize", headers={"Authorization": f"basic {wide}"}).status_code == 204
 
 
@@ -651,7 +653,7 @@ def test_a_stranger_spends_nothing_of_a_key(
     clock.stop()
     key = forge(app, cast.alice, calls_per_minute=2)
     for _ in range(5):
-        client.get("/api/authorize", auth=(key.id, secrets.make_secret("chk")))
+        client.get("/api/authorize", auth=(key.id, secrets.create_secret("chk")))
 
     statuses = [client.get("/api/authorize", headers=key.headers).status_code for _ in range(3)]
     assert statuses == [204, 204, 429]

@@ -80,8 +80,8 @@ QUESTIONS = {
 def test_both_ways_introspect_alike(
     client: PageChecker, cast: Cast, make_key: MakeKey, long_ways: list[str], name: str, database: Database
 ) -> None:
-    asking, made = make_key(cast.ada, level=6), make_key(cast.alice, level=3)
-    form = QUESTIONS[name].format(key=made.id, secret=made.secret)
+    asking, created = make_key(cast.ada, level=6), make_key(cast.alice, level=3)
+    form = QUESTIONS[name].format(key=created.id, secret=created.secret)
     answers = [
         client.post("/api/introspect", data=form, content_type=FORM, headers=asking.headers | more)
         for more in ({}, LONG_WAY)
@@ -90,7 +90,7 @@ def test_both_ways_introspect_alike(
     assert len({(answer.status_code, answer.headers["Content-Type"]) for answer in answers}) == 1
     if answers[0].status_code == 200:
         assert answers[0].data == answers[1].data
-        assert answers[0].get_json()["active"] is (made.secret in form)
+        assert answers[0].get_json()["active"] is (created.secret in form)
     runtime_of(client.application).usage.flush()
     asked = "SELECT calls FROM key_usage JOIN api_keys ON id = key_id WHERE level = 6"
     assert database.execute(asked) == [(2,)]

@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse
 from portal.runtime import runtime_of
 from portal.services.abuse.github_signatures import read_keys
 from portal.services.abuse.leaks import MOST_SECRETS
-from portal.services.keys.secrets import make_secret
+from portal.services.keys.secrets import create_secret
 from portal.services.ratelimits import questions
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -27,7 +27,7 @@ from tests.support.mailbox import Mailbox
 
 SIGNER = Signer()
 URL = "https://github.com/alice/repo/blob/1234/.env"
-UNKNOWN = make_secret("chk")
+UNKNOWN = create_secret("chk")
 
 Send = Callable[..., TestResponse]
 
@@ -58,8 +58,8 @@ def match(token: str, **more: str) -> dict[str, str]:
     return {"token": token, "type": "chatelaine_key", "url": URL, "source": "content", **more}
 
 
-def outcome(app: Flask, made: MadeKey) -> str:
-    return str(runtime_of(app).verifier.decide(made.id, made.secret).outcome)
+def outcome(app: Flask, created: CreatedKey) -> str:
+    return str(runtime_of(app).verifier.decide(created.id, created.secret).outcome)
 
 
 def code(answer: TestResponse) -> tuple[int, str]:
@@ -70,19 +70,19 @@ def code(answer: TestResponse) -> tuple[int, str]:
 def test_a_report_ends_the_key_and_tells_the_reporter_nothing(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     bodies = (
         {"secrets": [UNKNOWN], "url": URL},
         {"secrets": ["nothing of ours"]},
-        {"secrets": [made.secret, UNKNOWN], "url": URL},
-        {"secrets": [made.secret], "url": URL},
+        {"secrets": [created.secret, UNKNOWN], "url": URL},
+        {"secrets": [created.secret], "url": URL},
     )
 
     answers = [client.post("/api/leaks", json=body) for body in bodies]
 
     assert {(each.status_code, each.data) for each in answers} == {(202, b'{"result":"success"}')}
     assert len({tuple(sorted(each.headers.keys())) for each in answers}) == 1
-    assert outcome(app, made) == "apikeyRevoked"
+    assert outcome(app, created) == "apikeyRevoked"
     assert f"Found at: {URL}" in mailbox.last(to=cast.alice.email).text
 
 
@@ -112,11 +112,11 @@ def test_a_report_of_the_wrong_shape_is_refused(client: PageChecker, body: objec
 def test_a_thousand_secrets_fit_into_one_report(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
-    secrets = [make_secret("chk_a_longer_one") for _ in range(MOST_SECRETS - 1)] + [made.secret]
+    created = make_key(cast.alice)
+    secrets = [create_secret("chk_a_longer_one") for _ in range(MOST_SECRETS - 1)] + [created.secret]
 
     assert client.post("/api/leaks", json={"secrets": secrets}).status_code == 202
-    assert outcome(app, made) == "apikeyRevoked"
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 def test_a_flood_is_slowed_and_told_until_when(client: PageChecker, clock: Clock) -> None:
@@ -138,12 +138,16 @@ def test_a_flood_is_slowed_and_told_until_when(client: PageChecker, clock: Clock
 def test_what_github_has_signed_ends_keys_and_is_answered(
     app: Flask, send: Send, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    answer = send([match(UNKNOWN), match(made.secret), match(made.secret, url="", source="npm")])
+    answer = send([match(UNKNOWN), match(created.secret), match(created.secret, url="", source="npm")])
 
     assert answer.status_code == 200
-    verdicts = [(UNKNOWN, "false_positive"), (made.secret, "true_positive"), (made.secret, "true_positive")]
+    verdicts = [
+        (UNKNOWN, "false_positive"),
+        (created.secret, "true_positive"),
+        (created.secret, "true_positive"),
+    ]
     assert answer.json == [
         {
             "token_hash": sha256(token.encode()).hexdigest(),
@@ -152,8 +156,8 @@ def test_what_github_has_signed_ends_keys_and_is_answered(
         }
         for token, label in verdicts
     ]
-    assert made.secret not in answer.text
-    assert outcome(app, made) == "apikeyRevoked"
+    assert created.secret not in answer.text
+    assert outcome(app, created) == "apikeyRevoked"
     mail = mailbox.last(to=cast.alice.email)
     assert f"Found at: {URL} (content)\n" in mail.text
     assert "- (npm)\n" in mail.text
@@ -162,11 +166,11 @@ def test_what_github_has_signed_ends_keys_and_is_answered(
 def test_a_replay_ends_nothing_twice_and_mails_nothing_twice(
     database: Database, send: Send, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
-    made = make_key(cast.alice)
-    first, mails = send([match(made.secret)]), len(mailbox.all())
+    created = make_key(cast.alice)
+    first, mails = send([match(created.secret)]), len(mailbox.all())
     rows = database.rows()
 
-    again = send([match(made.secret)])
+    again = send([match(created.secret)])
 
     assert (again.status_code, again.data) == (first.status_code, first.data)
     assert database.rows() == rows
@@ -174,13 +178,13 @@ def test_a_replay_ends_nothing_twice_and_mails_nothing_twice(
 
 
 def test_a_thousand_matches_are_taken_at_once(app: Flask, send: Send, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
-    others = [match(make_secret("chk")) for _ in range(1000)]
+    created = make_key(cast.alice)
+    others = [match(create_secret("chk")) for _ in range(1000)]
 
-    answer = send([*others, match(made.secret)])
+    answer = send([*others, match(created.secret)])
 
     assert [each["label"] for each in answer.json or []] == ["false_positive"] * 1000 + ["true_positive"]
-    assert outcome(app, made) == "apikeyRevoked"
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 FORGERIES: dict[str, Callable[[bytes], tuple[bytes, dict[str, str], int]]] = {
@@ -203,14 +207,14 @@ FORGERIES: dict[str, Callable[[bytes], tuple[bytes, dict[str, str], int]]] = {
 def test_a_forgery_does_nothing(
     app: Flask, database: Database, client: PageChecker, cast: Cast, make_key: MakeKey, how: str
 ) -> None:
-    made = make_key(cast.alice)
-    body, headers, status = FORGERIES[how](json.dumps([match(made.secret)]).encode())
+    created = make_key(cast.alice)
+    body, headers, status = FORGERIES[how](json.dumps([match(created.secret)]).encode())
     rows = database.rows()
 
     answer = client.post("/api/leaks/github", data=body, headers=headers)
 
     assert code(answer) == (status, "signatureInvalid" if status == 400 else "notFound")
-    assert outcome(app, made) == "good"
+    assert outcome(app, created) == "good"
     changed = {name for name, found in database.rows().items() if found != rows[name]}
     assert changed <= {"limit_counters"}
 
@@ -269,38 +273,38 @@ BAD_ENTRIES: dict[str, tuple[bytes, int]] = {
 def test_an_entry_that_can_not_be_read_keeps_no_leaked_key_alive(
     app: Flask, send: Send, cast: Cast, make_key: MakeKey, what: str, before: bool
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     entry, verdicts = BAD_ENTRIES[what]
-    good = json.dumps(match(made.secret)).encode()
+    good = json.dumps(match(created.secret)).encode()
 
     answer = send(b"[" + b",".join([entry, good] if before else [good, entry]) + b"]")
 
     assert answer.status_code == 200
     labels = [each["label"] for each in answer.json or []]
     assert sorted(labels) == ["false_positive"] * verdicts + ["true_positive"]
-    assert outcome(app, made) == "apikeyRevoked"
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf%s", b"\r\n %s \n"])
 def test_a_mark_or_space_around_githubs_report_is_no_error(
     app: Flask, send: Send, cast: Cast, make_key: MakeKey, data: bytes
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    assert send(data % json.dumps([match(made.secret)]).encode()).status_code == 200
-    assert outcome(app, made) == "apikeyRevoked"
+    assert send(data % json.dumps([match(created.secret)]).encode()).status_code == 200
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 @pytest.mark.parametrize("odd", [7, None, {}, ["x"], True], ids=ascii)
 def test_so_does_none_in_a_strangers_list(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, odd: object
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    answer = client.post("/api/leaks", json={"secrets": [odd, made.secret]})
+    answer = client.post("/api/leaks", json={"secrets": [odd, created.secret]})
 
     assert answer.status_code == 202
-    assert outcome(app, made) == "apikeyRevoked"
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 def test_an_empty_report_and_unknown_fields_are_no_error(send: Send) -> None:
@@ -311,13 +315,13 @@ def test_an_empty_report_and_unknown_fields_are_no_error(send: Send) -> None:
 def test_a_flood_of_forgeries_is_slowed_and_a_good_signature_passes(
     client: PageChecker, send: Send, cast: Cast, make_key: MakeKey, app: Flask
 ) -> None:
-    made, forger = make_key(cast.alice), Signer()
+    created, forger = make_key(cast.alice), Signer()
     statuses = [send([], forger).status_code for _ in range(questions.SIGNATURE_SOURCE.amount + 1)]
 
     assert set(statuses[:-1]) == {400}
     assert statuses[-1] == 429
-    assert send([match(made.secret)]).status_code == 200
-    assert outcome(app, made) == "apikeyRevoked"
+    assert send([match(created.secret)]).status_code == 200
+    assert outcome(app, created) == "apikeyRevoked"
 
 
 def test_without_the_keys_it_is_asked_to_come_again(make_app: MakeApp, tmp_path: Path) -> None:

@@ -16,23 +16,23 @@ from portal.models import KeyKind
 from portal.services.keys import creation
 from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 
 DAY = timedelta(days=1)
-End = Callable[[PageChecker, MadeKey, MadeKey], TestResponse]
+End = Callable[[PageChecker, CreatedKey, CreatedKey], TestResponse]
 
 ENDS: dict[str, End] = {
-    "DELETE": lambda client, by, made: client.delete(f"/api/apikeys/{made.id}/key", headers=by.headers),
-    "DELETE in capitals": lambda client, by, made: client.delete(
-        f"/api/apikeys/{made.id.upper()}/key", headers=by.headers
+    "DELETE": lambda client, by, created: client.delete(f"/api/apikeys/{created.id}/key", headers=by.headers),
+    "DELETE in capitals": lambda client, by, created: client.delete(
+        f"/api/apikeys/{created.id.upper()}/key", headers=by.headers
     ),
-    "RFC 7009": lambda client, by, made: client.post(
-        "/api/revoke", data={"token": made.secret}, headers=by.headers
+    "RFC 7009": lambda client, by, created: client.post(
+        "/api/revoke", data={"token": created.secret}, headers=by.headers
     ),
-    "RFC 7009, with the id": lambda client, by, made: client.post(
-        "/api/revoke", data={"token": f"{made.id}:{made.secret}"}, headers=by.headers
+    "RFC 7009, with the id": lambda client, by, created: client.post(
+        "/api/revoke", data={"token": f"{created.id}:{created.secret}"}, headers=by.headers
     ),
 }
 KEPT_OUT: dict[str, tuple[dict[str, Any], int, str]] = {
@@ -44,14 +44,14 @@ KEPT_OUT: dict[str, tuple[dict[str, Any], int, str]] = {
 }
 
 
-def make(app: Flask, cast: Cast, name: str) -> MadeKey:
+def make(app: Flask, cast: Cast, name: str) -> CreatedKey:
     """A key of Ada's that is kept out for this reason."""
     wanted = {"level": 4, **KEPT_OUT[name][0]}
     if name == "too early":
         wanted["conditions"] = Conditions(not_before=time.utcnow() + timedelta(hours=1))
     with app.app_context():
         key, secret = creation.create_key(cast.ada.actor, name="x", life=DAY, **wanted)
-        return MadeKey(str(key.id), secret)
+        return CreatedKey(str(key.id), secret)
 
 
 def revoked(database: Database) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox
 
@@ -33,7 +33,7 @@ class Rosa:
         """What proves at a door that it is Rosa."""
         if door == "jwt" or key is None:
             return {"Authorization": f"Bearer {self.token}"}
-        return MadeKey(key["key"], key["secret"]).headers
+        return CreatedKey(key["key"], key["secret"]).headers
 
     def ask(self, method: str, path: str, status: int, *, door: str = "jwt", **more: Any) -> dict[str, Any]:
         """Ask, and hold the answer's status, type and character set."""
@@ -43,9 +43,9 @@ class Rosa:
     def create(self, door: str, key: dict[str, Any] | None = None) -> dict[str, Any]:
         """Create a key at a door."""
         wish = {"name": f"made by {door}", "level": 4, "expiresIn": 60}
-        made = self.ask("POST", f"/apikeys/{door}", 201, door=door, key=key, json=wish)
-        assert made["result"] == "created"
-        return dict(made["apikey"])
+        created = self.ask("POST", f"/apikeys/{door}", 201, door=door, key=key, json=wish)
+        assert created["result"] == "created"
+        return dict(created["apikey"])
 
 
 def told(answer: Any, status: int) -> dict[str, Any]:
@@ -151,9 +151,9 @@ def test_fields_of_theirs_that_we_do_not_keep_are_no_error(rosa: Rosa, door: str
 def test_rosa_creates_reads_and_removes_keys_by_jwt_and_by_key(rosa: Rosa) -> None:
     first = rosa.create("jwt")
     second = rosa.create("key", first)
-    for made in (first, second):
-        assert all(isinstance(made[name], str) for name in ("key", "secret", "expiresAt"))
-        assert (made["level"], made["userId"]) == (4, rosa.account["id"])
+    for created in (first, second):
+        assert all(isinstance(created[name], str) for name in ("key", "secret", "expiresAt"))
+        assert (created["level"], created["userId"]) == (4, rosa.account["id"])
 
     reads = [
         (first, "/whoami/key", "key", first),
@@ -161,9 +161,9 @@ def test_rosa_creates_reads_and_removes_keys_by_jwt_and_by_key(rosa: Rosa) -> No
         (second, f"/apikeys/{second['key']}/jwt", "jwt", None),
         (first, f"/apikeys/{first['key']}/jwt", "jwt", None),
     ]
-    for made, path, door, key in reads:
+    for created, path, door, key in reads:
         read = rosa.ask("GET", path, 200, door=door, key=key)["apikey"]
-        assert {name: read[name] for name in TOLD_OF_KEYS} == {name: made[name] for name in TOLD_OF_KEYS}
+        assert {name: read[name] for name in TOLD_OF_KEYS} == {name: created[name] for name in TOLD_OF_KEYS}
         assert "secret" not in read
 
     for path, door, key in (
@@ -172,6 +172,6 @@ def test_rosa_creates_reads_and_removes_keys_by_jwt_and_by_key(rosa: Rosa) -> No
     ):
         answer = rosa.client.delete(f"/api{path}", headers=rosa.headers(door, key))
         assert (answer.status_code, answer.data) == (204, b"")
-    for made in (first, second):
-        gone = rosa.client.get("/api/whoami/key", headers=rosa.headers("key", made))
+    for created in (first, second):
+        gone = rosa.client.get("/api/whoami/key", headers=rosa.headers("key", created))
         assert told(gone, 401)["error"] == "apikeyRevoked"

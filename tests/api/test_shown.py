@@ -12,7 +12,7 @@ from flask import Flask
 from portal.api.errors import failure
 from portal.services.keys import secrets
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 
 Headers = dict[str, str]
@@ -30,7 +30,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-WAYS: dict[str, Callable[[MadeKey], Headers]] = {
+WAYS: dict[str, Callable[[CreatedKey], Headers]] = {
     "Basic": lambda key: {"Authorization": basic(key.id, key.secret)},
     "Basic, written as a form": lambda key: {"Authorization": basic(encoded(key.id), encoded(key.secret))},
     "Bearer": lambda key: {"Authorization": f"Bearer {key.secret}"},
@@ -58,7 +58,7 @@ def test_a_key_is_taken_in_every_way_that_tools_have(
     assert answer.status_code in {200, 204}
 
 
-TWO: dict[str, Callable[[MadeKey, MadeKey], Headers]] = {
+TWO: dict[str, Callable[[CreatedKey, CreatedKey], Headers]] = {
     "another's secret": lambda one, other: {
         "X-API-Key": other.secret,
         "Authorization": f"Bearer {one.secret}",
@@ -68,7 +68,7 @@ TWO: dict[str, Callable[[MadeKey, MadeKey], Headers]] = {
         "Authorization": basic(one.id, one.secret),
     },
     "a made-up secret": lambda one, _other: {
-        "X-API-Key": secrets.make_secret("chk"),
+        "X-API-Key": secrets.create_secret("chk"),
         "Authorization": basic(one.id, one.secret),
     },
     "a good key beside nonsense": lambda one, _other: {"X-API-Key": one.secret, "Authorization": "Basic x"},
@@ -86,7 +86,7 @@ def test_two_that_differ_are_refused(
 
 
 def test_the_headers_are_those_that_are_set(make_app: MakeApp, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     for setting, works in {
         "none": set(),
         "X-Key": {"X-Key"},
@@ -94,33 +94,35 @@ def test_the_headers_are_those_that_are_set(make_app: MakeApp, cast: Cast, make_
     }.items():
         client = make_app(PORTAL_KEY_HEADERS=setting).test_client()
         for name in ("X-API-Key", "X-Key", "Portal-Token"):
-            status = client.get(WHOAMI, headers={name: made.secret}).status_code
+            status = client.get(WHOAMI, headers={name: created.secret}).status_code
             assert status == (200 if name in works else 401), (setting, name)
 
 
 def test_a_wrong_one_is_counted_in_whichever_header_it_comes(client: PageChecker, cast: Cast) -> None:
     for _ in range(60):
-        assert client.get(WHOAMI, headers={"X-API-Key": secrets.make_secret("chk")}).status_code == 401
-    assert client.get(WHOAMI, headers={"X-API-Key": secrets.make_secret("chk")}).status_code == 429
+        assert client.get(WHOAMI, headers={"X-API-Key": secrets.create_secret("chk")}).status_code == 401
+    assert client.get(WHOAMI, headers={"X-API-Key": secrets.create_secret("chk")}).status_code == 429
 
 
-def posted(key: MadeKey, **fields: str) -> dict[str, str]:
+def posted(key: CreatedKey, **fields: str) -> dict[str, str]:
     return {"client_id": key.id, "client_secret": key.secret, **fields}
 
 
 def test_a_client_may_show_itself_in_the_form(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
-    asking, made = make_key(cast.sue, level=6), make_key(cast.sue, level=6)
+    asking, created = make_key(cast.sue, level=6), make_key(cast.sue, level=6)
 
-    answer = client.post("/api/introspect", data=posted(asking, token=made.secret))
-    assert answer.get_json()["client_id"] == made.id
-    both = client.post("/api/introspect", data=posted(asking, token=made.secret), headers=asking.headers)
+    answer = client.post("/api/introspect", data=posted(asking, token=created.secret))
+    assert answer.get_json()["client_id"] == created.id
+    both = client.post("/api/introspect", data=posted(asking, token=created.secret), headers=asking.headers)
     assert both.get_json()["active"] is True
-    differ = client.post("/api/introspect", data=posted(asking, token=made.secret), headers=made.headers)
+    differ = client.post(
+        "/api/introspect", data=posted(asking, token=created.secret), headers=created.headers
+    )
     assert (differ.status_code, differ.get_json()["error"]) == (401, "invalid_client")
-    assert client.post("/api/revoke", data=posted(asking, token=made.secret)).status_code == 200
-    assert client.get(WHOAMI, headers=made.headers).status_code == 401
+    assert client.post("/api/revoke", data=posted(asking, token=created.secret)).status_code == 200
+    assert client.get(WHOAMI, headers=created.headers).status_code == 401
     assert client.post("/api/revoke", data=posted(asking, token=asking.secret)).status_code == 200, "its own"
-    assert client.post("/api/introspect", data=posted(asking, token=made.secret)).status_code == 401
+    assert client.post("/api/introspect", data=posted(asking, token=created.secret)).status_code == 401
 
 
 def test_nowhere_else_is_a_form_looked_into(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
@@ -189,9 +191,9 @@ def test_other_doors_keep_their_words(client: PageChecker) -> None:
 def test_what_is_told_of_a_key_is_what_clients_look_for(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    asking, made = make_key(cast.sue, level=6), make_key(cast.alice, level=2)
+    asking, created = make_key(cast.sue, level=6), make_key(cast.alice, level=2)
 
-    told = client.post("/api/introspect", data={"token": made.secret}, headers=asking.headers).get_json()
+    told = client.post("/api/introspect", data={"token": created.secret}, headers=asking.headers).get_json()
 
     assert told["scope"].split() == ["level:0", "level:1", "level:2"]
     assert (told["iss"], told["token_type"]) == (app.config["PORTAL"].base_url, "Bearer")
@@ -200,7 +202,7 @@ def test_what_is_told_of_a_key_is_what_clients_look_for(
 
 
 def test_clients_find_the_doors_by_themselves(client: PageChecker, cast: Cast, make_key: MakeKey) -> None:
-    asking, made = make_key(cast.sue, level=6), make_key(cast.alice)
+    asking, created = make_key(cast.sue, level=6), make_key(cast.alice)
 
     found = client.get("/.well-known/oauth-authorization-server").get_json()
 
@@ -208,7 +210,7 @@ def test_clients_find_the_doors_by_themselves(client: PageChecker, cast: Cast, m
     assert found["response_types_supported"] == []
     assert "client_secret_post" in found["introspection_endpoint_auth_methods_supported"]
     path = found["introspection_endpoint"].removeprefix(base)
-    told = client.post(path, data=posted(asking, token=made.secret)).get_json()
+    told = client.post(path, data=posted(asking, token=created.secret)).get_json()
     assert set(told["scope"].split()) <= set(found["scopes_supported"])
     assert client.post(found["revocation_endpoint"].removeprefix(base)).status_code == 401
 

@@ -67,8 +67,8 @@ def test_a_newcomer_signs_up_confirms_and_makes_a_key(client: PageChecker, mailb
     assert confirmed.json["account"]["status"] == 1
     bearer = {"Authorization": f"Bearer {confirmed.json['token']}"}
     wanted = {"name": "first", "level": 4, "expiresIn": 3600}
-    made = client.post("/api/apikeys/jwt", json=wanted, headers=bearer)
-    assert made.status_code == 201
+    created = client.post("/api/apikeys/jwt", json=wanted, headers=bearer)
+    assert created.status_code == 201
 
     password = {"password": "a calm harbour in november"}
     assert client.patch("/api/account/jwt", json=password, headers=bearer).status_code == 200

@@ -25,13 +25,13 @@ from portal.services.mail import tokens
 from portal.services.usage import moments
 from portal.services.verify.verifier import reader_for
 from tests.conftest import MakeApp, MakeKey, close_app
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.rows import forge
 
 NOBODY = Actor(ActorKind.ANONYMOUS)
-DOORS: dict[str, Callable[[FlaskClient, MadeKey, MadeKey], bool]] = {
+DOORS: dict[str, Callable[[FlaskClient, CreatedKey, CreatedKey], bool]] = {
     "whoami": lambda client, key, _: client.get("/api/whoami/key", headers=key.headers).status_code == 200,
     "whoami, the long way": lambda client, key, _: (
         client.get("/api/whoami/key?x", headers=key.headers).status_code == 200
@@ -104,7 +104,7 @@ def test_sessions_and_mailed_links_that_ended_stay_ended(
         token = jwt.issue(signed)
         _, cookie = sign_in.sign_in(NOBODY, who.email, who.password, SessionKind.BROWSER)
         with transaction() as session:
-            link = tokens.mint(session, TokenPurpose.UNLOCK, account_id=who.account_id, address=who.email)
+            link = tokens.mint(session, TokenPurpose.UNLOCK, account_id=who.account_id, email=who.email)
     clock.forward(days=31)
     with app.app_context():
         moments.keep_now()
@@ -191,8 +191,8 @@ def test_the_moment_is_kept_with_use_and_by_the_jobs_and_never_goes_back(
     def kept() -> int:
         return int(database.execute("SELECT seen_at FROM last_moments")[0][0])
 
-    made = make_key(cast.alice)
-    assert app.test_client().get("/api/whoami/key", headers=made.headers).status_code == 200
+    created = make_key(cast.alice)
+    assert app.test_client().get("/api/whoami/key", headers=created.headers).status_code == 200
     runtime_of(app).usage.flush()
     with_use = kept()
     assert with_use == pytest.approx(times.now_ms(), abs=5000)

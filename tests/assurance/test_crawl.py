@@ -16,7 +16,7 @@ from portal.models import TokenPurpose
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey, make_cast
+from tests.support.cast import Cast, CreatedKey, make_cast
 from tests.support.client import PageChecker
 from tests.support.crawl import NOBODYS_ACCOUNT, NOBODYS_KEY, Stop, stops
 from tests.support.databases import Database
@@ -42,7 +42,7 @@ def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:
                     session,
                     purpose,
                     account_id=None if purpose is TokenPurpose.FIRST_ADMIN else cast.alice.account_id,
-                    address=cast.alice.email,
+                    email=cast.alice.email,
                 )
             }
             for purpose in TokenPurpose
@@ -240,8 +240,10 @@ def test_every_cookie_is_closed_to_scripts_and_other_sites(make_app: MakeApp, ba
 
 
 def test_a_key_sees_only_its_owners_things(new_client: NewClient, cast: Cast, make_key: MakeKey) -> None:
-    made: dict[str, MadeKey] = {name: make_key(getattr(cast, name), name=name) for name in ("alice", "bob")}
+    created: dict[str, CreatedKey] = {
+        name: make_key(getattr(cast, name), name=name) for name in ("alice", "bob")
+    }
 
-    listed = new_client().get("/api/apikeys/key", headers=made["bob"].headers).get_json()["apikeys"]
+    listed = new_client().get("/api/apikeys/key", headers=created["bob"].headers).get_json()["apikeys"]
 
     assert [each["name"] for each in listed] == ["bob"]

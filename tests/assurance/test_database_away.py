@@ -22,7 +22,7 @@ from portal.services.core import ids, trouble
 from portal.services.keys import secrets
 from portal.services.system import readiness
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 from tests.support.server import wait_until
@@ -190,7 +190,7 @@ READS_STILL = {"read-only file", "read-only", "full", "no rights", "damaged page
 """Where a key is checked as ever."""
 
 
-def asked(client: PageChecker, cast: Cast, key: MadeKey) -> dict[str, tuple[int, str | None]]:
+def asked(client: PageChecker, cast: Cast, key: CreatedKey) -> dict[str, tuple[int, str | None]]:
     """What each door answers that has to write: its status, and when to come again."""
     who = cast.alice
     wanted = {"name": "new", "level": 1, "expiresIn": 600}
@@ -239,7 +239,7 @@ def said_and_recovered(
     app: Flask,
     cast: Cast,
     client: PageChecker,
-    key: MadeKey,
+    key: CreatedKey,
     database: Database,
     fault: str,
     capsys: pytest.CaptureFixture[str],
@@ -281,8 +281,8 @@ def test_a_statement_that_breaks_a_rule_is_a_fault_of_ours(
         raise IntegrityError("INSERT", {}, sqlite3.IntegrityError("CHECK constraint failed"))
 
     monkeypatch.setattr(runtime_of(app).verifier._reader, "find", clash)
-    secret = secrets.make_secret("chk")
-    answer = client.get("/api/whoami/key", headers=MadeKey(str(ids.uuid7()), secret).headers)
+    secret = secrets.create_secret("chk")
+    answer = client.get("/api/whoami/key", headers=CreatedKey(str(ids.uuid7()), secret).headers)
 
     assert (answer.status_code, answer.json["error"]) == (500, "internalError")
     assert "database.away" not in capsys.readouterr().err

@@ -15,7 +15,7 @@ from flask import Flask
 
 from portal import jobs
 from portal.services.calls import limits
-from portal.transports import make_transport
+from portal.transports import create_transport
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
 from tests.support.databases import Database
@@ -112,7 +112,7 @@ def ran(app: Flask) -> None:
             self.asked = True
             return True
 
-    jobs.run(app, make_transport(app.config["PORTAL"]), Soon())
+    jobs.run(app, create_transport(app.config["PORTAL"]), Soon())
 
 
 def asked(app: Flask) -> None:
@@ -175,7 +175,7 @@ def test_the_jobs_tell_when_it_is_back(
             return self.asked
 
     monkeypatch.setattr(jobs.moments, "keep_if_due", sometimes)
-    jobs.run(app, make_transport(app.config["PORTAL"]), AfterFour())
+    jobs.run(app, create_transport(app.config["PORTAL"]), AfterFour())
 
     events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert keep is not sometimes

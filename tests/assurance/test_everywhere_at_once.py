@@ -13,7 +13,7 @@ from portal.permissions import Role
 from portal.services.accounts.update import change_account
 from portal.services.operators import actions
 from tests.conftest import MakeKey, StartServer
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.databases import Database
 from tests.support.server import Server
 from tests.support.wire import Wire
@@ -22,7 +22,7 @@ CONNECTIONS = 12
 CHECKS_AFTER = 60
 
 
-def codes(wires: list[Wire], key: MadeKey, checks: int) -> Counter[str]:
+def codes(wires: list[Wire], key: CreatedKey, checks: int) -> Counter[str]:
     """Check a key so often, over all connections in turn."""
     found: Counter[str] = Counter()
     for number in range(checks):
@@ -31,7 +31,7 @@ def codes(wires: list[Wire], key: MadeKey, checks: int) -> Counter[str]:
     return found
 
 
-def remove_itself(machine: Server, key: MadeKey) -> None:
+def remove_itself(machine: Server, key: CreatedKey) -> None:
     with Wire(machine.port) as wire:
         assert wire.ask("DELETE", f"/api/apikeys/{key.id}/key", headers=key.headers).status == 204
 
@@ -39,7 +39,7 @@ def remove_itself(machine: Server, key: MadeKey) -> None:
 class Hammer(Thread):
     """Goes on asking with one key; keeps when each accepted check was begun."""
 
-    def __init__(self, server: Server, key: MadeKey) -> None:
+    def __init__(self, server: Server, key: CreatedKey) -> None:
         super().__init__(daemon=True)
         self._wire, self._key, self.stop_asking = Wire(server.port), key, Event()
         self.last_good = 0.0

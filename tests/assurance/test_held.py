@@ -3,7 +3,7 @@
 Each route that acts or looks for somebody who was let in is held between its door and its view,
 or between its head and its body; the right ends, in each way that applies; then it goes on.
 Nothing is done, and it is answered as if it had come after the end. The routes are those of
-``test_record.py``, which is held to the URL map, and those of the API's own table.
+``test_audit_log.py``, which is held to the URL map, and those of the API's own table.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from portal.services.auth import sessions
 from portal.services.core.actor import Actor
 from portal.services.keys import creation, revocation
 from portal.services.operators import actions
-from tests.assurance.test_record import ACTS, Act, Scene, app, credentials, scene
+from tests.assurance.test_audit_log import ACTS, Act, Scene, app, credentials, scene
 from tests.conftest import MakeApp, StartServer
-from tests.support.cast import MadeKey, Person, make_person
+from tests.support.cast import CreatedKey, Person, make_person
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 from tests.support.server import Server
@@ -53,9 +53,9 @@ COUNTED = {
 OPEN_WITHOUT_CONSENT = ("consent.", "security.", "auth.")
 LOWEST = min(role.level for role in Role)
 
-ENDS: dict[str, Callable[[Person, MadeKey], object]] = {
+ENDS: dict[str, Callable[[Person, CreatedKey], object]] = {
     "session": lambda who, _made: sessions.end_other_sessions(who.actor),
-    "key": lambda who, made: revocation.revoke_key(who.actor, UUID(made.id)),
+    "key": lambda who, created: revocation.revoke_key(who.actor, UUID(created.id)),
     "block": lambda who, _made: actions.block(SHELL, who.account_id, why="a test"),
     "consent": lambda who, _made: change_account(who.actor, consent=Consent.NONE),
     "role": lambda who, _made: actions.set_role(SHELL, who.account_id, Role.USER),
@@ -99,7 +99,7 @@ class Caller:
         self.headers: dict[str, str] = {}
         self.who = scene.alice if act.who in {"key", "jwt"} else getattr(scene, act.who)
         if act.who == "key":
-            self.headers = scene.made.headers
+            self.headers = scene.created.headers
         elif act.who == "jwt":
             token = self.client.post("/api/signin", json=credentials(scene)).get_json()["token"]
             self.headers = {"Authorization": f"Bearer {token}"}
@@ -135,7 +135,7 @@ def test_between_the_door_and_the_view(scene: Scene, database: Database, act: Ac
     view, after_the_end = scene.app.view_functions[act.endpoint], {}
 
     def held(**arguments: Any) -> Any:
-        elsewhere(scene.app, lambda: ENDS[end](caller.who, scene.made))
+        elsewhere(scene.app, lambda: ENDS[end](caller.who, scene.created))
         after_the_end.update(written(database))
         return scene.app.ensure_sync(view)(**arguments)
 
@@ -177,7 +177,9 @@ def test_every_route_that_takes_a_body_is_held() -> None:
 class HeldRequest:
     """One request of which the head and a part of the body are sent, from a source of its own."""
 
-    def __init__(self, server: Server, number: int, route: Route, owner: Person, keys_of: MadeKeys) -> None:
+    def __init__(
+        self, server: Server, number: int, route: Route, owner: Person, keys_of: CreatedKeys
+    ) -> None:
         self.owner, self.mine, self.other = owner, keys_of.mine, keys_of.other
         self.token = keys_of.token
         path = f"/api{route.path}".replace("<key>", self.other.id)
@@ -213,13 +215,13 @@ class HeldRequest:
         return int(head.split()[1]), str(told.get("code", told.get("error")))
 
 
-class MadeKeys:
+class CreatedKeys:
     """What one owner has: the key that asks, one that it is about, and a JWT."""
 
     def __init__(self, owner: Person, server: Server) -> None:
-        def make() -> MadeKey:
+        def make() -> CreatedKey:
             key, secret = creation.create_key(owner.actor, name="x", level=6, life=timedelta(days=1))
-            return MadeKey(str(key.id), secret)
+            return CreatedKey(str(key.id), secret)
 
         self.mine, self.other = make(), make()
         with Wire(server.port) as wire:
@@ -250,9 +252,10 @@ def test_between_the_head_and_the_body(
     for number, route in enumerate(routes):
         owner = make_person(app, f"holder{number}", Role.SUPPORT, "violet-harbour-at-night-71")
         with app.app_context():
-            held.append((owner, MadeKeys(owner, server), route))
+            held.append((owner, CreatedKeys(owner, server), route))
     requests = [
-        HeldRequest(server, number, route, owner, made) for number, (owner, made, route) in enumerate(held)
+        HeldRequest(server, number, route, owner, created)
+        for number, (owner, created, route) in enumerate(held)
     ]
 
     with ExitStack() as stack:

@@ -133,10 +133,10 @@ def test_the_api_takes_only_its_own_fields(
         answer = client.patch(f"/api/account/{door}", json={**TOO_MUCH, "bio": door}, headers=headers)
         assert (answer.status_code, answer.get_json()["account"]["bio"]) == (200, door)
         wanted = {**KEY_TOO_MUCH, "name": "mine", "level": 1, "expiresIn": 60}
-        made = client.post(f"/api/apikeys/{door}", json=wanted, headers=headers).get_json()["apikey"]
-        assert made["userId"] == cast.alice.account_id
-        assert made["key"] != KEY_TOO_MUCH["key"]
-        assert made["secret"] != KEY_TOO_MUCH["secret"]
+        created = client.post(f"/api/apikeys/{door}", json=wanted, headers=headers).get_json()["apikey"]
+        assert created["userId"] == cast.alice.account_id
+        assert created["key"] != KEY_TOO_MUCH["key"]
+        assert created["secret"] != KEY_TOO_MUCH["secret"]
     answer = client.post(
         "/api/signup", json={**TOO_MUCH, "email": "new@example.org", "language": "en"}, headers={}
     )
@@ -153,7 +153,7 @@ def test_answers_have_the_fields_of_the_contract_and_no_others(
     hashes = [str(row[0]) for row in database.execute("SELECT password_hash FROM accounts")]
     digests = [bytes(row[0]) for row in database.execute("SELECT digest FROM api_keys")]
     wanted = {"name": "mine", "level": 1, "expiresIn": 60}
-    made = client.post("/api/apikeys/key", json=wanted, headers=key.headers)
+    created = client.post("/api/apikeys/key", json=wanted, headers=key.headers)
     answers = [
         client.get("/api/account/key", headers=key.headers),
         client.get("/api/account/jwt", headers=bearer),
@@ -161,10 +161,10 @@ def test_answers_have_the_fields_of_the_contract_and_no_others(
         client.get("/api/whoami/key", headers=key.headers),
         client.get("/api/apikeys/key", headers=key.headers),
         client.get(f"/api/apikeys/{key.id}/key", headers=key.headers),
-        made,
+        created,
     ]
 
-    assert set(made.get_json()["apikey"]) == KEY_FIELDS | MORE_KEY_FIELDS | {"secret"}
+    assert set(created.get_json()["apikey"]) == KEY_FIELDS | MORE_KEY_FIELDS | {"secret"}
     assert set(answers[3].get_json()["apikey"]) == KEY_FIELDS
     for answer in answers:
         assert answer.status_code in {200, 201}
@@ -173,6 +173,6 @@ def test_answers_have_the_fields_of_the_contract_and_no_others(
             assert set(body["account"]) == ACCOUNT_FIELDS
         for each in [*body.get("apikeys", []), *([body["apikey"]] if "apikey" in body else [])]:
             assert KEY_FIELDS <= set(each) | {"secret"} <= KEY_FIELDS | MORE_KEY_FIELDS | {"secret"}
-            assert ("secret" in each) is (answer is made)
+            assert ("secret" in each) is (answer is created)
         assert not any(each in answer.text for each in hashes)
         assert not any(each.hex() in answer.text for each in digests)

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from portal.services.ratelimits import questions
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 
 WRONG = "not the password at all"
@@ -29,7 +29,7 @@ class Scene:
 
     app: Flask
     cast: Cast
-    keys: list[MadeKey]
+    keys: list[CreatedKey]
     page: PageChecker
     jwt: dict[str, str]
     number: int = 0

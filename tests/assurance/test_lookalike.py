@@ -34,7 +34,7 @@ def links(app, account_id):
     """A good link of each kind to the account."""
     with app.app_context(), transaction() as session:
         return {
-            purpose: tokens.mint(session, purpose, account_id=account_id, address=FALSE)
+            purpose: tokens.mint(session, purpose, account_id=account_id, email=FALSE)
             for purpose in TokenPurpose
             if purpose is not TokenPurpose.FIRST_ADMIN
         }

@@ -49,7 +49,7 @@ from tests.support.cast import Cast, make_person
 PASSWORD = "quiet-lantern-orchard-52"
 MONTH = timedelta(days=30)
 UNCOUNTED = {"limit_counters"}
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 
 
 class Fault(Exception):
@@ -63,8 +63,8 @@ class Scene:
         self.app, self.cast = app, cast
         for person in cast:
             assert person.actor.session_id, "each has a session before anything fails"
-        made = make_key(cast.alice)
-        self.key, self.secret = keys_id(made.id), made.secret
+        created = make_key(cast.alice)
+        self.key, self.secret = keys_id(created.id), created.secret
         self.rotated = keys_id(make_key(cast.alice, level=2).id)
         with app.app_context():
             rotation.rotate_key(cast.alice.actor, self.rotated)
@@ -100,22 +100,22 @@ class Scene:
                     session,
                     TokenPurpose.UNLOCK,
                     account_id=self.carol.account_id,
-                    address=self.carol.email,
+                    email=self.carol.email,
                 )
 
     def _mint(self, session: Any, purpose: TokenPurpose, address: str | None = None) -> str:
         alice = self.cast.alice
-        return tokens.mint(session, purpose, account_id=alice.account_id, address=address or alice.email)
+        return tokens.mint(session, purpose, account_id=alice.account_id, email=address or alice.email)
 
 
 def keys_id(text: str) -> Any:
     return UUID(text)
 
 
-def climb(scene: Scene) -> Any:
-    """Take all the rungs at once."""
+def escalate(scene: Scene) -> Any:
+    """Reach all thresholds at once."""
     rates = {role.value: Rates(1, 1) for role in Role}
-    return excess.climb(scene.cast.alice.account_id, ExcessPolicy(80, 1, rates))
+    return excess.escalate(scene.cast.alice.account_id, ExcessPolicy(80, 1, rates))
 
 
 UseCase = Callable[[Scene], Any]
@@ -294,13 +294,13 @@ USE_CASES: dict[str, tuple[UseCase, Action, bool]] = {
         Action.MAIL_REFUSED,
         False,
     ),
-    "end old acts": (lambda it: retention.end_old_acts(400), Action.RECORD_ENDED, False),
+    "end old acts": (lambda it: retention.end_old_acts(400), Action.AUDIT_LOG_ENDED, False),
     "put the clock back": (
         lambda it: moments.put_back(Actor.command_line(), why="ran ahead"),
         Action.CLOCK_PUT_BACK,
         False,
     ),
-    "climb the ladder of excess": (climb, Action.EXCESS_REVOKED, True),
+    "escalate excess use": (escalate, Action.EXCESS_REVOKED, True),
     "end all sessions": (
         lambda it: sessions.end_other_sessions(it.cast.alice.actor),
         Action.SESSIONS_ENDED,
@@ -399,12 +399,12 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
     proven_elsewhere = {
         Action.ACCOUNT_READ: "tests/assurance/test_crawl.py",
         Action.ACCOUNTS_SEARCHED: "tests/assurance/test_crawl.py",
-        Action.RECORD_READ: "tests/assurance/test_crawl.py",
+        Action.AUDIT_LOG_READ: "tests/assurance/test_crawl.py",
         Action.USAGE_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
         Action.CONSENT_ENTERED: "with the account that is created",
-        Action.EXCESS_WARNED: "with the climb",
-        Action.EXCESS_THROTTLED: "with the climb",
+        Action.EXCESS_WARNED: "with the escalation",
+        Action.EXCESS_THROTTLED: "with the escalation",
         Action.DEMO_FILLED: "tests/cli/test_demo.py",
     }
     covered = {action for _act, action, _mail in USE_CASES.values()} | set(proven_elsewhere)

@@ -59,18 +59,18 @@ def fill(app: Flask, cast: Cast) -> str:
     """Write the payloads into everything that a person can name; return the number of a key."""
     agent = " ".join(PAYLOADS)
     with app.app_context():
-        browser = replace(cast.alice.actor, address="192.0.2.9", user_agent=agent)
+        browser = replace(cast.alice.actor, ip_address="192.0.2.9", user_agent=agent)
         change_account(browser, bio=printable(agent))
         for payload in PAYLOADS:
-            made, _secret = creation.create_key(
+            created, _secret = creation.create_key(
                 browser, name=printable(payload), level=1, life=timedelta(days=1)
             )
-            gone, _secret = rotation.rotate_key(browser, made.id)
+            gone, _secret = rotation.rotate_key(browser, created.id)
             actions.revoke_one(cast.sue.actor, gone.id, why=printable(payload))
-        made, _secret = creation.create_key(
+        created, _secret = creation.create_key(
             browser, name=printable(agent)[:100], level=1, life=timedelta(days=1)
         )
-        return str(made.id)
+        return str(created.id)
 
 
 def test_pages_show_it_as_text(app: Flask, new_client: Callable[[], PageChecker], cast: Cast) -> None:

@@ -25,7 +25,7 @@ from portal.services.core.errors import RuleError
 from portal.services.keys import creation
 from portal.services.operators import actions
 from tests.conftest import close_app
-from tests.support.cast import Cast, MadeKey, Person, make_cast
+from tests.support.cast import Cast, CreatedKey, Person, make_cast
 from tests.support.databases import ROOT, Database, Databases
 from tests.support.pooler import SESSIONS, Pooler
 from tests.support.postgres import SUPERUSER
@@ -37,14 +37,14 @@ THREADS, ROUNDS = 8, 20
 pytestmark = pytest.mark.from_debian("pgbouncer")
 
 
-def introspected(wire: Wire, key: MadeKey, service: MadeKey) -> int:
+def introspected(wire: Wire, key: CreatedKey, service: CreatedKey) -> int:
     """200 when the key is told to be active."""
     headers = {"Content-Type": "application/x-www-form-urlencoded", **service.headers}
     answer = wire.ask("POST", "/api/introspect", f"token={key.secret}".encode(), headers)
     return answer.status if answer.status != 200 or answer.json["active"] else 401
 
 
-DOORS: dict[str, Callable[[Wire, MadeKey, MadeKey], int]] = {
+DOORS: dict[str, Callable[[Wire, CreatedKey, CreatedKey], int]] = {
     "whoami": lambda wire, key, _: wire.get("/api/whoami/key", **key.headers).status,
     "forward auth": lambda wire, key, _: wire.get("/api/authorize", **key.headers).status + 200 - 204,
     "introspection": introspected,
@@ -61,11 +61,11 @@ class Pooled:
     through: Database
     past: Database
 
-    def key(self, owner: Person, *, level: int = 4) -> MadeKey:
+    def key(self, owner: Person, *, level: int = 4) -> CreatedKey:
         """A key of theirs."""
         with self.app.app_context():
             key, secret = creation.create_key(owner.actor, name="ci", level=level, life=timedelta(days=1))
-            return MadeKey(str(key.id), secret)
+            return CreatedKey(str(key.id), secret)
 
     def command(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the portal with the server's settings."""
@@ -83,10 +83,10 @@ class Pooled:
 
 @pytest.fixture(scope="module")
 def pooler(databases: Databases) -> Iterator[Pooler]:
-    made = Pooler(databases.postgres.port)
-    made.start()
-    yield made
-    made.stop()
+    created = Pooler(databases.postgres.port)
+    created.start()
+    yield created
+    created.stop()
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def pooled(
             server.finish()
 
 
-def checks(pooled: Pooled, key: MadeKey, service: MadeKey) -> Counter[int]:
+def checks(pooled: Pooled, key: CreatedKey, service: CreatedKey) -> Counter[int]:
     """Ask at every door from many threads at once; how often was answered what."""
     begin = Barrier(THREADS)
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from portal.permissions import ROLE_LEVELS
 from tests.conftest import MakeKey, StartServer
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.databases import Database
 from tests.support.server import Server, wait_until
 from tests.support.wire import Wire, basic
@@ -30,14 +30,14 @@ ENOUGH = 12
 class Told:
     """What clients were told was done."""
 
-    made: dict[str, str] = field(default_factory=dict, repr=False)
+    created: dict[str, str] = field(default_factory=dict, repr=False)
     revoked: set[str] = field(default_factory=set)
 
 
 class Client(Thread):
     """Makes keys and revokes every second one, for as long as somebody answers."""
 
-    def __init__(self, server: Server, key: MadeKey) -> None:
+    def __init__(self, server: Server, key: CreatedKey) -> None:
         super().__init__(daemon=True)
         self.told, self.enough = Told(), Event()
         self._port, self._key = server.port, key
@@ -53,12 +53,12 @@ class Client(Thread):
         wanted = {"name": "load", "level": 2, "expiresIn": 3600}
         answer = wire.send_json("POST", "/api/apikeys/key", wanted)
         if answer.status == 201:
-            made = answer.json["apikey"]
-            self.told.made[made["key"]] = made["secret"]
-            if len(self.told.made) % 2:
-                gone = wire.ask("DELETE", f"/api/apikeys/{made['key']}/key")
+            created = answer.json["apikey"]
+            self.told.created[created["key"]] = created["secret"]
+            if len(self.told.created) % 2:
+                gone = wire.ask("DELETE", f"/api/apikeys/{created['key']}/key")
                 if gone.status == 204:
-                    self.told.revoked.add(made["key"])
+                    self.told.revoked.add(created["key"])
 
 
 def workers_of(server: Server) -> list[int]:
@@ -102,7 +102,7 @@ def check_invariants(database: Database) -> None:
 
 
 def wait_for(clients: Sequence[Client], keys: int) -> None:
-    wait_until(lambda: sum(len(each.told.made) for each in clients) >= keys, 60, "too few keys were made")
+    wait_until(lambda: sum(len(each.told.created) for each in clients) >= keys, 60, "too few keys were made")
 
 
 def test_what_was_told_is_there_and_nothing_is_half_done(
@@ -117,7 +117,7 @@ def test_what_was_told_is_there_and_nothing_is_half_done(
     first, *_others = workers_of(server)
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: first not in workers_of(server), 10, "the worker lives on")
-    done = sum(len(each.told.made) for each in clients)
+    done = sum(len(each.told.created) for each in clients)
     wait_for(clients, done + ENOUGH)
     server.kill()
     for client in clients:
@@ -130,7 +130,7 @@ def test_what_was_told_is_there_and_nothing_is_half_done(
     with Wire(server.port) as wire:
         for told in (client.told for client in clients):
             assert {UUID(each) for each in told.revoked} <= revoked
-            for key, secret in told.made.items():
+            for key, secret in told.created.items():
                 answer = wire.get("/api/whoami/key", **basic(key, secret))
                 assert answer.status == (401 if UUID(key) in revoked else 200), key
     check_invariants(database)

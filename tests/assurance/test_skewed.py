@@ -81,22 +81,22 @@ def web_token(machines: Machines) -> bool:
 def mailed_link(machines: Machines) -> bool:
     who = machines.cast.alice
     with machines.first.application.app_context(), transaction() as session:
-        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, address=who.email)
+        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, email=who.email)
     machines.to_the_second()
     return machines.second.get(f"/password/reset/{link}", follow_redirects=True).status_code == 200
 
 
 def key(machines: Machines) -> bool:
-    made = machines.make_key(machines.cast.alice)
+    created = machines.make_key(machines.cast.alice)
     machines.to_the_second()
-    return machines.second.get("/api/whoami/key", headers=made.headers).status_code == 200
+    return machines.second.get("/api/whoami/key", headers=created.headers).status_code == 200
 
 
 def made_with_a_key(machines: Machines) -> bool:
-    made = machines.make_key(machines.cast.alice)
+    created = machines.make_key(machines.cast.alice)
     machines.to_the_second()
     wanted = {"name": "its own", "level": 1, "expiresIn": 60}
-    return machines.second.post("/api/apikeys/key", json=wanted, headers=made.headers).status_code == 201
+    return machines.second.post("/api/apikeys/key", json=wanted, headers=created.headers).status_code == 201
 
 
 def sent_twice(machines: Machines) -> bool:
@@ -189,23 +189,23 @@ def test_a_key_gains_no_moment_by_it(
     """Its expiry is a second that each machine knows; what it was made with gives it no leeway."""
     clock.stop()
     machines = machines_apart(-5)
-    made = make_key(cast.alice, days=60 / 86_400)
+    created = make_key(cast.alice, days=60 / 86_400)
     machines.to_the_second()
     clock.forward(seconds=64.999)
-    assert machines.second.get("/api/whoami/key", headers=made.headers).status_code == 200
+    assert machines.second.get("/api/whoami/key", headers=created.headers).status_code == 200
     clock.forward(seconds=0.001)
-    assert machines.second.get("/api/whoami/key", headers=made.headers).status_code == 401
+    assert machines.second.get("/api/whoami/key", headers=created.headers).status_code == 401
 
 
 def test_a_revocation_of_a_faster_machine_counts_on_a_slower_one_at_once(
     machines_apart: Callable[[float], Machines], cast: Cast, make_key: MakeKey
 ) -> None:
     machines = machines_apart(-9)
-    made = make_key(cast.alice)
-    removed = machines.first.delete(f"/api/apikeys/{made.id}/key", headers=made.headers)
+    created = make_key(cast.alice)
+    removed = machines.first.delete(f"/api/apikeys/{created.id}/key", headers=created.headers)
     assert removed.status_code == 204
     machines.to_the_second()
-    assert machines.second.get("/api/whoami/key", headers=made.headers).status_code == 401
+    assert machines.second.get("/api/whoami/key", headers=created.headers).status_code == 401
 
 
 def test_a_signature_tells_when_it_was_made(clock: Clock) -> None:

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from tests.conftest import MakeKey, StartServer
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.wire import Wire
 
 SIGN_INS = 50
@@ -42,7 +42,7 @@ def sign_in(port: int, cast: Cast, go: Event) -> int:
         return wire.send_json("POST", "/api/signin", credentials).status
 
 
-def ask_on(port: int, key: MadeKey, enough: Event) -> list[float]:
+def ask_on(port: int, key: CreatedKey, enough: Event) -> list[float]:
     times = []
     with Wire(port) as wire:
         while not enough.wait(0.02):

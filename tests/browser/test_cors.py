@@ -45,13 +45,13 @@ class _Page(BaseHTTPRequestHandler):
 @contextmanager
 def site() -> Iterator[str]:
     """A site of somebody else; its origin."""
-    made = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
-    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+    created = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    thread = threading.Thread(target=created.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
+    yield f"http://127.0.0.1:{created.server_port}"
+    created.shutdown()
     thread.join()
-    made.server_close()
+    created.server_close()
 
 
 def call(page: Page, url: str, method: str = "GET", **options: Any) -> Any:

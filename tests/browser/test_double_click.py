@@ -78,7 +78,7 @@ class Scene:
         """The token of a mailed link."""
         with self.app.app_context(), transaction() as session:
             address = address or self.person.email
-            return tokens.mint(session, purpose, account_id=self.person.account_id, address=address)
+            return tokens.mint(session, purpose, account_id=self.person.account_id, email=address)
 
 
 def create(scene: Scene) -> None:
@@ -165,7 +165,7 @@ def block(scene: Scene) -> None:
 
 @dataclass(frozen=True)
 class Twice:
-    """What is clicked twice, what the page says then, and which act stands in the record once."""
+    """What is clicked twice, what the page says then, and which act stands in the audit log once."""
 
     prepare: Callable[[Scene], None]
     says: str

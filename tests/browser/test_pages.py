@@ -65,34 +65,34 @@ def furnish(app: Flask, owner: Person) -> dict[str, str]:
         ("Pattern importer", 4, 5),
         ("Nightly build", 2, 29),
     ]
-    made: dict[str, str] = {}
+    created: dict[str, str] = {}
     with app.app_context():
         for name, level, days in wanted:
             key, _ = creation.create_key(owner.actor, name=name, level=level, life=timedelta(days=days))
-            made[name] = str(key.id)
+            created[name] = str(key.id)
         now, day = clock.now_ms(), 86_400_000
         usage = runtime_of(app).usage
         for ago, calls in reversed(list(enumerate([9, 7, 8, 9, 8, 7, 1, 2, 7, 8, 7, 5, 6, 5]))):
             for _ in range(calls):
-                usage.note_call(made["Nightly build"], "203.0.113.7", now - ago * day - 240_000)
+                usage.note_call(created["Nightly build"], "203.0.113.7", now - ago * day - 240_000)
         for ago, calls in ((9, 3), (4, 6), (1, 2), (0, 2)):
             for _ in range(calls):
-                usage.note_call(made["Pattern importer"], "198.51.100.24", now - ago * day - 7_200_000)
+                usage.note_call(created["Pattern importer"], "198.51.100.24", now - ago * day - 7_200_000)
         for ago, refused, reason in ((0, 1, "insufficientAccessLevel"), (3, 4, "tooManyRequests")):
             for _ in range(refused):
-                usage.note_refusal(made["Nightly build"], now - ago * day, reason)
+                usage.note_refusal(created["Nightly build"], now - ago * day, reason)
         usage.flush()
-        revocation.revoke_key(owner.actor, UUID(made["Old exporter"]))
-        note_excess(owner, made["Nightly build"])
+        revocation.revoke_key(owner.actor, UUID(created["Old exporter"]))
+        note_excess(owner, created["Nightly build"])
         bound, _ = creation.create_key(
             owner.actor, name="Shop gateway", level=3, life=timedelta(days=90), conditions=BOUND
         )
-        made["Shop gateway"] = str(bound.id)
+        created["Shop gateway"] = str(bound.id)
         rotation.rotate_key(owner.actor, bound.id, overlap=timedelta(hours=24))
         with suppress(RuleError):
             signup.request_sign_up(Actor.system(), "new@example.org", "en")
         change_account(owner.actor, email=NEW_ADDRESS, current_password=owner.password)
-    return made
+    return created
 
 
 def note_excess(owner: Person, key_id: str) -> None:
@@ -117,10 +117,10 @@ def sign_in(window: Visit, person: Person) -> None:
     window.page.wait_for_url("**/account/keys")
 
 
-def addresses(server: Server, made: dict[str, str], owner: Person, long: Person) -> Pages:
+def addresses(server: Server, created: dict[str, str], owner: Person, long: Person) -> Pages:
     """The pages by who looks at them: a name for the picture, and the path."""
-    nightly, importer, old = made["Nightly build"], made["Pattern importer"], made["Old exporter"]
-    laptop, shop = made["Laptop, curl"], made["Shop gateway"]
+    nightly, importer, old = created["Nightly build"], created["Pattern importer"], created["Old exporter"]
+    laptop, shop = created["Laptop, curl"], created["Shop gateway"]
     account = f"/admin/accounts/{owner.account_id}"
     confirm = server.mailbox.last(to="new@example.org").path("/confirm/")
     new_email = server.mailbox.last(to=NEW_ADDRESS).path("/confirm-email/")
@@ -174,11 +174,11 @@ def furnished(server: Server) -> Furnished:
     admin = make_person(app, "ada", Role.ADMIN)
     owner, long = make_person(app, "ola"), make_person(app, LONG[:40])
     people = {"owner": owner, "long": long, "admin": admin}
-    made = furnish(app, owner)
+    created = furnish(app, owner)
     with app.app_context():
         creation.create_key(long.actor, name=f"{LONG}smuetzen", level=4, life=timedelta(days=300))
     close_app(app)
-    return people, addresses(server, made, owner, long)
+    return people, addresses(server, created, owner, long)
 
 
 @pytest.mark.parametrize("who", ["nobody", "owner", "long", "admin"])

@@ -28,8 +28,8 @@ OpenWindow = Callable[..., Visit]
 @pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Database]:
     """One database for all these tests: each has people of its own."""
-    with databases.migrated(request.param) as made:
-        yield made
+    with databases.migrated(request.param) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")

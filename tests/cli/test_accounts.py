@@ -196,7 +196,7 @@ class TestActing:
 
 
 class TestWhoever:
-    """The record tells who typed a command, on which machine, and why."""
+    """The audit log tells who typed a command, on which machine, and why."""
 
     def test_user_sudo_and_host_stand_in_the_record(
         self, app: Flask, cast: Cast, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch

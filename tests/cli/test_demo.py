@@ -42,7 +42,7 @@ from tests.support.databases import Database
 from tests.support.ports import free_port
 
 PUBLIC = "https://keys.example.org"
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.9")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.9")
 
 
 def run(app: Flask) -> Result:

@@ -37,21 +37,21 @@ def test_it_can_be_narrowed_to_one_account(app: Flask, cast: Cast, make_key: Mak
 
 
 def test_no_secret_is_listed(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
-    assert made.secret not in run(app, "key", "list").output
+    created = make_key(cast.alice)
+    assert created.secret not in run(app, "key", "list").output
 
 
 def test_revoking_is_for_good_and_keeps_the_reason(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
-    result = run(app, "key", "revoke", made.id, "--reason", "found in a paste")
-    assert (result.exit_code, result.stdout.split("\t")[0]) == (0, made.id)
+    created = make_key(cast.alice)
+    result = run(app, "key", "revoke", created.id, "--reason", "found in a paste")
+    assert (result.exit_code, result.stdout.split("\t")[0]) == (0, created.id)
     with app.app_context():
-        key = db.session.get(ApiKey, UUID(made.id))
+        key = db.session.get(ApiKey, UUID(created.id))
         assert key
         assert key.revoked_reason is RevocationReason.OPERATOR
     assert last_event(app, Action.KEY_REVOKED).reason == "found in a paste"
     assert "revoked:operator" in run(app, "key", "list").stdout
-    assert run(app, "key", "revoke", made.id).exit_code == 0
+    assert run(app, "key", "revoke", created.id).exit_code == 0
     with app.app_context():
         assert len(audit.list_events(action=Action.KEY_REVOKED)) == 1
 

@@ -144,9 +144,9 @@ REVIVED = "UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL"
 def test_it_looks_at_this_installation(
     app: Flask, cast: Cast, make_key: MakeKey, make_app: MakeApp, database: Database
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(created.id))
     make_key(cast.alice)
     assert run(app, "guarded", "unbroken", "peppers").exit_code == 0
 

@@ -35,8 +35,8 @@ SETUP_LINK = re.compile(r"http://127\.0\.0\.1:\d+/setup/([\w-]{43})")
 def empty(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Database]:
     """A database without any table."""
     kind: Kind = request.param
-    with databases.empty(kind) as made:
-        yield made
+    with databases.empty(kind) as created:
+        yield created
 
 
 def get(server: Server, path: str, headers: dict[str, str] | None = None) -> int:
@@ -306,10 +306,10 @@ def test_the_server_has_its_limits(make_app: MakeApp) -> None:
     settings = make_app(PORTAL_WORKERS="3").config["PORTAL"]
     before = multiprocessing.get_start_method()
     try:
-        made = serve.make_server(settings)
+        created = serve.make_server(settings)
 
-        assert (made.workers, made.bind_addr, made.log_access) == (3, "127.0.0.1", False)
-        assert made.blocking_threads == serve.BLOCKING_THREADS
+        assert (created.workers, created.bind_addr, created.log_access) == (3, "127.0.0.1", False)
+        assert created.blocking_threads == serve.BLOCKING_THREADS
         assert multiprocessing.get_start_method() == "spawn"
     finally:
         multiprocessing.set_start_method(before, force=True)

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from portal.models import KeyKind
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.databases import ROOT
 from tests.support.rows import forge
 
@@ -42,7 +42,7 @@ def url(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def service(app: Flask, cast: Cast) -> MadeKey:
+def service(app: Flask, cast: Cast) -> CreatedKey:
     """The key of a service."""
     return forge(app, cast.ada, kind=KeyKind.SERVICE, level=0)
 
@@ -51,14 +51,14 @@ MakePortal = Callable[..., Any]
 
 
 @pytest.fixture
-def make_portal(client_module: ModuleType, url: str, service: MadeKey) -> Iterator[MakePortal]:
+def make_portal(client_module: ModuleType, url: str, service: CreatedKey) -> Iterator[MakePortal]:
     """Make a client: ``make_portal(cache_seconds=30)``."""
-    made: list[Any] = []
+    created: list[Any] = []
 
     def make(where: str = url, **settings: Any) -> Any:
-        made.append(client_module.Portal(where, service.id, service.secret, **settings))
-        return made[-1]
+        created.append(client_module.Portal(where, service.id, service.secret, **settings))
+        return created[-1]
 
     yield make
-    for each in made:
+    for each in created:
         each.close()

@@ -75,9 +75,9 @@ def _read_request(connection: socket.socket) -> bytes:
 
 @pytest.fixture
 def odd() -> Iterator[OddPortal]:
-    made = OddPortal()
-    yield made
-    made.close()
+    created = OddPortal()
+    yield created
+    created.close()
 
 
 def http(status: str, body: bytes, *headers: str) -> bytes:

@@ -16,7 +16,7 @@ from flask import Flask, g
 from portal.services.keys import revocation, secrets
 from tests.clients.conftest import MakePortal
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.rows import forge
@@ -24,14 +24,14 @@ from tests.support.rows import forge
 pytestmark = pytest.mark.sqlite_only(reason="it speaks HTTP; the doors have their tests on both")
 
 
-def ways(made: MadeKey) -> list[str]:
-    basic = made.headers["Authorization"]
+def ways(created: CreatedKey) -> list[str]:
+    basic = created.headers["Authorization"]
     return [
         basic,
         basic.replace("Basic", "basic"),
-        f"Bearer {made.secret}",
-        made.secret,
-        f"{made.id}:{made.secret}",
+        f"Bearer {created.secret}",
+        created.secret,
+        f"{created.id}:{created.secret}",
     ]
 
 
@@ -44,26 +44,26 @@ def refusal(module: ModuleType, portal: Any, shown: str | None, **asked: Any) ->
 def test_a_good_key_is_told_however_it_is_shown(
     make_portal: MakePortal, cast: Cast, make_key: MakeKey
 ) -> None:
-    portal, made = make_portal(), make_key(cast.alice, level=3, days=1)
+    portal, created = make_portal(), make_key(cast.alice, level=3, days=1)
 
-    for shown in ways(made):
+    for shown in ways(created):
         visitor = portal.check(shown, level=3)
         assert (visitor.account, visitor.username, visitor.role) == (
             str(cast.alice.account_id),
             "alice",
             "user",
         )
-        assert (visitor.level, visitor.key) == (3, made.id)
-        assert made.secret not in repr(visitor) + repr(vars(portal))
+        assert (visitor.level, visitor.key) == (3, created.id)
+        assert created.secret not in repr(visitor) + repr(vars(portal))
 
 
 def test_what_is_not_a_good_key_is_refused(
     client_module: ModuleType, app: Flask, make_portal: MakePortal, cast: Cast, make_key: MakeKey
 ) -> None:
-    portal, made = make_portal(), make_key(cast.alice, level=3)
+    portal, created = make_portal(), make_key(cast.alice, level=3)
     bound = forge(app, cast.alice, networks="192.0.2.0/24")
     spent = forge(app, cast.alice, calls_per_minute=1)
-    wrong = MadeKey(made.id, secrets.make_secret("chk"))
+    wrong = CreatedKey(created.id, secrets.create_secret("chk"))
     nothing = [
         None,
         "",
@@ -71,15 +71,15 @@ def test_what_is_not_a_good_key_is_refused(
         "Basic %%%",
         "Basic bm8=",
         "Digest x",
-        f"Bearer {made.id}:{made.secret}",
+        f"Bearer {created.id}:{created.secret}",
         "x" * 513,
     ]
-    for shown in (*nothing, *ways(wrong), "nonsense", "Bearer ü", made.id):
+    for shown in (*nothing, *ways(wrong), "nonsense", "Bearer ü", created.id):
         refused = refusal(client_module, portal, shown)
         assert isinstance(refused, client_module.NotAuthenticated), shown
         assert (refused.status, list(refused.headers)) == (401, ["WWW-Authenticate"])
 
-    assert isinstance(refusal(client_module, portal, made.secret, level=4), client_module.Forbidden)
+    assert isinstance(refusal(client_module, portal, created.secret, level=4), client_module.Forbidden)
     assert isinstance(refusal(client_module, portal, bound.secret), client_module.NotAuthenticated)
     assert portal.check(bound.secret, address="192.0.2.7").key == bound.id
     portal.check(spent.secret)
@@ -98,18 +98,18 @@ def test_nothing_is_kept_unless_it_is_allowed(
     clock: Clock,
 ) -> None:
     clock.stop()
-    fresh, keeping, made = make_portal(), make_portal(cache_seconds=30), make_key(cast.alice)
-    assert fresh.check(made.secret) == keeping.check(made.secret)
+    fresh, keeping, created = make_portal(), make_portal(cache_seconds=30), make_key(cast.alice)
+    assert fresh.check(created.secret) == keeping.check(created.secret)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(created.id))
 
-    assert refusal(client_module, fresh, made.secret).status == 401
+    assert refusal(client_module, fresh, created.secret).status == 401
     clock.forward(seconds=29)
-    assert keeping.check(made.secret).key == made.id
-    assert refusal(client_module, keeping, f"{made.id}:{made.secret}").status == 401
-    assert refusal(client_module, keeping, made.secret, address="192.0.2.7").status == 401
+    assert keeping.check(created.secret).key == created.id
+    assert refusal(client_module, keeping, f"{created.id}:{created.secret}").status == 401
+    assert refusal(client_module, keeping, created.secret, address="192.0.2.7").status == 401
     clock.forward(seconds=1)
-    assert refusal(client_module, keeping, made.secret).status == 401
+    assert refusal(client_module, keeping, created.secret).status == 401
 
 
 def test_what_is_kept_ends_with_the_key_and_makes_room(
@@ -121,31 +121,31 @@ def test_what_is_kept_ends_with_the_key_and_makes_room(
     database: Database,
 ) -> None:
     clock.stop()
-    portal, made = make_portal(cache_seconds=10**6, cache_size=2), make_key(cast.alice, days=1)
+    portal, created = make_portal(cache_seconds=10**6, cache_size=2), make_key(cast.alice, days=1)
     others = [make_key(cast.alice), make_key(cast.bob)]
-    for each in (made, *others):
+    for each in (created, *others):
         portal.check(each.secret)
         assert each.secret not in repr(vars(portal._cache))
     assert len(portal._cache._kept) == 2
-    portal.check(made.secret)
+    portal.check(created.secret)
     clock.forward(days=1)
 
-    assert refusal(client_module, portal, made.secret).status == 401
+    assert refusal(client_module, portal, created.secret).status == 401
 
 
 def test_threads_share_it(make_portal: MakePortal, cast: Cast, make_key: MakeKey) -> None:
-    portal, made = make_portal(cache_seconds=30), [make_key(cast.alice) for _ in range(4)]
+    portal, created = make_portal(cache_seconds=30), [make_key(cast.alice) for _ in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(lambda each: portal.check(each.secret).key, made * 5))
+        told = list(pool.map(lambda each: portal.check(each.secret).key, created * 5))
 
-    assert told == [each.id for each in made] * 5
+    assert told == [each.id for each in created] * 5
 
 
 def test_a_flask_view_is_reached_by_good_keys_only(
     make_portal: MakePortal, cast: Cast, make_key: MakeKey
 ) -> None:
-    portal, made, low = make_portal(), make_key(cast.alice, level=3), make_key(cast.alice, level=2)
+    portal, created, low = make_portal(), make_key(cast.alice, level=3), make_key(cast.alice, level=2)
     api = Flask("api")
 
     @api.get("/orders/<int:number>")
@@ -154,7 +154,7 @@ def test_a_flask_view_is_reached_by_good_keys_only(
         return {"number": number, "for": g.visitor.username}
 
     visitor = api.test_client()
-    assert visitor.get("/orders/7", headers=made.headers).get_json() == {"number": 7, "for": "alice"}
+    assert visitor.get("/orders/7", headers=created.headers).get_json() == {"number": 7, "for": "alice"}
     refused = visitor.get("/orders/7", headers=low.headers)
     assert (refused.status_code, refused.get_json()["error"]) == (403, "insufficientAccessLevel")
     nobody = visitor.get("/orders/7")

@@ -14,7 +14,7 @@ from flask import Flask
 from portal.app import create_app
 from portal.extensions import db
 from portal.runtime import runtime_of
-from tests.support.cast import Cast, MadeKey, make_cast
+from tests.support.cast import Cast, CreatedKey, make_cast
 from tests.support.databases import Databases
 from tests.support.fronts import HOST
 from tests.support.gateways import Service
@@ -36,7 +36,7 @@ class Portal:
     app: Flask
     cast: Cast
 
-    def make_key(self, **columns: object) -> MadeKey:
+    def make_key(self, **columns: object) -> CreatedKey:
         """A key of Alice's, as a row: of level 4 unless another is given."""
         return forge(self.app, self.cast.alice, **columns)
 
@@ -96,9 +96,9 @@ def _portal(databases: Databases, home: Path, header: str, place: str) -> Iterat
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     """The API behind the gateways."""
-    made = Service()
-    yield made
-    made.stop()
+    created = Service()
+    yield created
+    created.stop()
 
 
-MakeKey = Callable[..., MadeKey]
+MakeKey = Callable[..., CreatedKey]

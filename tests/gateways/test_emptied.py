@@ -67,8 +67,8 @@ class Asker:
     def __init__(self, portal: Portal) -> None:
         self._port = portal.server.port
         base = {"Host": HOST, SECRET: "192.0.2.1"}
-        made = portal.make_key(calls_per_minute=100_000)
-        key = {**base, "Authorization": made.headers["Authorization"]}
+        created = portal.make_key(calls_per_minute=100_000)
+        key = {**base, "Authorization": created.headers["Authorization"]}
         service = forge(portal.app, portal.cast.sue, level=8, calls_per_minute=100_000)
         asking = {**base, "Authorization": service.headers["Authorization"], "Content-Type": JSON}
         with Wire(self._port, headers={**base, "Referer": f"{OWN}/"}) as wire:

@@ -18,7 +18,7 @@ from h2.exceptions import ProtocolError
 
 from tests.gateways.conftest import FORWARDED_FOR, SECRET, Portal, Portals
 from tests.support import forgeries
-from tests.support.cast import MadeKey
+from tests.support.cast import CreatedKey
 from tests.support.fronts import (
     HOST,
     Caddy,
@@ -70,9 +70,9 @@ class Stand:
     front: Front
     portal: Portal
     header: bytes
-    bound: MadeKey
+    bound: CreatedKey
 
-    def by_http1(self, lines: forgeries.Lines, source: str, key: MadeKey | None = None) -> Told:
+    def by_http1(self, lines: forgeries.Lines, source: str, key: CreatedKey | None = None) -> Told:
         """Send one request, its headers as these bytes, between those that are needed."""
         body = b"0\r\n%b: %b\r\n\r\n" % (self.header, FORGED.encode()) if b"chunked" in lines[-2:][0] else b""
         shown = (key or self.bound).headers["Authorization"].encode()
@@ -88,7 +88,7 @@ class Stand:
             return _answer(connection, b"\r\n".join([*head, b"", b""]) + body)
 
     def by_http2(
-        self, headers: tuple[tuple[bytes, bytes], ...], source: str, key: MadeKey | None = None
+        self, headers: tuple[tuple[bytes, bytes], ...], source: str, key: CreatedKey | None = None
     ) -> Told:
         """Send one request by HTTP/2, its headers unchecked."""
         shown = (key or self.bound).headers["Authorization"].encode()

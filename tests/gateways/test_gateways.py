@@ -16,7 +16,7 @@ import pytest
 from portal.services.keys import revocation, secrets
 from tests.gateways.conftest import FORWARDED_FOR, SECRET, MakeKey, Portal, Portals
 from tests.support import forgeries
-from tests.support.cast import MadeKey
+from tests.support.cast import CreatedKey
 from tests.support.databases import ROOT
 from tests.support.gateways import (
     HANDED_OUT,
@@ -35,7 +35,7 @@ from tests.support.lanes import ways
 from tests.support.ports import free_port
 
 Start = Callable[..., Gateway]
-Shown = Callable[[MadeKey], Headers]
+Shown = Callable[[CreatedKey], Headers]
 COPIED = Path(__file__).parent / "copied"
 """The files as they were before PORTAL_PROXY_HEADER was there; somebody has copied them."""
 
@@ -102,10 +102,10 @@ def make_key(portal: Portal) -> MakeKey:
 def gateway(
     way: Way, portal: Portal, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    made = way.make(tmp_path_factory.mktemp("gateway") / "home", portal.server.port, service.port)
-    made.start()
-    yield made
-    made.stop()
+    created = way.make(tmp_path_factory.mktemp("gateway") / "home", portal.server.port, service.port)
+    created.start()
+    yield created
+    created.stop()
 
 
 @pytest.fixture
@@ -114,31 +114,31 @@ def start(way: Way, service: Service, tmp_path_factory: pytest.TempPathFactory) 
     started: list[Gateway] = []
 
     def run(portal: int, terms: str = "3") -> Gateway:
-        made = way.make(tmp_path_factory.mktemp("gateway") / "home", portal, service.port, terms)
-        made.start()
-        started.append(made)
-        return made
+        created = way.make(tmp_path_factory.mktemp("gateway") / "home", portal, service.port, terms)
+        created.start()
+        started.append(created)
+        return created
 
     yield run
-    for made in started:
-        made.stop()
+    for created in started:
+        created.stop()
 
 
-def basic(made: MadeKey) -> Headers:
-    return list(made.headers.items())
+def basic(created: CreatedKey) -> Headers:
+    return list(created.headers.items())
 
 
-def bearer(made: MadeKey) -> Headers:
-    return [("Authorization", f"Bearer {made.secret}")]
+def bearer(created: CreatedKey) -> Headers:
+    return [("Authorization", f"Bearer {created.secret}")]
 
 
-def identity(portal: Portal, made: MadeKey, level: int = 4) -> dict[str, str]:
+def identity(portal: Portal, created: CreatedKey, level: int = 4) -> dict[str, str]:
     return {
         "Portal-Account": str(portal.cast.alice.account_id),
         "Portal-Username": "alice",
         "Portal-Role": "user",
         "Portal-Level": str(level),
-        "Portal-Key": made.id,
+        "Portal-Key": created.id,
     }
 
 
@@ -146,14 +146,14 @@ def identity(portal: Portal, made: MadeKey, level: int = 4) -> dict[str, str]:
 def test_a_good_key_gets_through_and_the_service_sees_who_it_is(
     portal: Portal, gateway: Gateway, service: Service, make_key: MakeKey, shown: Shown
 ) -> None:
-    made = make_key(level=3)
+    created = make_key(level=3)
 
-    answer = gateway.ask("PUT", "/v1/orders/7?level=9&x=%20y", [*shown(made), ("X-Own", "kept")])
+    answer = gateway.ask("PUT", "/v1/orders/7?level=9&x=%20y", [*shown(created), ("X-Own", "kept")])
 
     assert (answer.status, answer.json) == (200, {"from": "the service"})
     seen = service.seen[-1]
     assert (seen.method, seen.path) == ("PUT", "/v1/orders/7?level=9&x=%20y")
-    assert seen.named_like("portal") == identity(portal, made, level=3)
+    assert seen.named_like("portal") == identity(portal, created, level=3)
     assert seen.named_like("x-own") == {"X-Own": "kept"}
     assert seen.named_like("authorization") == {}
     limits = (answer.headers.get("RateLimit-Policy", ""), answer.headers.get("RateLimit", ""))
@@ -164,33 +164,33 @@ def test_a_good_key_gets_through_and_the_service_sees_who_it_is(
 def test_a_key_in_its_own_header_gets_through_and_stays_here(
     way: Way, portal: Portal, gateway: Gateway, service: Service, make_key: MakeKey
 ) -> None:
-    made, other = make_key(level=3), make_key(level=3)
+    created, other = make_key(level=3), make_key(level=3)
     before = len(service.seen)
 
-    answer = gateway.ask("GET", "/v1/orders", [("X-API-Key", made.secret)])
-    two = gateway.ask("GET", "/v1/orders", [("X-API-Key", made.secret), *bearer(other)])
+    answer = gateway.ask("GET", "/v1/orders", [("X-API-Key", created.secret)])
+    two = gateway.ask("GET", "/v1/orders", [("X-API-Key", created.secret), *bearer(other)])
 
     if way.folder == COPIED:  # of before there was such a header: Caddy passes all on, the others none
         assert answer.status == (200 if way.kind is Caddy else 401)
         return
     assert (answer.status, two.status) == (200, 401)
     [seen] = service.seen[before:]
-    assert seen.named_like("portal") == identity(portal, made, level=3)
+    assert seen.named_like("portal") == identity(portal, created, level=3)
     assert seen.named_like("x-api-key") == {}
-    assert made.secret not in str(seen)
+    assert created.secret not in str(seen)
 
 
 def test_who_has_no_good_key_never_reaches_the_service(
     gateway: Gateway, service: Service, make_key: MakeKey
 ) -> None:
-    made, low = make_key(), make_key(level=2)
+    created, low = make_key(), make_key(level=2)
     before = len(service.seen)
     for shown, status in (
         ([], 401),
         ([("Authorization", "Basic %%%")], 401),
         ([("Authorization", "Bearer nonsense")], 401),
-        (basic(MadeKey(made.id, secrets.make_secret("chk"))), 401),
-        (bearer(MadeKey(made.id, secrets.make_secret("chk"))), 401),
+        (basic(CreatedKey(created.id, secrets.create_secret("chk"))), 401),
+        (bearer(CreatedKey(created.id, secrets.create_secret("chk"))), 401),
         (basic(low), 403),
         (bearer(low), 403),
     ):
@@ -201,35 +201,35 @@ def test_who_has_no_good_key_never_reaches_the_service(
 
 
 def test_a_revocation_acts_on_the_next_request(portal: Portal, gateway: Gateway, make_key: MakeKey) -> None:
-    made = make_key()
-    assert gateway.ask(headers=basic(made)).status == 200
+    created = make_key()
+    assert gateway.ask(headers=basic(created)).status == 200
 
     with portal.app.app_context():
-        revocation.revoke_key(portal.cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(portal.cast.alice.actor, UUID(created.id))
 
-    assert gateway.ask(headers=basic(made)).status == 401
+    assert gateway.ask(headers=basic(created)).status == 401
 
 
 def test_forged_identity_never_reaches_the_service(
     portal: Portal, gateway: Gateway, service: Service, make_key: MakeKey
 ) -> None:
-    made = make_key()
+    created = make_key()
 
-    assert gateway.ask(headers=[*FORGED, *basic(made), *FORGED]).status == 200
+    assert gateway.ask(headers=[*FORGED, *basic(created), *FORGED]).status == 200
 
-    assert service.seen[-1].named_like("portal") == identity(portal, made)
+    assert service.seen[-1].named_like("portal") == identity(portal, created)
 
 
 def test_a_visitor_can_have_no_true_header_dropped(
     portal: Portal, gateway: Gateway, service: Service, make_key: MakeKey
 ) -> None:
-    made = make_key()
-    dropped = ", ".join(["close", *identity(portal, made)])
+    created = make_key()
+    dropped = ", ".join(["close", *identity(portal, created)])
 
-    answer = gateway.ask(headers=[("Connection", dropped), *basic(made), *FORGED])
+    answer = gateway.ask(headers=[("Connection", dropped), *basic(created), *FORGED])
 
     assert answer.status == 200
-    assert service.seen[-1].named_like("portal") == identity(portal, made)
+    assert service.seen[-1].named_like("portal") == identity(portal, created)
 
 
 @pytest.mark.parametrize("odd", [[("Upgrade", "h2c")], [("Upgrade", "h2c"), ("Upgrade", "websocket")]])
@@ -409,8 +409,13 @@ def test_the_service_may_stand_at_any_port(gateway: Gateway, make_key: MakeKey) 
 
 def test_without_the_portal_the_log_holds_no_secret(start: Start) -> None:
     gateway = start(free_port())
-    made = MadeKey("0" * 36, secrets.make_secret("chk"))
-    for shown in (basic(made), bearer(made), [("X-API-Key", made.secret)], [("x-api-key", made.secret)]):
+    created = CreatedKey("0" * 36, secrets.create_secret("chk"))
+    for shown in (
+        basic(created),
+        bearer(created),
+        [("X-API-Key", created.secret)],
+        [("x-api-key", created.secret)],
+    ):
         assert gateway.ask("POST", headers=shown, body=b"x").status >= 400
     gateway.stop()
 
@@ -418,8 +423,8 @@ def test_without_the_portal_the_log_holds_no_secret(start: Start) -> None:
         return
     told_of_missing_bound = "maxResponseBodySize" in gateway.written()  # as Traefik warns
     assert told_of_missing_bound == (gateway.is_copied and isinstance(gateway, Traefik))
-    shown = made.headers["Authorization"].removeprefix("Basic ")
-    assert [each for each in (made.secret, shown) if each in gateway.written()] == []
+    shown = created.headers["Authorization"].removeprefix("Basic ")
+    assert [each for each in (created.secret, shown) if each in gateway.written()] == []
 
 
 def test_the_readme_shows_what_these_tests_run() -> None:

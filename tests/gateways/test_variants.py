@@ -95,10 +95,10 @@ def portal(kind: tuple[type[Front], str], portals: Portals) -> Portal:
 def front(
     kind: tuple[type[Front], str], portal: Portal, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Front]:
-    made = kind[0](tmp_path_factory.mktemp("front") / "home", portal.server.port, kind[1], ELSEWHERE)
-    made.start()
-    yield made
-    made.stop()
+    created = kind[0](tmp_path_factory.mktemp("front") / "home", portal.server.port, kind[1], ELSEWHERE)
+    created.start()
+    yield created
+    created.stop()
 
 
 def ask_in_clear(front: Front, sent: Sent) -> Answer:
@@ -132,10 +132,10 @@ def test_who_comes_to_a_page_is_led_to_https_at_its_port(front: Front) -> None:
 
 
 def test_the_portal_works_at_another_port(front: Front, portal: Portal) -> None:
-    made = portal.make_key()
+    created = portal.make_key()
     with Secure(front, ELSEWHERE) as wire:
-        assert wire.get("/api/whoami/key", **made.headers).status == 200
-        assert wire.get("/api/authorize", **made.headers).status == 204
+        assert wire.get("/api/whoami/key", **created.headers).status == 200
+        assert wire.get("/api/authorize", **created.headers).status == 204
         alice = portal.cast.alice
         wire.headers |= {"Origin": f"https://{ELSEWHERE}", "Sec-Fetch-Site": "same-origin"}
         signed = wire.submit("/signin", {"username": alice.email, "password": alice.password})
@@ -149,10 +149,10 @@ def test_the_portal_works_below_a_path(
     portal = portals(kind[1], f"{HOST}/keys")
     front = kind[0](tmp_path_factory.mktemp("front") / "home", portal.server.port, kind[1], HOST)
     front.start()
-    made, alice = portal.make_key(), portal.cast.alice
+    created, alice = portal.make_key(), portal.cast.alice
     with Secure(front, HOST) as wire:
-        assert wire.get("/keys/api/whoami/key", **made.headers).status == 200
-        assert wire.get("/api/whoami/key", **made.headers).status == wire.get("/signin").status == 404
+        assert wire.get("/keys/api/whoami/key", **created.headers).status == 200
+        assert wire.get("/api/whoami/key", **created.headers).status == wire.get("/signin").status == 404
         told = wire.get("/.well-known/oauth-authorization-server/keys").json
         assert told["introspection_endpoint"] == f"https://{HOST}/keys/api/introspect"
         wire.headers |= {"Origin": f"https://{HOST}", "Sec-Fetch-Site": "same-origin"}

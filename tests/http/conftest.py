@@ -11,7 +11,7 @@ from flask import Flask, request
 from config import load_settings
 from portal import http
 from portal.extensions import babel
-from portal.http import client_address, request_id
+from portal.http import client_ip_address, request_id
 from tests.support.settings import settings_for
 
 Guard = Callable[..., Flask]
@@ -60,7 +60,7 @@ def add_views(app: Flask) -> None:
     @app.route("/api/thing", methods=["GET", "POST"])
     def thing() -> dict[str, str]:
         return {
-            "address": client_address(),
+            "address": client_ip_address(),
             "id": request_id(),
             "scheme": request.scheme,
             "host": request.host,

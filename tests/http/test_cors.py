@@ -70,7 +70,7 @@ def test_pages_and_files_are_open_to_no_other_site(guard: Guard) -> None:
 
 def test_a_preflight_is_told_what_the_path_takes(make_app: MakeApp) -> None:
     app = make_app(PORTAL_CORS_ORIGINS=APP, PORTAL_KEY_HEADERS="X-API-Key, X-My-Key")
-    made = forge(app, make_cast(app).alice)
+    created = forge(app, make_cast(app).alice)
     client = app.test_client()
 
     def preflight(path: str) -> TestResponse:
@@ -89,7 +89,7 @@ def test_a_preflight_is_told_what_the_path_takes(make_app: MakeApp) -> None:
         taken = answer.headers["Access-Control-Allow-Headers"]
         assert taken == "Authorization, Content-Type, X-API-Key, X-My-Key"
     assert preflight("/api/nowhere").status_code == 404
-    for headers in (made.headers, {}):
+    for headers in (created.headers, {}):
         answer = client.get("/api/whoami/key", headers={"Origin": APP, **headers})
         assert answer.headers[LET_IN] == APP
         assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]

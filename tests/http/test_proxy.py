@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from portal.http.proxy import canonical_address
+from portal.http.proxy import canonical_ip_address
 from tests.http.conftest import Guard
 
 TRUSTED = "10.0.0.0/8, fd00::/8"
@@ -173,11 +173,11 @@ def test_whatever_a_client_writes_before_changes_nothing(guard: Guard, left: str
 @settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_an_address_is_canonical_or_none(text: str) -> None:
-    address = canonical_address(text)
+    address = canonical_ip_address(text)
 
-    assert canonical_address(address) == address
+    assert canonical_ip_address(address) == address
 
 
 @pytest.mark.parametrize("text", ["", "unix:", "localhost", "1.2.3", "01.2.3.4", "::g", "1.2.3.4/8", "[::1"])
 def test_what_is_no_address_is_empty(text: str) -> None:
-    assert canonical_address(text) in {"", "::1"}
+    assert canonical_ip_address(text) in {"", "::1"}

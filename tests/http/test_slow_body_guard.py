@@ -40,8 +40,8 @@ class Dripping:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(MOST_READERS + 8) as made:
-        yield made
+    with ThreadPoolExecutor(MOST_READERS + 8) as created:
+        yield created
 
 
 def sources(number: int) -> str:

@@ -207,11 +207,11 @@ def test_a_block_can_not_go_and_leave_behind_what_was_before(
 def test_a_key_made_with_a_key_does_not_outlive_its_retirement(database: Database, key: str) -> None:
     database.execute(copy_of_key(replaces_id="id"))
     database.execute("UPDATE api_keys SET retires_at = created_at + 5 WHERE replaces_id IS NULL")
-    made = copy_of_key(maker="id", expires_at="created_at + {}").replace("a" * 32, "b" * 32)
-    made += " WHERE replaces_id IS NULL"
+    created = copy_of_key(maker="id", expires_at="created_at + {}").replace("a" * 32, "b" * 32)
+    created += " WHERE replaces_id IS NULL"
 
-    assert "maker's rights" in refused(database, made.format(6))
-    database.execute(made.format(5))
+    assert "maker's rights" in refused(database, created.format(6))
+    database.execute(created.format(5))
 
 
 @pytest.mark.parametrize(

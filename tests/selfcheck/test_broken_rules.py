@@ -135,12 +135,12 @@ def anybodys(_account_id: int, key_id: UUID) -> object:
 
 
 def recorded_early(session: Session, *args: object, **more: object) -> None:
-    """Write the record before the rest of the act is done."""
-    record(session, *args, **more)  # type: ignore[arg-type]
+    """Write the audit log before the rest of the act is done."""
+    log_event(session, *args, **more)  # type: ignore[arg-type]
     session.commit()
 
 
-record = audit.record
+log_event = audit.log_event
 IN_THE_DATABASE: dict[str, tuple[Break, str]] = {
     "immutable": (without("api_keys_immutable", "api_keys"), "let id be changed"),
     "level-role": (without("api_keys_owner", "api_keys"), "the database let a user have level 5"),
@@ -196,8 +196,8 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "anothers": (instead((key_queries, "owned", anybodys)), "is there"),
     "forged-forms": (instead((FormTokens, "protect", any_form)), "without its token was answered with"),
     "other-hosts": (instead((request_guard, "is_own_authority", yes)), "was served to another host"),
-    "recorded": (instead((audit, "record", nothing)), "left 0 lines in the record"),
-    "together": (instead((audit, "record", recorded_early)), "making a key was half done when its write"),
+    "recorded": (instead((audit, "log_event", nothing)), "left 0 lines in the record"),
+    "together": (instead((audit, "log_event", recorded_early)), "making a key was half done when its write"),
     "last-admin": (instead((actions, "refuse_last_admin", nothing)), " admin"),
 }
 

@@ -90,7 +90,7 @@ def test_a_leak_that_is_reported_by_many_at_once_is_told_once(
 ) -> None:
     """Each report locks the accounts in one order, so that none waits for another in a circle."""
     secrets = [make_key(who).secret for who in (cast.alice, cast.bob, cast.alice, cast.bob)]
-    finder = Actor(ActorKind.ANONYMOUS, address="198.51.100.7")
+    finder = Actor(ActorKind.ANONYMOUS, ip_address="198.51.100.7")
 
     def report(order: int) -> object:
         found = [Leak(secret) for secret in secrets[::order]]
@@ -231,15 +231,15 @@ def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask
         key, secret = creation.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
         stolen = key.id
     thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=stolen, key_level=4)
-    made: list[tuple[str, str]] = []
+    created: list[tuple[str, str]] = []
 
     def create() -> None:
         for number in range(20):
             child, its_secret = creation.create_key(thief, name=str(number), level=4, life=timedelta(hours=1))
-            made.append((str(child.id), its_secret))
+            created.append((str(child.id), its_secret))
 
     report = partial(leaks.report, Actor(ActorKind.ANONYMOUS), [Leak(secret)], Reporter.API)
     together(app, create, create, report)
 
     decide = runtime_of(app).verifier.decide
-    assert {decide(*pair).outcome for pair in [(str(stolen), secret), *made]} == {"apikeyRevoked"}
+    assert {decide(*pair).outcome for pair in [(str(stolen), secret), *created]} == {"apikeyRevoked"}

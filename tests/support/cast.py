@@ -74,7 +74,7 @@ class Cast:
 
 
 @dataclass(frozen=True)
-class MadeKey:
+class CreatedKey:
     """A key and, since it was made just now, its secret."""
 
     id: str
@@ -102,7 +102,7 @@ def make_person(app: Flask, name: str, role: Role = Role.USER, password: str | N
 def sit_down(account_id: int) -> Actor:
     """Somebody signed in at a browser that no other test client holds; the session is there, or begun.
 
-    It leaves no trace in the record.
+    It leaves no trace in the audit log.
     """
     seats = select(UserSession).where(UserSession.account_id == account_id, UserSession.user_agent == SEAT)
     now = clock.utcnow()
@@ -111,7 +111,7 @@ def sit_down(account_id: int) -> Actor:
         found = [each.id for each in db.session.scalars(seats) if may_go_on(each, now)]
         db.session.rollback()
         session_id = found[0] if found else _begin_seat(account_id)
-    return Actor(ActorKind.BROWSER, account_id=account_id, session_id=session_id, address="127.0.0.1")
+    return Actor(ActorKind.BROWSER, account_id=account_id, session_id=session_id, ip_address="127.0.0.1")
 
 
 def _begin_seat(account_id: int) -> UUID:

@@ -22,14 +22,14 @@ def enqueue(
     app: Flask,
     kind: MailKind = MailKind.ACCOUNT_REMOVED,
     *,
-    address: str = "alice@example.org",
+    recipient: str = "alice@example.org",
     language: str = "en",
     account_id: int | None = None,
     **params: Any,
 ) -> None:
     """Write down a mail, as an act would."""
     with app.app_context(), transaction() as session:
-        outbox.enqueue(session, kind, account_id=account_id, address=address, language=language, **params)
+        outbox.enqueue(session, kind, account_id=account_id, recipient=recipient, language=language, **params)
 
 
 class Receiver:

@@ -24,8 +24,8 @@ def write_past_guards(database: Database, *statements: str) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {table} ADD CONSTRAINT {name} {told} NOT VALID")
             connection.exec_driver_sql("UPDATE pg_constraint SET convalidated = true")
             return
-        made = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        triggers = list(connection.exec_driver_sql(made))
+        created = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        triggers = list(connection.exec_driver_sql(created))
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         for name, _ in triggers:
             connection.exec_driver_sql(f"DROP TRIGGER {name}")

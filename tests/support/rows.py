@@ -11,14 +11,14 @@ from portal.models import ApiKey
 from portal.services.core import ids
 from portal.services.core.transaction import transaction
 from portal.services.keys import secrets
-from tests.support.cast import MadeKey, Person
+from tests.support.cast import CreatedKey, Person
 
 
-def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
+def forge(app: Flask, owner: Person, **columns: object) -> CreatedKey:
     """A key with conditions, as a row; the rules of making one have tests of their own."""
     with app.app_context(), transaction() as session:
         pepper = app.config["PORTAL"].current_pepper
-        secret, now = secrets.make_secret("chk"), clock.utcnow()
+        secret, now = secrets.create_secret("chk"), clock.utcnow()
         values = {
             "id": ids.uuid7(),
             "account_id": owner.account_id,
@@ -32,4 +32,4 @@ def forge(app: Flask, owner: Person, **columns: object) -> MadeKey:
         key = ApiKey(**(values | columns))
         session.add(key)
         session.flush()
-        return MadeKey(str(key.id), secret)
+        return CreatedKey(str(key.id), secret)

@@ -53,7 +53,7 @@ def test_a_refused_sign_in_shows_where_it_came_from(app, alice, cast):
 
 def test_an_operator_is_neither_named_nor_located(app, alice, cast):
     with app.app_context():
-        sue = replace(cast.sue.actor, address="198.51.100.3")
+        sue = replace(cast.sue.actor, ip_address="198.51.100.3")
         actions.block(sue, cast.alice.account_id, why="made trouble")
         actions.unblock(sue, cast.alice.account_id, why="was wrong")
     cast.alice.sign_in(alice)
@@ -82,7 +82,7 @@ def test_nobody_sees_the_acts_of_others(client, cast, make_key):
 def test_a_long_record_comes_in_pages(app, alice, cast):
     with app.app_context(), transaction() as session:
         for number in range(120):
-            audit.record(
+            audit.log_event(
                 session,
                 Actor(ActorKind.ANONYMOUS),
                 audit.Action.KEY_REVOKED,
@@ -132,20 +132,20 @@ def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, clien
 
 
 def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, cast, make_key):
-    made = make_key(cast.alice)
-    key = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(made.id), key_level=4)
+    created = make_key(cast.alice)
+    key = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id), key_level=4)
     with app.app_context():
         token = replace(cast.alice.actor, kind=ActorKind.JWT)
         for actor, name in ((key, "by key"), (token, "by token")):
             creation.create_key(actor, name=name, level=0, life=timedelta(days=1))
         actions.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
     listed = acts(alice.page(PAGE))
-    assert made.id in alice.get(PAGE).text
+    assert created.id in alice.get(PAGE).text
     assert "All keys revoked 3 keys, excessive use, too much An operator" in listed[0]
     for told in ("Key made by token, level 0 You, with a token", "Key made by key, level 0 One of your keys"):
         assert any(told in act for act in listed), told
     [by_key] = [act for act in listed if "Key made by key" in act]
-    assert f"{made.id[:8]}…{made.id[-4:]}" in by_key, "which key it was"
+    assert f"{created.id[:8]}…{created.id[-4:]}" in by_key, "which key it was"
 
 
 @pytest.mark.usefixtures("cast")

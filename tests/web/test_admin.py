@@ -26,7 +26,7 @@ from portal.services.operators import actions as operator_actions
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey, Person, make_person
+from tests.support.cast import Cast, CreatedKey, Person, make_person
 from tests.support.client import PageChecker
 from tests.support.mailbox import Mailbox
 from tests.support.pages import parse
@@ -51,8 +51,8 @@ def path(person: Person, act: str = "") -> str:
     return f"/admin/accounts/{person.account_id}{act and f'/{act}'}"
 
 
-def key_path(owner: Person, made: MadeKey) -> str:
-    return path(owner, f"keys/{made.id}/revoke")
+def key_path(owner: Person, created: CreatedKey) -> str:
+    return path(owner, f"keys/{created.id}/revoke")
 
 
 def account_of(app: Flask, person: Person) -> Account:
@@ -63,9 +63,9 @@ def account_of(app: Flask, person: Person) -> Account:
         return account
 
 
-def key_of(app: Flask, made: MadeKey) -> ApiKey:
+def key_of(app: Flask, created: CreatedKey) -> ApiKey:
     with app.app_context():
-        key = db.session.get(ApiKey, UUID(made.id))
+        key = db.session.get(ApiKey, UUID(created.id))
         assert key
         db.session.expunge(key)
         return key
@@ -110,8 +110,8 @@ class TestFinding:
     def test_it_finds_by_name_address_number_and_key(
         self, cast: Cast, sue: PageChecker, make_key: MakeKey
     ) -> None:
-        made = make_key(cast.bob)
-        for query in ("bobby", "BOBBY@example", str(cast.bob.account_id), made.id):
+        created = make_key(cast.bob)
+        for query in ("bobby", "BOBBY@example", str(cast.bob.account_id), created.id):
             assert self.names(sue, f"query={query}") == ["bobby"], query
 
     def test_it_filters_by_role_and_state(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
@@ -162,21 +162,21 @@ class TestTheAccount:
     def test_the_record_tells_which_key_acted(
         self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
     ) -> None:
-        made = make_key(cast.alice)
-        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(made.id), key_level=4)
+        created = make_key(cast.alice)
+        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id), key_level=4)
         with app.app_context():
             creation.create_key(actor, name="by key", level=0, life=timedelta(days=1))
         row = sue.page(f"/admin/record?account={cast.alice.account_id}&action=key:created").select_one(
             "tbody tr"
         )
         assert row
-        assert f"with a key {made.id[:8]}…{made.id[-4:]}" in " ".join(row.get_text(" ").split())
+        assert f"with a key {created.id[:8]}…{created.id[-4:]}" in " ".join(row.get_text(" ").split())
 
     def test_looking_is_recorded(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         sue.get("/admin/accounts?query=alice")
         sue.get(path(cast.alice))
         sue.get("/admin/record")
-        assert actions(app)[:3] == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
+        assert actions(app)[:3] == [Action.AUDIT_LOG_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
     def test_the_buttons_are_those_that_work(self, cast: Cast, sue: PageChecker, ada: PageChecker) -> None:
         def acts(client: PageChecker, whom: Person) -> set[str]:
@@ -218,14 +218,14 @@ class TestBlocking:
         make_key: MakeKey,
         mailbox: Mailbox,
     ) -> None:
-        made = make_key(cast.alice)
+        created = make_key(cast.alice)
         alice = new_client()
         cast.alice.sign_in(alice)
         answer = sue.submit(path(cast.alice, "block"), {"reason": "sells patterns of others"})
         assert (answer.status_code, answer.headers["Location"]) == (303, path(cast.alice))
         assert "The account is blocked" in words(sue.get(path(cast.alice)))
         assert account_of(app, cast.alice).status == AccountStatus.BLOCKED
-        assert new_client().get("/api/whoami/key", headers=made.headers).status_code == 401
+        assert new_client().get("/api/whoami/key", headers=created.headers).status_code == 401
         assert alice.get("/account/keys").status_code == 302
         assert "sells patterns of others" in words(sue.get("/admin/record"))
         assert "revoked" in mailbox.last(to=cast.alice.email).text
@@ -254,22 +254,22 @@ class TestRevoking:
     def test_all_keys_because_their_use_is_excessive(
         self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
     ) -> None:
-        made = [make_key(cast.alice), make_key(cast.alice)]
+        created = [make_key(cast.alice), make_key(cast.alice)]
         assert "This is final" in words(sue.get(path(cast.alice, "revoke-keys")))
         assert sue.submit(path(cast.alice, "revoke-keys"), {"reason": ""}).status_code == 422
         sue.submit(path(cast.alice, "revoke-keys"), {"reason": "9 million calls"})
         assert "2 keys are revoked" in words(sue.get(path(cast.alice)))
-        assert {key_of(app, key).revoked_reason for key in made} == {RevocationReason.EXCESSIVE}
+        assert {key_of(app, key).revoked_reason for key in created} == {RevocationReason.EXCESSIVE}
         assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
 
     def test_one_key(self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
-        made, other = make_key(cast.alice, name="leaky"), make_key(cast.alice)
-        assert "Revoke leaky?" in words(sue.get(key_path(cast.alice, made)))
-        assert sue.submit(key_path(cast.alice, made), {"reason": " "}).status_code == 422
-        assert sue.submit(key_path(cast.alice, made), {"reason": "in a paste"}).status_code == 303
-        assert key_of(app, made).revoked_reason is RevocationReason.OPERATOR
+        created, other = make_key(cast.alice, name="leaky"), make_key(cast.alice)
+        assert "Revoke leaky?" in words(sue.get(key_path(cast.alice, created)))
+        assert sue.submit(key_path(cast.alice, created), {"reason": " "}).status_code == 422
+        assert sue.submit(key_path(cast.alice, created), {"reason": "in a paste"}).status_code == 303
+        assert key_of(app, created).revoked_reason is RevocationReason.OPERATOR
         assert key_of(app, other).revoked_at is None
-        assert sue.get(key_path(cast.alice, made)).status_code == 303
+        assert sue.get(key_path(cast.alice, created)).status_code == 303
 
     def test_a_key_in_use_is_warned_of(
         self,
@@ -279,16 +279,16 @@ class TestRevoking:
         new_client: Callable[[], PageChecker],
         make_key: MakeKey,
     ) -> None:
-        made = make_key(cast.alice)
-        new_client().get("/api/whoami/key", headers=made.headers)
+        created = make_key(cast.alice)
+        new_client().get("/api/whoami/key", headers=created.headers)
         with app.app_context():
             runtime_of(app).usage.flush()
-        assert "This key is in use" in words(sue.get(key_path(cast.alice, made)))
+        assert "This key is in use" in words(sue.get(key_path(cast.alice, created)))
 
     def test_the_key_has_to_be_that_accounts(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
-        made = make_key(cast.alice)
-        assert sue.get(key_path(cast.bob, made)).status_code == 404
-        assert sue.get(key_path(cast.bob, MadeKey(str(uuid4()), ""))).status_code == 404
+        created = make_key(cast.alice)
+        assert sue.get(key_path(cast.bob, created)).status_code == 404
+        assert sue.get(key_path(cast.bob, CreatedKey(str(uuid4()), ""))).status_code == 404
 
 
 class TestRoles:
@@ -339,7 +339,7 @@ class TestAboveOneself:
             assert account_of(app, whom).status == AccountStatus.ACTIVE
 
 
-class TestTheRecord:
+class TestTheAuditLog:
     def test_it_names_who_did_what_to_whom_and_why(self, cast: Cast, sue: PageChecker) -> None:
         sue.submit(path(cast.bob, "block"), {"reason": "spam & <b>worse</b>"})
         row = next(
@@ -356,7 +356,7 @@ class TestTheRecord:
         with app.app_context(), transaction() as session:
             told = {"account_id": cast.bob.account_id, "reason": acting}
             admit(session, cast.sue.actor)
-            audit.record(session, cast.sue.actor, Action.ACCOUNT_BLOCKED, **told, host=acting)
+            audit.log_event(session, cast.sue.actor, Action.ACCOUNT_BLOCKED, **told, host=acting)
             account = session.get_one(Account, cast.bob.account_id)
             account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"
 

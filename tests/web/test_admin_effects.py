@@ -26,7 +26,7 @@ NEW = "lantern gravel otter sixty"
 
 def reset(who: Person) -> None:
     with transaction() as session:
-        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, address=who.email)
+        link = tokens.mint(session, TokenPurpose.RESET, account_id=who.account_id, email=who.email)
     recovery.reset_password(STRANGER, link, NEW)
 
 

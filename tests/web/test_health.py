@@ -16,7 +16,7 @@ from portal.services.operators import actions
 from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey, make_person
+from tests.support.cast import Cast, CreatedKey, make_person
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 from tests.support.databases import Database, Databases
@@ -65,12 +65,12 @@ def _forget(app: Flask) -> None:
 
 
 @pytest.fixture
-def scraper(app: Flask, make_key: MakeKey) -> MadeKey:
+def scraper(app: Flask, make_key: MakeKey) -> CreatedKey:
     """A key of somebody who may read what is of others."""
     return make_key(make_person(app, "metro", Role.BUGHUNTER), level=6)
 
 
-def figures(client: PageChecker, key: MadeKey) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def figures(client: PageChecker, key: CreatedKey) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     answer = client.get("/metrics", headers=key.headers)
     assert answer.status_code == 200, answer.text
     assert answer.content_type.startswith("text/plain; version=0.0.4")
@@ -92,7 +92,7 @@ class TestMetrics:
         cast: Cast,
         client: PageChecker,
         make_key: MakeKey,
-        scraper: MadeKey,
+        scraper: CreatedKey,
         clock: Clock,
     ) -> None:
         make_key(cast.bob, days=1)
@@ -119,7 +119,7 @@ class TestMetrics:
         cast: Cast,
         client: PageChecker,
         new_client: Callable[[], PageChecker],
-        scraper: MadeKey,
+        scraper: CreatedKey,
     ) -> None:
         cast.alice.sign_in(new_client())
         figures(client, scraper)
@@ -132,11 +132,11 @@ class TestMetrics:
         assert found["chatelaine_key_refusals_total", of()] == 0
 
     def test_it_tells_nothing_secret_and_nobodys_name(
-        self, cast: Cast, client: PageChecker, make_key: MakeKey, scraper: MadeKey
+        self, cast: Cast, client: PageChecker, make_key: MakeKey, scraper: CreatedKey
     ) -> None:
-        made = make_key(cast.alice, name="canary-name")
+        created = make_key(cast.alice, name="canary-name")
         text = client.get("/metrics", headers=scraper.headers).text
-        for marker in (made.secret, made.id, "canary-name", cast.alice.email, "metro"):
+        for marker in (created.secret, created.id, "canary-name", cast.alice.email, "metro"):
             assert marker not in text
 
     def test_a_cookie_does_not_open_it(self, cast: Cast, client: PageChecker) -> None:
@@ -146,13 +146,13 @@ class TestMetrics:
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
     def test_strangers_and_lower_keys_are_refused(
-        self, app: Flask, cast: Cast, client: PageChecker, make_key: MakeKey, scraper: MadeKey
+        self, app: Flask, cast: Cast, client: PageChecker, make_key: MakeKey, scraper: CreatedKey
     ) -> None:
         weak = make_key(make_person(app, "low", Role.ADMIN), level=5)
         answers = {
             "nothing": client.get("/metrics"),
             "junk": client.get("/metrics", headers={"Authorization": "Basic %%%"}),
-            "wrong secret": client.get("/metrics", headers=MadeKey(scraper.id, weak.secret).headers),
+            "wrong secret": client.get("/metrics", headers=CreatedKey(scraper.id, weak.secret).headers),
         }
         assert {answer.status_code for answer in answers.values()} == {401}
         assert len({answer.text for answer in answers.values()}) == 1
@@ -169,14 +169,14 @@ class TestMetrics:
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
     def test_a_key_ends_with_its_owners_rights(
-        self, app: Flask, client: PageChecker, scraper: MadeKey
+        self, app: Flask, client: PageChecker, scraper: CreatedKey
     ) -> None:
         with app.app_context():
             account = operator_queries.search_accounts(Actor.command_line(), query="metro").items[0]
             actions.set_role(Actor.command_line(), account.id, Role.USER)
         assert client.get("/metrics", headers=scraper.headers).status_code == 401
 
-    def test_a_guesser_is_slowed(self, client: PageChecker, scraper: MadeKey) -> None:
+    def test_a_guesser_is_slowed(self, client: PageChecker, scraper: CreatedKey) -> None:
         wrong = {"Authorization": "Basic bm86bm8="}
         statuses = [
             client.get("/metrics", headers=wrong).status_code

@@ -23,7 +23,7 @@ from portal.services.operators import actions
 from portal.services.ratelimits import questions
 from tests.conftest import MakeApp, MakeKey
 from tests.support import pages
-from tests.support.cast import Cast, MadeKey, Person
+from tests.support.cast import Cast, CreatedKey, Person
 from tests.support.client import PageChecker, find_form, form_values
 from tests.support.clock import Clock
 from tests.support.databases import Database
@@ -276,38 +276,38 @@ def test_many_keys_come_in_pages(alice: PageChecker, cast: Cast, make_key: MakeK
 def test_revoking_asks_first_and_says_what_will_happen(
     app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice, name="Importer")
-    path = f"/account/keys/{made.id}/revoke"
+    created = make_key(cast.alice, name="Importer")
+    path = f"/account/keys/{created.id}/revoke"
 
     page = alice.page(path)
     assert "This is final" in text_of(page)
-    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "good"
+    assert runtime_of(app).verifier.decide(created.id, created.secret).outcome == "good"
 
     response = alice.submit(path)
     assert response.status_code == 303
-    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "apikeyRevoked"
+    assert runtime_of(app).verifier.decide(created.id, created.secret).outcome == "apikeyRevoked"
     assert "Nothing accepts it any more" in text_of(alice.page(response.headers["Location"]))
     assert alice.get(path).status_code == 302, "what is revoked is not revoked again"
 
 
-def create_with(app: Flask, owner: Person, maker: str, name: str) -> MadeKey:
+def create_with(app: Flask, owner: Person, maker: str, name: str) -> CreatedKey:
     actor = Actor(ActorKind.KEY, account_id=owner.account_id, key_id=UUID(maker), key_level=4)
     with app.app_context():
         key, secret = creation.create_key(actor, name=name, level=4, life=timedelta(days=1))
-        return MadeKey(str(key.id), secret)
+        return CreatedKey(str(key.id), secret)
 
 
 def test_each_key_tells_what_created_it(
     app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
-    child = create_with(app, cast.alice, made.id, "a child")
+    created = make_key(cast.alice)
+    child = create_with(app, cast.alice, created.id, "a child")
 
-    own, its = alice.page(f"/account/keys/{made.id}"), alice.page(f"/account/keys/{child.id}")
+    own, its = alice.page(f"/account/keys/{created.id}"), alice.page(f"/account/keys/{child.id}")
 
     assert "Created with The browser, signed in" in text_of(own)
     assert "Keys it created 1 not revoked" in text_of(own)
-    link = its.select_one(f'dl.facts a[href="/account/keys/{made.id}"]')
+    link = its.select_one(f'dl.facts a[href="/account/keys/{created.id}"]')
     assert link
     assert "Created with Key" in text_of(its)
     assert "Keys it created" not in text_of(its)
@@ -317,9 +317,9 @@ def test_each_key_tells_what_created_it(
 def test_a_key_can_be_revoked_with_everything_that_it_created(
     app: Flask, alice: PageChecker, cast: Cast, make_key: MakeKey, ended: bool
 ) -> None:
-    made = make_key(cast.alice)
-    child = create_with(app, cast.alice, made.id, "a child")
-    path, decide = f"/account/keys/{made.id}/revoke", runtime_of(app).verifier.decide
+    created = make_key(cast.alice)
+    child = create_with(app, cast.alice, created.id, "a child")
+    path, decide = f"/account/keys/{created.id}/revoke", runtime_of(app).verifier.decide
     if ended:
         alice.submit(path)
         assert decide(child.id, child.secret).outcome == "good", "it lives on unless it is asked for"
@@ -329,7 +329,7 @@ def test_a_key_can_be_revoked_with_everything_that_it_created(
     response = alice.submit(path, {} if ended else {"everything": "y"})
 
     assert response.status_code == 303
-    assert {decide(each.id, each.secret).outcome for each in (made, child)} == {"apikeyRevoked"}
+    assert {decide(each.id, each.secret).outcome for each in (created, child)} == {"apikeyRevoked"}
     assert f"{1 if ended else 2} key" in text_of(alice.page(response.headers["Location"]))
     assert alice.get(path).status_code == 302
 
@@ -338,12 +338,12 @@ def test_a_key_can_be_revoked_with_everything_that_it_created(
 def test_revoking_a_key_that_is_in_use_warns(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, hours: int, warned: bool
 ) -> None:
-    made = make_key(cast.alice)
-    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    created = make_key(cast.alice)
+    runtime_of(app).usage.note_call(created.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
     runtime_of(app).usage.flush()
     clock.forward(hours=hours)
 
-    page = alice.page(f"/account/keys/{made.id}/revoke")
+    page = alice.page(f"/account/keys/{created.id}/revoke")
 
     assert ("This key is in use" in text_of(page)) is warned
 
@@ -353,11 +353,11 @@ def test_a_use_from_nobody_knows_where_is_told_so(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, page: str
 ) -> None:
     """A service that introspects need not tell the address."""
-    made = make_key(cast.alice)
-    runtime_of(app).usage.note_call(made.id, "", int(clock.now().timestamp() * 1000))
+    created = make_key(cast.alice)
+    runtime_of(app).usage.note_call(created.id, "", int(clock.now().timestamp() * 1000))
     runtime_of(app).usage.flush()
 
-    assert "an unknown address" in text_of(alice.page("/account/keys" + page.format(made.id)))
+    assert "an unknown address" in text_of(alice.page("/account/keys" + page.format(created.id)))
 
 
 @pytest.mark.parametrize(("overlap", "works_on"), [("0", False), ("604800", True)])
@@ -397,10 +397,10 @@ def test_rotating_shows_a_new_secret_once(
 def test_an_overlap_is_told_with_its_end_and_cut_to_the_old_expiry(
     alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice, days=3)
+    created = make_key(cast.alice, days=3)
     clock.stop()
 
-    page = alice.page(f"/account/keys/{made.id}/rotate")
+    page = alice.page(f"/account/keys/{created.id}/rotate")
 
     labels = [text_of(label) for label in page.select(".choice")]  # type: ignore[arg-type]
     expiry = re.search(r"The old key expires on (.*? UTC)", text_of(page))
@@ -414,12 +414,12 @@ def test_an_overlap_is_proposed_for_a_key_in_use(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey, hours: int, proposed: str
 ) -> None:
     """One click too quick would stop a script that nobody has changed yet."""
-    made = make_key(cast.alice)
-    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    created = make_key(cast.alice)
+    runtime_of(app).usage.note_call(created.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
     runtime_of(app).usage.flush()
     clock.forward(hours=hours)
 
-    form = find_form(alice.page(f"/account/keys/{made.id}/rotate"))
+    form = find_form(alice.page(f"/account/keys/{created.id}/rotate"))
 
     assert form_values(form)["overlap"] == proposed
     sent = alice.post(str(form["action"]), data=form_values(form) | {"overlap": "1"})
@@ -432,11 +432,11 @@ def test_an_overlap_is_proposed_for_a_key_in_use(
 def test_the_list_says_when_a_key_was_made(
     alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     day = f"{clock.now():%-d %b %Y}"
     clock.forward(days=3)
 
-    assert f"{made.id[:8]}…{made.id[-4:]} made {day}" in text_of(alice.page("/account/keys"))
+    assert f"{created.id[:8]}…{created.id[-4:]} made {day}" in text_of(alice.page("/account/keys"))
 
 
 def test_what_can_not_be_rotated_any_more_says_why(
@@ -456,13 +456,13 @@ def test_what_can_not_be_rotated_any_more_says_why(
 def test_the_detail_shows_the_whole_id_and_the_days(
     app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
-    runtime_of(app).usage.note_call(made.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
+    created = make_key(cast.alice)
+    runtime_of(app).usage.note_call(created.id, "203.0.113.7", int(clock.now().timestamp() * 1000))
     runtime_of(app).usage.flush()
 
-    page = alice.page(f"/account/keys/{made.id}")
+    page = alice.page(f"/account/keys/{created.id}")
 
-    assert made.id in text_of(page)
+    assert created.id in text_of(page)
     assert len(page.select("figure + details tbody tr")) == 1
     assert "203.0.113.7" in text_of(page)
 
@@ -471,11 +471,11 @@ def test_the_detail_shows_the_whole_id_and_the_days(
 def test_a_strangers_key_looks_like_a_missing_one(
     client: PageChecker, cast: Cast, make_key: MakeKey, page: str
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     cast.bob.sign_in(client)
 
-    hers = client.get(f"/account/keys/{made.id}{page}")
-    missing = client.get(f"/account/keys/{made.id[:-4]}0000{page}")
+    hers = client.get(f"/account/keys/{created.id}{page}")
+    missing = client.get(f"/account/keys/{created.id[:-4]}0000{page}")
 
     assert hers.status_code == missing.status_code == 404
     strip = re.compile(r'[0-9a-f]{16}|(name="(?:csrf_token|once)"[^>]*value)="[^"]+"')
@@ -486,14 +486,14 @@ def test_a_strangers_key_looks_like_a_missing_one(
 def test_a_stranger_can_not_end_a_key(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, act: str
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     cast.bob.sign_in(client)
     data = form_values(find_form(client.page("/account/keys/new")))
 
-    response = client.post(f"/account/keys/{made.id}/{act}", data=data)
+    response = client.post(f"/account/keys/{created.id}/{act}", data=data)
 
     assert response.status_code == 404
-    assert runtime_of(app).verifier.decide(made.id, made.secret).outcome == "good"
+    assert runtime_of(app).verifier.decide(created.id, created.secret).outcome == "good"
 
 
 def test_without_consent_the_keys_are_out_of_reach(app: Flask, alice: PageChecker, cast: Cast) -> None:
@@ -633,17 +633,17 @@ def test_the_caps_are_told_before_they_bite(make_app: MakeApp, cast: Cast, make_
     assert "your keys live 60 days at most" in text_of(page)
     late = client.submit("/account/keys/new", {"name": "x", "level": "1", "expires": "365"})
     assert late.status_code == 422
-    made = [make_key(cast.alice) for _ in range(9)]
+    created = [make_key(cast.alice) for _ in range(9)]
     assert "9 of 10 live keys" in text_of(client.page("/account/keys"))
 
-    made.append(make_key(cast.alice))
+    created.append(make_key(cast.alice))
 
     assert "No further one is made" in text_of(client.page("/account/keys/new"))
     refused = client.submit("/account/keys/new", {"name": "x", "level": "1"})
     assert refused.status_code == 422
     assert "no more are allowed" in text_of(pages.parse(refused).select_one("#errors"))  # type: ignore[arg-type]
     wanted = {"name": "x", "level": 1, "expiresIn": 60}
-    answer = client.post("/api/apikeys/key", json=wanted, headers=made[0].headers)
+    answer = client.post("/api/apikeys/key", json=wanted, headers=created[0].headers)
     assert (answer.status_code, answer.get_json()["error"]) == (409, "tooManyKeys")
     with client.expecting_secret():
-        assert client.submit(f"/account/keys/{made[0].id}/rotate").status_code == 200
+        assert client.submit(f"/account/keys/{created[0].id}/rotate").status_code == 200

@@ -11,20 +11,20 @@ from portal.models import Action
 from portal.runtime import runtime_of
 from portal.services.abuse.leaks import MOST_SECRETS
 from portal.services.core import audit
-from portal.services.keys.secrets import make_secret
+from portal.services.keys.secrets import create_secret
 from tests.conftest import MakeKey
 from tests.support import pages
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
 
 PLACE = "a wiki page of ours"
-UNKNOWN = make_secret("chk")
+UNKNOWN = create_secret("chk")
 
 
-def outcome(app: Flask, made: MadeKey) -> str:
-    return str(runtime_of(app).verifier.decide(made.id, made.secret).outcome)
+def outcome(app: Flask, created: CreatedKey) -> str:
+    return str(runtime_of(app).verifier.decide(created.id, created.secret).outcome)
 
 
 def test_a_paste_ends_every_key_whose_secret_is_in_it(
@@ -44,8 +44,8 @@ def test_a_paste_ends_every_key_whose_secret_is_in_it(
 def test_the_answer_is_the_same_whatever_was_found(
     client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
-    texts = ("nothing", UNKNOWN, made.secret, made.secret)
+    created = make_key(cast.alice)
+    texts = ("nothing", UNKNOWN, created.secret, created.secret)
 
     answers = [client.submit("/leaks", {"text": text}) for text in texts]
 
@@ -58,7 +58,7 @@ def test_the_answer_is_the_same_whatever_was_found(
     ("text", "status", "said"),
     [
         ("", 422, "There is nothing to look at"),
-        ("\n".join(make_secret("chk") for _ in range(MOST_SECRETS + 1)), 422, "at most 1000"),
+        ("\n".join(create_secret("chk") for _ in range(MOST_SECRETS + 1)), 422, "at most 1000"),
         ("x" * 200_000, 413, ""),
         ("a\0b", 400, ""),
     ],
@@ -76,38 +76,38 @@ def test_a_refusal_gives_nothing_back(client: PageChecker, text: str, status: in
 def test_without_its_token_the_form_does_nothing(
     app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    answer = client.post("/leaks", data={"text": made.secret})
+    answer = client.post("/leaks", data={"text": created.secret})
 
     assert answer.status_code == 400
-    assert made.secret not in answer.text
-    assert outcome(app, made) == "good"
+    assert created.secret not in answer.text
+    assert outcome(app, created) == "good"
 
 
 def test_the_text_is_kept_nowhere(
     database: Database, client: PageChecker, cast: Cast, make_key: MakeKey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     with caplog.at_level("DEBUG"):
-        client.submit("/leaks", {"text": f"canary text {made.secret} {UNKNOWN}", "found_at": UNKNOWN})
+        client.submit("/leaks", {"text": f"canary text {created.secret} {UNKNOWN}", "found_at": UNKNOWN})
 
     for where in (database.dump(), caplog.text):
-        assert not any(each in where for each in ("canary text", made.secret, UNKNOWN))
+        assert not any(each in where for each in ("canary text", created.secret, UNKNOWN))
 
 
 def test_whoever_is_signed_in_learns_nothing_from_their_own_record(
     app: Flask, new_client: Callable[[], PageChecker], cast: Cast, make_key: MakeKey
 ) -> None:
-    made, bob, alice = make_key(cast.alice, name="the-name-of-it"), new_client(), new_client()
+    created, bob, alice = make_key(cast.alice, name="the-name-of-it"), new_client(), new_client()
     cast.bob.sign_in(bob)
     cast.alice.sign_in(alice)
     bob.environ_base["REMOTE_ADDR"] = "127.0.0.66"
-    bob.submit("/leaks", {"text": made.secret, "found_at": PLACE}, form="/leaks")
+    bob.submit("/leaks", {"text": created.secret, "found_at": PLACE}, form="/leaks")
 
     with app.app_context():
         [event] = audit.list_events(action=Action.KEY_REVOKED)
-    assert (event.actor_account_id, event.address) == (None, "127.0.0.66")
+    assert (event.actor_account_id, event.ip_address) == (None, "127.0.0.66")
     assert "the-name-of-it" not in bob.get("/account/activity").text
     told = pages.parse(alice.get("/account/activity")).get_text(" ")
     for words in ("its secret leaked", "reported on the page for leaks", f"found at {PLACE}"):

@@ -1,6 +1,6 @@
 """No form that acts once punishes a second submit (row 86): a table of every form that posts.
 
-It is the table of acts of the record, held there to the URL map, so that a new form is sent twice
+It is the table of acts of the audit log, held there to the URL map, so that a new form is sent twice
 here too. A browser that clicks twice throws the first answer away, so the second is sent with the
 cookie from before, or, when the cookie of the first answer arrived in time, with that.
 """
@@ -27,7 +27,7 @@ from portal.services.core import sent_forms
 from portal.services.core.transaction import transaction
 from portal.services.keys import revocation
 from portal.services.mail import tokens
-from tests.assurance.test_record import NEW_PASSWORD, PAGES, Act, Scene
+from tests.assurance.test_audit_log import NEW_PASSWORD, PAGES, Act, Scene
 from tests.conftest import MakeKey
 from tests.support.cast import make_person
 from tests.support.client import PageChecker, find_form, form_values
@@ -59,17 +59,17 @@ def scene(app: Flask, make_key: MakeKey, mailbox: Mailbox, new_client: NewClient
     sue, ada = make_person(app, "sue", Role.SUPPORT), make_person(app, "ada", Role.ADMIN)
 
     def client() -> PageChecker:
-        made = new_client()
-        made.checks_pages = False
-        return made
+        created = new_client()
+        created.checks_pages = False
+        return created
 
     def sign_up() -> str:
         client().submit("/signup", {"email": "new@example.org", "language": "en"})
         return mailbox.last(to="new@example.org").path("/confirm/")
 
-    made = Scene(app, alice, sue, ada, make_key(alice), mailbox, client)
-    made.sign_up = sign_up  # type: ignore[method-assign]  # that of the record's tests sends no token
-    return made
+    created = Scene(app, alice, sue, ada, make_key(alice), mailbox, client)
+    created.sign_up = sign_up  # type: ignore[method-assign]  # that of the audit log's tests sends no token
+    return created
 
 
 class Browser:
@@ -172,7 +172,7 @@ def test_the_first_admin_who_clicks_twice_is_signed_in(
     app: Flask, new_client: NewClient, database: Database
 ) -> None:
     with app.app_context(), transaction() as session:
-        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, email=None)
     client = new_client()
     form = find_form(client.page(f"/setup/{token}"))
     data = form_values(form) | {"email": "ada@example.org", "password": NEW_PASSWORD, "consent": "1"}
@@ -280,12 +280,12 @@ def test_the_secret_is_not_shown_when_something_ended_meanwhile(
 
 
 def test_the_api_knows_no_such_thing(scene: Scene, database: Database) -> None:
-    client, headers = scene.new_client(), scene.made.headers
+    client, headers = scene.new_client(), scene.created.headers
     wanted = {"name": "ci", "level": 1, "expiresIn": 3600, "once": "x" * 43}
 
-    made = [client.post("/api/apikeys/key", json=wanted, headers=headers).get_json() for _ in range(2)]
+    created = [client.post("/api/apikeys/key", json=wanted, headers=headers).get_json() for _ in range(2)]
 
-    assert len({each["apikey"]["secret"] for each in made}) == 2
+    assert len({each["apikey"]["secret"] for each in created}) == 2
     assert database.execute("SELECT count(*) FROM sent_forms") == [(0,)]
 
 

@@ -12,7 +12,7 @@ from portal.runtime import runtime_of
 from portal.services.usage.collector import HOUR_MS
 from portal.web.charts import scale_end
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey
+from tests.support.cast import Cast, CreatedKey
 from tests.support.client import PageChecker
 from tests.support.clock import Clock
 
@@ -25,28 +25,28 @@ def text_of(part: Tag) -> str:
 
 
 @pytest.fixture
-def made(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> MadeKey:
+def created(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> CreatedKey:
     """A key of Alice's with use in the last hours, three days ago and half a year ago."""
     clock.to(NOON)
-    made = make_key(cast.alice, name="Nightly build")
+    created = make_key(cast.alice, name="Nightly build")
     now, usage = int(NOON.timestamp()) * 1000, runtime_of(app).usage
     for hours, calls in ((1, 3), (72, 1200), (24 * 180, 40)):
         for _ in range(calls):
-            usage.note_call(made.id, f"192.0.2.{hours % 200}", now - hours * HOUR_MS)
-    usage.note_refusal(made.id, now, "insufficientAccessLevel")
+            usage.note_call(created.id, f"192.0.2.{hours % 200}", now - hours * HOUR_MS)
+    usage.note_refusal(created.id, now, "insufficientAccessLevel")
     usage.flush()
-    return made
+    return created
 
 
 @pytest.mark.parametrize(
     ("span", "calls", "bars"), [("24h", "3", 1), ("30d", "1,203", 2), ("1y", "1,243", 3), ("9y", "1,203", 2)]
 )
 def test_a_key_shows_its_use_over_the_span_that_is_asked_for(
-    client: PageChecker, cast: Cast, made: MadeKey, span: str, calls: str, bars: int
+    client: PageChecker, cast: Cast, created: CreatedKey, span: str, calls: str, bars: int
 ) -> None:
     cast.alice.sign_in(client)
 
-    page = client.page(f"/account/keys/{made.id}?span={span}")
+    page = client.page(f"/account/keys/{created.id}?span={span}")
 
     series = [text_of(each) for each in page.select(".series")]
     assert series == [f"Calls {calls}", "Refused 1"]
@@ -62,11 +62,11 @@ def test_a_key_shows_its_use_over_the_span_that_is_asked_for(
 
 
 def test_a_key_tells_why_calls_were_refused_and_from_where_it_was_used(
-    client: PageChecker, cast: Cast, made: MadeKey
+    client: PageChecker, cast: Cast, created: CreatedKey
 ) -> None:
     cast.alice.sign_in(client)
 
-    page = client.page(f"/account/keys/{made.id}")
+    page = client.page(f"/account/keys/{created.id}")
 
     assert "It asked for a higher level" in text_of(page)
     rows = page.select("[aria-labelledby=addresses] tbody tr")
@@ -74,18 +74,18 @@ def test_a_key_tells_why_calls_were_refused_and_from_where_it_was_used(
 
 
 def test_a_key_without_use_says_how_to_try_it(
-    client: PageChecker, cast: Cast, make_key: MakeKey, made: MadeKey
+    client: PageChecker, cast: Cast, make_key: MakeKey, created: CreatedKey
 ) -> None:
     fresh = make_key(cast.alice, name="fresh")
     cast.alice.sign_in(client)
 
     assert f"curl -u {fresh.id}" in text_of(client.page(f"/account/keys/{fresh.id}"))
-    used = text_of(client.page(f"/account/keys/{made.id}"))
+    used = text_of(client.page(f"/account/keys/{created.id}"))
     assert "curl -u" not in used
 
 
 def test_the_list_shows_the_use_of_all_keys_and_keeps_what_it_was_narrowed_by(
-    client: PageChecker, cast: Cast, made: MadeKey
+    client: PageChecker, cast: Cast, created: CreatedKey
 ) -> None:
     cast.alice.sign_in(client)
 
@@ -97,7 +97,7 @@ def test_the_list_shows_the_use_of_all_keys_and_keeps_what_it_was_narrowed_by(
 
 
 def test_operators_see_all_use_with_the_busiest_keys_and_their_owners(
-    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, made: MadeKey
+    app: Flask, client: PageChecker, cast: Cast, make_key: MakeKey, created: CreatedKey
 ) -> None:
     other = make_key(cast.bob, name="Importer").id
     runtime_of(app).usage.note_call(other, "192.0.2.9", int(NOON.timestamp()) * 1000)

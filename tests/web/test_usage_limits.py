@@ -22,7 +22,7 @@ def alice(client, cast):
 
 @pytest.fixture
 def use(app, cast):
-    """Let a key be used so often, and climb the ladder."""
+    """Let a key be used so often, and let the jobs look."""
 
     def use(key, *, calls=0, refused=0, revoke=0):
         usage = runtime_of(app).usage
@@ -32,7 +32,7 @@ def use(app, cast):
             usage.note_refusal(key.id, time.now_ms(), excess.ABOVE_LIMIT)
         usage.flush()
         with app.app_context():
-            excess.climb(
+            excess.escalate(
                 cast.alice.account_id, ExcessPolicy(80, revoke, {role.value: Rates(9, 10) for role in Role})
             )
 
@@ -44,20 +44,20 @@ def text_of(part):
 
 
 def test_it_tells_the_ladder_of_this_installation(make_app, cast):
-    def ladder(**settings):
+    def policy_of(**settings):
         client = make_app(**settings).test_client()
         cast.alice.sign_in(client)
         return text_of(client.page(PAGE).select_one("main"))
 
-    default = ladder()
+    default = policy_of()
     assert "6,000 calls in a minute and 1,000,000 in a day" in default
     assert "From 80 % of a key's day You get a mail" in default
     assert "No key is revoked by itself here" in default
-    strict = ladder(PORTAL_EXCESS_WARN="0", PORTAL_EXCESS_REVOKE="5000", PORTAL_CALLS_PER_DAY="70")
+    strict = policy_of(PORTAL_EXCESS_WARN="0", PORTAL_EXCESS_REVOKE="5000", PORTAL_CALLS_PER_DAY="70")
     assert "and 70 in a day" in strict
     assert "You get a mail, once a day. Nothing is refused" not in strict
     assert "From 5,000 refused calls in a day All keys of your account are revoked for good" in strict
-    assert "limits no calls at the moment" in ladder(PORTAL_LIMITS_ENABLED="false")
+    assert "limits no calls at the moment" in policy_of(PORTAL_LIMITS_ENABLED="false")
 
 
 def test_where_the_account_stands_and_what_happened(alice, make_app, cast, make_key, use):

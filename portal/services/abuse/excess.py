@@ -1,8 +1,8 @@
-"""The ladder of excess: warned, throttled and, where an operator wants it, all keys revoked.
+"""Excess use: its owner is warned, told of throttling and, where an operator wants it, loses all keys.
 
-The jobs climb it once a minute from what was counted today (UTC). Only whoever holds a
-secret can push an account up: calls are good calls, refusals those for being above a limit.
-Each rung is taken once a day, with its figures in the record and in a mail.
+The jobs look once a minute from what was counted today (UTC). Only whoever holds a
+secret can bring an account to a threshold: calls are good calls, refusals those for being above a limit.
+Each threshold is acted on once a day, with its figures in the audit log and in a mail.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ACTIONS = {
 
 
 class ExcessPolicy(NamedTuple):
-    """How the rungs are set; ``revoke`` is 0 where nothing is revoked."""
+    """Where the thresholds are; ``revoke`` is 0 where nothing is revoked."""
 
     warn: int
     """Percent of a key's calls in a day; 0 where nobody is warned."""
@@ -77,37 +77,37 @@ class KeyUse(NamedTuple):
         return self.calls * 100 // self.limit
 
 
-def ladder(settings: Settings) -> ExcessPolicy:
-    """The ladder of this installation; without limits it has no rungs."""
+def policy_of(settings: Settings) -> ExcessPolicy:
+    """The policy of this installation; without limits it has no thresholds."""
     if not settings.limits_enabled:
         return ExcessPolicy(0, 0, rates_by_role(settings))
     return ExcessPolicy(settings.excess_warn, settings.excess_revoke, rates_by_role(settings))
 
 
-def look(rungs: ExcessPolicy) -> dict[ExcessLevel, int]:
-    """Climb for every account that has reached a rung; return how often each was taken."""
+def look(policy: ExcessPolicy) -> dict[ExcessLevel, int]:
+    """Escalate for every account that has reached a threshold; return how often each level was."""
     taken = dict.fromkeys(ExcessLevel, 0)
-    for account_id in _candidates(rungs):
-        for step in climb(account_id, rungs):
+    for account_id in _candidates(policy):
+        for step in escalate(account_id, policy):
             taken[step] += 1
     return taken
 
 
-def climb(account_id: int, rungs: ExcessPolicy) -> Sequence[ExcessLevel]:
-    """Take the rungs that an account has reached, in one transaction with record and mail.
+def escalate(account_id: int, policy: ExcessPolicy) -> Sequence[ExcessLevel]:
+    """Act on the thresholds that an account has reached, in one transaction with audit event and mail.
 
     Of several at once only the highest is mailed. The account is held, so that no key is made
-    in between, and no rung is taken by two.
+    in between, and no threshold is acted on by two.
     """
-    if not _reached(account_id, rungs):
+    if not _reached(account_id, policy):
         return ()
     with transaction() as session:
         account = get_account_for_update(session, account_id)
-        reached = _reached(account_id, rungs)
+        reached = _reached(account_id, policy)
         if account is None or reached is None:
             return ()
         use, steps = reached
-        told = [_take(session, account, step, _figures(step, use, rungs)) for step in steps]
+        told = [_take(session, account, step, _figures(step, use, policy)) for step in steps]
         outbox.enqueue_to(session, account, MailKind.EXCESS, step=steps[-1].value, **told[-1])
     return steps
 
@@ -140,7 +140,7 @@ def use_today(account_id: int, rates: dict[str, Rates]) -> list[KeyUse]:
 
 
 def steps_since(account_id: int, since: datetime) -> Sequence[ExcessStep]:
-    """The rungs that an account took since a day, the newest first."""
+    """The levels that an account reached since a day, the newest first."""
     return db.session.scalars(
         select(ExcessStep)
         .where(ExcessStep.account_id == account_id, ExcessStep.day >= since)
@@ -149,7 +149,7 @@ def steps_since(account_id: int, since: datetime) -> Sequence[ExcessStep]:
 
 
 def notice(account_id: int) -> ExcessStep | None:
-    """What an owner has to know: keys revoked in the last week, or the highest rung of today."""
+    """What an owner has to know: keys revoked in the last week, or the highest level of today."""
     today = clock.today()
     recent = steps_since(account_id, today - NOTICE)
     told = [step for step in recent if step.step is ExcessLevel.REVOKED or step.day == today]
@@ -157,30 +157,32 @@ def notice(account_id: int) -> ExcessStep | None:
     return next((shown[step] for step in reversed(ExcessLevel) if step in shown), None)
 
 
-def _reached(account_id: int, rungs: ExcessPolicy) -> tuple[list[KeyUse], list[ExcessLevel]] | None:
-    """The use of today and the rungs, lowest first, that are reached and not taken yet."""
-    use = use_today(account_id, rungs.rates)
+def _reached(account_id: int, policy: ExcessPolicy) -> tuple[list[KeyUse], list[ExcessLevel]] | None:
+    """The use of today and the levels, lowest first, that are reached and not acted on yet."""
+    use = use_today(account_id, policy.rates)
     query = select(ExcessStep.step).where(
         ExcessStep.account_id == account_id, ExcessStep.day == clock.today()
     )
     taken = set(db.session.scalars(query))
     steps = []
-    if rungs.warn and any(key.percent >= rungs.warn for key in use) and ExcessLevel.WARNED not in taken:
+    if policy.warn and any(key.percent >= policy.warn for key in use) and ExcessLevel.WARNED not in taken:
         steps.append(ExcessLevel.WARNED)
     if any(key.refused for key in use) and ExcessLevel.THROTTLED not in taken:
         steps.append(ExcessLevel.THROTTLED)
-    if rungs.revoke and sum(key.refused for key in use if key.is_live) >= rungs.revoke:
+    if policy.revoke and sum(key.refused for key in use if key.is_live) >= policy.revoke:
         steps.append(ExcessLevel.REVOKED)  # of keys that live: new ones begin at nothing on the same day
     return (use, steps) if steps else None
 
 
-def _figures(step: ExcessLevel, use: Sequence[KeyUse], rungs: ExcessPolicy) -> dict[str, Any]:
+def _figures(step: ExcessLevel, use: Sequence[KeyUse], policy: ExcessPolicy) -> dict[str, Any]:
     return {
         "calls": sum(key.calls for key in use),
         "refused": sum(key.refused for key in use),
-        "rung": {ExcessLevel.WARNED: rungs.warn, ExcessLevel.THROTTLED: 1, ExcessLevel.REVOKED: rungs.revoke}[
-            step
-        ],
+        "rung": {
+            ExcessLevel.WARNED: policy.warn,
+            ExcessLevel.THROTTLED: 1,
+            ExcessLevel.REVOKED: policy.revoke,
+        }[step],
         "by_key": [
             {
                 "key": str(key.key_id),
@@ -196,9 +198,9 @@ def _figures(step: ExcessLevel, use: Sequence[KeyUse], rungs: ExcessPolicy) -> d
 
 
 def _take(session: Session, account: Account, step: ExcessLevel, figures: dict[str, Any]) -> dict[str, Any]:
-    """Do what a rung asks for and write it down; return its figures.
+    """Do what a level asks for and write it down; return its figures.
 
-    A row of the same day is written over; the record keeps both.
+    A row of the same day is written over; the audit log keeps both.
     """
     now, actor = clock.utcnow(), Actor.system()
     if step is ExcessLevel.REVOKED:
@@ -206,15 +208,15 @@ def _take(session: Session, account: Account, step: ExcessLevel, figures: dict[s
             session, actor, account, RevocationReason.EXCESSIVE, tell=False
         )
     session.merge(ExcessStep(account_id=account.id, day=clock.today(), step=step, at=now, figures=figures))
-    audit.record(session, actor, ACTIONS[step], account_id=account.id, **figures)
+    audit.log_event(session, actor, ACTIONS[step], account_id=account.id, **figures)
     return figures
 
 
-def _candidates(rungs: ExcessPolicy) -> list[int]:
-    """The accounts that may have reached a rung today."""
+def _candidates(policy: ExcessPolicy) -> list[int]:
+    """The accounts that may have reached a threshold today."""
     found = set(db.session.scalars(_with_refusals()))
-    if rungs.warn:
-        found |= set(db.session.scalars(_near_their_limit(rungs)))
+    if policy.warn:
+        found |= set(db.session.scalars(_near_their_limit(policy)))
     return sorted(found)
 
 
@@ -227,9 +229,9 @@ def _with_refusals() -> Select[int]:
     )
 
 
-def _near_their_limit(rungs: ExcessPolicy) -> Select[int]:
+def _near_their_limit(policy: ExcessPolicy) -> Select[int]:
     of_role = case(
-        {role: rates.per_day for role, rates in rungs.rates.items()}, value=Account.role, else_=MOST_CALLS
+        {role: rates.per_day for role, rates in policy.rates.items()}, value=Account.role, else_=MOST_CALLS
     )
     own = func.coalesce(ApiKey.calls_per_day, MOST_CALLS)
     limit: ColumnElement[int] = cast(case((own < of_role, own), else_=of_role), BigInteger)
@@ -240,7 +242,7 @@ def _near_their_limit(rungs: ExcessPolicy) -> Select[int]:
         .join(KeyUsageHour, KeyUsageHour.key_id == ApiKey.id)
         .where(KeyUsage.last_used_at >= clock.today(), KeyUsageHour.hour >= clock.today())
         .group_by(ApiKey.id, ApiKey.account_id)
-        .having(func.sum(KeyUsageHour.calls) * literal(100) >= func.max(limit) * rungs.warn)
+        .having(func.sum(KeyUsageHour.calls) * literal(100) >= func.max(limit) * policy.warn)
     )
 
 

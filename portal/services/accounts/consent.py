@@ -15,7 +15,7 @@ CONSENT_VERSION = "2026-11"
 """The version of the sentences that an owner agrees to; kept with each consent."""
 
 
-def set_consent_in(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
+def apply_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
     """Give, change or withdraw the consent of a locked account in the caller's transaction.
 
     Withdrawn, all keys are revoked, for good.
@@ -26,7 +26,7 @@ def set_consent_in(session: Session, actor: Actor, account: Account, consent: Co
     elif account.consent is not Consent.NONE:
         revocation.revoke_all(session, actor, account, RevocationReason.CONSENT_WITHDRAWN)
         account.consent = Consent.NONE
-        audit.record(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
+        audit.log_event(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
     account.updated_at = clock.utcnow()
 
 
@@ -49,4 +49,4 @@ def give_consent(session: Session, actor: Actor, account: Account, consent: Cons
     account.consent_version = version
     account.consent_at = clock.utcnow()
     action = Action.CONSENT_ENTERED if by_operator else Action.CONSENT_GIVEN
-    audit.record(session, actor, action, account_id=account.id, consent=consent.value, version=version)
+    audit.log_event(session, actor, action, account_id=account.id, consent=consent.value, version=version)

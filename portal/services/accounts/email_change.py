@@ -41,23 +41,23 @@ def stop_email(actor: Actor, token: str) -> None:
 def prepare_asked_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Tell the old address that another one was asked for, with the link that stops it."""
     account = outbox.hold(session, mail, mail.account_id)
-    if account is None or account.status is not AccountStatus.ACTIVE or account.email != mail.address:
+    if account is None or account.status is not AccountStatus.ACTIVE or account.email != mail.recipient:
         return None
-    token = tokens.mint(session, TokenPurpose.EMAIL_STOP, account_id=account.id, address=account.email)
+    token = tokens.mint(session, TokenPurpose.EMAIL_STOP, account_id=account.id, email=account.email)
     return MailContent("email-asked", {"token": token, "name": account.username, **mail.params})
 
 
-def request_email_in(session: Session, actor: Actor, account: Account, email: str) -> None:
+def apply_email_change(session: Session, actor: Actor, account: Account, email: str) -> None:
     """Write down a new, clean address for a locked account in the caller's transaction.
 
     It takes the place of one that waits. The old address is told first, and can stop it.
     """
     pending.drop_email(session, actor, account.id)
-    outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.address)
+    outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.ip_address)
     outbox.enqueue(
-        session, MailKind.EMAIL_CONFIRM, account_id=account.id, address=email, language=account.language
+        session, MailKind.EMAIL_CONFIRM, account_id=account.id, recipient=email, language=account.language
     )
-    audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
+    audit.log_event(session, actor, Action.ACCOUNT_EMAIL_CHANGE_REQUESTED, account_id=account.id)
 
 
 def prepare_email_mail(session: Session, mail: OutboxMail) -> MailContent | None:
@@ -69,9 +69,11 @@ def prepare_email_mail(session: Session, mail: OutboxMail) -> MailContent | None
     account = outbox.hold(session, mail, mail.account_id)
     if account is None or account.status is not AccountStatus.ACTIVE:
         return None
-    tokens.void(session, account.id, TokenPurpose.EMAIL)
-    token = tokens.mint(session, TokenPurpose.EMAIL, account_id=account.id, address=mail.address)
-    taken = session.scalars(select(Account.id).where(Account.lemail == email_key(mail.address))).one_or_none()
+    tokens.invalidate(session, account.id, TokenPurpose.EMAIL)
+    token = tokens.mint(session, TokenPurpose.EMAIL, account_id=account.id, email=mail.recipient)
+    taken = session.scalars(
+        select(Account.id).where(Account.lemail == email_key(mail.recipient))
+    ).one_or_none()
     if taken not in (None, account.id):
         return None
     return MailContent("email-confirm", {"token": token, "name": account.username})
@@ -83,14 +85,14 @@ def confirm_email(actor: Actor, token: str) -> Account:
         with transaction() as session:
             redeemed = tokens.redeem(session, token, TokenPurpose.EMAIL)
             account = get_account_for_update(session, redeemed.account_id or 0)
-            if account is None or account.status is not AccountStatus.ACTIVE or not redeemed.address:
+            if account is None or account.status is not AccountStatus.ACTIVE or not redeemed.email:
                 raise TokenInvalid
-            outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.address)
-            account.email = redeemed.address
-            account.lemail = email_key(redeemed.address)
+            outbox.enqueue_to(session, account, MailKind.EMAIL_CHANGED, email=redeemed.email)
+            account.email = redeemed.email
+            account.lemail = email_key(redeemed.email)
             account.updated_at = clock.utcnow()
             pending.end_everything(session, actor, account.id)
-            audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
+            audit.log_event(session, actor, Action.ACCOUNT_EMAIL_CHANGED, account_id=account.id)
     except IntegrityError as error:
         raise TokenInvalid from error
     return account

@@ -68,22 +68,22 @@ def clean_reachable(text: str) -> str:
     Raises InvalidInput: ``emailUnreachable`` where the mail server does not take its letters,
     or could not be asked.
     """
-    address = clean_email(text)
-    if not (address.rpartition("@")[0].isascii() or _server_takes_utf8()):
+    email = clean_email(text)
+    if not (email.rpartition("@")[0].isascii() or _server_takes_utf8()):
         raise InvalidInput("emailUnreachable", "email")
-    return address
+    return email
 
 
 def _server_takes_utf8() -> bool:
     """Ask the mail server, unless it said so lately; one asks, and whoever comes meanwhile waits for that."""
-    from portal.transports import DeliveryFailed, make_transport  # noqa: PLC0415  # seldom needed here
+    from portal.transports import DeliveryFailed, create_transport  # noqa: PLC0415  # seldom needed here
 
     with _lock:
         takes, until = _known.get(settings.mail_url, (False, 0.0))
         if monotonic() < until:
             return takes
         try:
-            takes, known_for = make_transport(settings).takes_utf8(), KNOWN_FOR
+            takes, known_for = create_transport(settings).takes_utf8(), KNOWN_FOR
         except DeliveryFailed:
             takes, known_for = False, UNKNOWN_FOR
         _known[settings.mail_url] = takes, monotonic() + known_for

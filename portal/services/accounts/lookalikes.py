@@ -39,7 +39,7 @@ def is_reserved(name: str) -> bool:
     return bool(read & set(map(_read, OFFICES))) or _read(whole) in map(_read, COMMON_ROLES)
 
 
-def shown_address(email: str) -> str:
+def shown_email(email: str) -> str:
     r"""An address of mail as everybody reads it: where scripts mix, no letter passes for another.
 
     The domain is then written as ``xn--``, a name before the @ with escapes: ``\u0430dmin``.

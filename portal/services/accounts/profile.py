@@ -47,7 +47,7 @@ def clean_wishes(*, username: str | None, bio: str | None, language: str | None)
     return wanted
 
 
-def update_in(session: Session, actor: Actor, account: Account, wanted: dict[str, str]) -> None:
+def apply_update(session: Session, actor: Actor, account: Account, wanted: dict[str, str]) -> None:
     """Change a locked account in the caller's transaction.
 
     Its end raises IntegrityError when somebody has the name. Raises InvalidInput for a new name
@@ -60,7 +60,7 @@ def update_in(session: Session, actor: Actor, account: Account, wanted: dict[str
         setattr(account, name, wanted[name])
     if changed:
         account.updated_at = clock.utcnow()
-        audit.record(
+        audit.log_event(
             session,
             actor,
             Action.ACCOUNT_UPDATED,

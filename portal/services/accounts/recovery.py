@@ -38,7 +38,7 @@ def change_password(actor: Actor, new: str, *, current: str | None, end_others: 
     prepared = prepare_change(actor, new, current=current)
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT, consent=False)
-        change_password_in(session, actor, account, prepared, end_others=end_others)
+        apply_password(session, actor, account, prepared, end_others=end_others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def prepare_change(actor: Actor, new: str | None, *, current: str | None) -> Pre
     return PreparedChange(known_hash, None if new is None else _checked_hash(account, new))
 
 
-def change_password_in(
+def apply_password(
     session: Session, actor: Actor, account: Account, prepared: PreparedChange, *, end_others: bool = True
 ) -> None:
     """Change the password of a locked account in the caller's transaction; what waits ends.
@@ -78,22 +78,24 @@ def change_password_in(
 def request_reset(actor: Actor, email: str) -> None:
     """Write down that somebody forgot a password; whether the address is known is not told."""
     email = clean_reachable(email)
-    may_send = questions.may_mail_reset(actor.address or "", email)
+    may_send = questions.may_mail_reset(actor.ip_address or "", email)
     with transaction() as session:
         if may_send:
-            outbox.enqueue(session, MailKind.RESET, account_id=None, address=email, language="en")
-        audit.record(session, actor, Action.PASSWORD_RESET_REQUESTED)
+            outbox.enqueue(session, MailKind.RESET, account_id=None, recipient=email, language="en")
+        audit.log_event(session, actor, Action.PASSWORD_RESET_REQUESTED)
 
 
 def prepare_reset_mail(session: Session, mail: OutboxMail) -> MailContent | None:
     """Make the link of a reset; of a locked account it opens that too. None when there is nobody to tell."""
-    known = session.scalars(select(Account.id).where(Account.lemail == email_key(mail.address))).one_or_none()
+    known = session.scalars(
+        select(Account.id).where(Account.lemail == email_key(mail.recipient))
+    ).one_or_none()
     account = outbox.hold(session, mail, known)
     if account is None or account.status not in CAN_BE_RESET:
         return None
     mail.account_id, mail.language = account.id, account.language
-    mail.address = account.email or mail.address  # as it was proven, not as it was typed
-    token = tokens.mint(session, TokenPurpose.RESET, account_id=account.id, address=account.email)
+    mail.recipient = account.email or mail.recipient  # as it was proven, not as it was typed
+    token = tokens.mint(session, TokenPurpose.RESET, account_id=account.id, email=account.email)
     return MailContent("reset", {"token": token, "locked": account.status is AccountStatus.LOCKED})
 
 
@@ -111,7 +113,7 @@ def reset_password(actor: Actor, token: str, new: str) -> None:
     with transaction() as session:
         redeemed = tokens.redeem(session, token, TokenPurpose.RESET)
         locked = get_account_for_update(session, account.id)
-        if locked is None or locked.status not in CAN_BE_RESET or locked.email != redeemed.address:
+        if locked is None or locked.status not in CAN_BE_RESET or locked.email != redeemed.email:
             raise TokenInvalid
         _set_password(session, actor, locked, new_hash, Action.PASSWORD_RESET)
         sessions.end_all(session, actor, locked.id)
@@ -132,7 +134,7 @@ def lock(actor: Actor, password: str) -> None:
         revocation.revoke_all(session, actor, account, RevocationReason.LOCKED)
         sessions.end_all(session, actor, account.id)
         account.status, account.updated_at = AccountStatus.LOCKED, clock.utcnow()
-        audit.record(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)
+        audit.log_event(session, actor, Action.ACCOUNT_LOCKED, account_id=account.id)
         outbox.enqueue_to(session, account, MailKind.LOCKED)
 
 
@@ -141,12 +143,12 @@ def request_unlock(actor: Actor, account_id: int) -> None:
 
     A form that is sent twice asks for one mail.
     """
-    if not questions.may_mail_unlock(actor.address or "", account_id):
+    if not questions.may_mail_unlock(actor.ip_address or "", account_id):
         return
     with suppress(AlreadySent), transaction() as session:
         account = get_account_for_update(session, account_id)
         if account is not None and account.status is AccountStatus.LOCKED:
-            audit.record(session, actor, Action.ACCOUNT_UNLOCK_REQUESTED, account_id=account.id)
+            audit.log_event(session, actor, Action.ACCOUNT_UNLOCK_REQUESTED, account_id=account.id)
             outbox.enqueue_to(session, account, MailKind.LOCKED)
 
 
@@ -155,7 +157,7 @@ def prepare_unlock_mail(session: Session, mail: OutboxMail) -> MailContent | Non
     account = outbox.hold(session, mail, mail.account_id)
     if account is None or account.status is not AccountStatus.LOCKED:
         return None
-    token = tokens.mint(session, TokenPurpose.UNLOCK, account_id=account.id, address=account.email)
+    token = tokens.mint(session, TokenPurpose.UNLOCK, account_id=account.id, email=account.email)
     return MailContent("locked", {"token": token})
 
 
@@ -173,7 +175,7 @@ def unlock(actor: Actor, token: str) -> Account:
 
 def _open(session: Session, actor: Actor, account: Account) -> None:
     account.status, account.updated_at = AccountStatus.ACTIVE, clock.utcnow()
-    audit.record(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
+    audit.log_event(session, actor, Action.ACCOUNT_UNLOCKED, account_id=account.id)
 
 
 def _checked_hash(account: Account, new: str) -> str:
@@ -185,5 +187,5 @@ def _checked_hash(account: Account, new: str) -> str:
 
 def _set_password(session: Session, actor: Actor, account: Account, new_hash: str, action: Action) -> None:
     account.password_hash, account.updated_at = new_hash, clock.utcnow()
-    audit.record(session, actor, action, account_id=account.id)
-    outbox.enqueue_to(session, account, MailKind.PASSWORD_CHANGED, source=actor.address)
+    audit.log_event(session, actor, action, account_id=account.id)
+    outbox.enqueue_to(session, account, MailKind.PASSWORD_CHANGED, source=actor.ip_address)

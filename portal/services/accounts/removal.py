@@ -1,4 +1,4 @@
-"""Removing an account: its keys end, what is personal goes, the record stays."""
+"""Removing an account: its keys end, what is personal goes, the audit log stays."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def empty(session: Session, actor: Actor, account: Account) -> None:
     account.username = account.lusername = f"removed:{account.id}"
     account.bio = ""
     account.updated_at = account.removed_at = now
-    audit.record(session, actor, Action.ACCOUNT_REMOVED, account_id=account.id)
+    audit.log_event(session, actor, Action.ACCOUNT_REMOVED, account_id=account.id)
 
 
 def forget_unconfirmed() -> int:

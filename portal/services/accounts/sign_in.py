@@ -21,17 +21,19 @@ def sign_in(actor: Actor, username: str, password: str, kind: SessionKind) -> tu
     password, and Slowed after too many of them; AccountBlocked and AccountLocked only to somebody
     with the right password, and whoever locked the account is mailed the way back.
     """
-    address = actor.address or ""
-    questions.require(questions.may_sign_in(address, username))
+    ip_address = actor.ip_address or ""
+    questions.require(questions.may_sign_in(ip_address, username))
     account = find_by_login(username)
     known_hash = account.password_hash if account else None
     if not passwords.verify_password(known_hash, password) or account is None:
         with transaction() as session:
-            audit.record(session, actor, Action.SESSION_REFUSED, account_id=account.id if account else None)
+            audit.log_event(
+                session, actor, Action.SESSION_REFUSED, account_id=account.id if account else None
+            )
         raise SignInFailed
-    questions.signed_in(address, username)
+    questions.signed_in(ip_address, username)
     account_id = account.id
-    questions.require(questions.may_start_session(address, account_id))
+    questions.require(questions.may_start_session(ip_address, account_id))
     try:
         return _enter(actor, account_id, known_hash, _fresh_hash(known_hash, password), kind)
     except AccountLocked:

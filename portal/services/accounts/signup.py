@@ -45,11 +45,11 @@ def request_sign_up(actor: Actor, email: str, language: str) -> str:
     if is_being_set_up():
         raise BeingSetUp
     email, language = clean_reachable(email), clean_language(language)
-    may_send = questions.may_mail_sign_up(actor.address or "", email)
+    may_send = questions.may_mail_sign_up(actor.ip_address or "", email)
     with transaction() as session:
         if may_send:
-            outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, address=email, language=language)
-        audit.record(session, actor, Action.ACCOUNT_SIGN_UP_REQUESTED)
+            outbox.enqueue(session, MailKind.SIGN_UP, account_id=None, recipient=email, language=language)
+        audit.log_event(session, actor, Action.ACCOUNT_SIGN_UP_REQUESTED)
     return email
 
 
@@ -59,22 +59,22 @@ def prepare_sign_up_mail(session: Session, mail: OutboxMail) -> MailContent | No
     None when it was ended meanwhile. Once it has made an account it makes no second one: that
     one may have been forgotten, or have another address by now.
     """
-    made_before = mail.account_id is not None
+    created_before = mail.account_id is not None
     account = session.scalars(
-        select(Account).where(Account.lemail == email_key(mail.address)).with_for_update()
+        select(Account).where(Account.lemail == email_key(mail.recipient)).with_for_update()
     ).one_or_none()
-    if account is None and made_before:
+    if account is None and created_before:
         return None
     if account is None:
-        account = _make(session, mail.address, mail.language, Role.USER)
-        audit.record(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)
+        account = _make(session, mail.recipient, mail.language, Role.USER)
+        audit.log_event(session, Actor.system(), Action.ACCOUNT_CREATED, account_id=account.id)
     elif outbox.hold(session, mail, account.id) is None:
         return None
     mail.account_id = account.id
-    mail.address = account.email or mail.address  # as it was given first, not as it was typed
+    mail.recipient = account.email or mail.recipient  # as it was given first, not as it was typed
     if account.status is not AccountStatus.INACTIVE:
         return MailContent("taken", {})
-    token = tokens.mint(session, TokenPurpose.CONFIRM, account_id=account.id, address=account.email)
+    token = tokens.mint(session, TokenPurpose.CONFIRM, account_id=account.id, email=account.email)
     return MailContent("confirm", {"token": token})
 
 
@@ -94,7 +94,7 @@ def confirm(
         raise TokenInvalid
     password_hash = None
     if password is not None:
-        passwords.check_password(password, second_factor=False, context=[found.address or ""])
+        passwords.check_password(password, second_factor=False, context=[found.email or ""])
         password_hash = passwords.hash_password(password)
     with transaction() as session:
         redeemed = tokens.redeem(session, token, TokenPurpose.CONFIRM)
@@ -105,7 +105,7 @@ def confirm(
         account.password_hash = password_hash
         account.updated_at = clock.utcnow()
         give_consent(session, actor, account, given)
-        audit.record(session, actor, Action.ACCOUNT_CONFIRMED, account_id=account.id)
+        audit.log_event(session, actor, Action.ACCOUNT_CONFIRMED, account_id=account.id)
         return sessions.start(session, actor, account, kind) if kind else None
 
 
@@ -137,7 +137,7 @@ def first_admin_link() -> str | None:
     with transaction() as session:
         if not is_being_set_up():
             return None
-        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, email=None)
     return f"{settings.base_url}/setup/{token}"
 
 
@@ -200,4 +200,4 @@ def _activate(
     account.status = AccountStatus.ACTIVE
     account.password_hash = password_hash
     give_consent(session, actor, account, consent)
-    audit.record(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)
+    audit.log_event(session, actor, Action.ACCOUNT_CREATED, account_id=account.id, role=account.role.value)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.models import Account, Consent
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts import email_change, profile, recovery
-from portal.services.accounts.consent import set_consent_in
+from portal.services.accounts.consent import apply_consent
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.admission import admit
 from portal.services.core.actor import Actor
@@ -42,18 +42,18 @@ def change_account(
         prepared = recovery.prepare_change(actor, password, current=current_password)
     if email is not None:
         # Only the owner, who has proven to be it, uses these tries up.
-        questions.require(questions.may_ask_for_address(actor.address or "", actor.account_id or 0, email))
+        questions.require(questions.may_change_email(actor.ip_address or "", actor.account_id or 0, email))
     try:
         with transaction() as session:
             account = admit(session, actor, level=WRITE_ACCOUNT, consent=consent is None)
-            profile.update_in(session, actor, account, wanted)
+            profile.apply_update(session, actor, account, wanted)
             session.flush()
             if prepared is not None:
-                recovery.change_password_in(session, actor, account, prepared)
+                recovery.apply_password(session, actor, account, prepared)
             if email is not None:
-                email_change.request_email_in(session, actor, account, email)
+                email_change.apply_email_change(session, actor, account, email)
             if consent is not None:
-                set_consent_in(session, actor, account, Consent(consent))
+                apply_consent(session, actor, account, Consent(consent))
     except IntegrityError as error:
         raise InvalidInput("usernameTaken", "username") from error
     return account

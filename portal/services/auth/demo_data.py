@@ -24,14 +24,14 @@ class NotEmpty(Exception):
 
 
 def mark(actor: Actor) -> None:
-    """Write into the record that this installation holds demo data, for good.
+    """Write into the audit log that this installation holds demo data, for good.
 
     Raises NotEmpty when there are, or were, accounts.
     """
     with transaction() as session:
         if not is_empty():
             raise NotEmpty
-        audit.record(session, actor, Action.DEMO_FILLED)
+        audit.log_event(session, actor, Action.DEMO_FILLED)
 
 
 def is_empty() -> bool:

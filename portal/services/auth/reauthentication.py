@@ -48,9 +48,9 @@ def prove_owner(actor: Actor, current: str | None) -> str | None:
 
 def _is_password(actor: Actor, account: Account, password: str) -> bool:
     """Whether this is the password; a right one takes its try back. Raises Slowed."""
-    address = actor.address or ""
-    questions.require(questions.may_prove(address, account.id))
+    ip_address = actor.ip_address or ""
+    questions.require(questions.may_prove(ip_address, account.id))
     is_right = passwords.verify_password(account.password_hash, password)
     if is_right:
-        questions.proved(address, account.id)
+        questions.proved(ip_address, account.id)
     return is_right

@@ -54,13 +54,13 @@ def start(session: Session, actor: Actor, account: Account, kind: SessionKind) -
         created_at=now,
         last_seen_at=now,
         expires_at=now + life,
-        address=actor.address,
+        ip_address=actor.ip_address,
         user_agent=actor.user_agent[:200],
     )
-    _make_room(session, actor, account.id, kind, now)
+    _end_oldest(session, actor, account.id, kind, now)
     session.add(signed)
     account.last_seen_at = now
-    audit.record(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
+    audit.log_event(session, actor, Action.SESSION_STARTED, account_id=account.id, kind=kind.value)
     return signed, token
 
 
@@ -78,7 +78,7 @@ def _token_of(form: Form, sent: SentForm) -> str:
     return urlsafe_b64encode(sent_forms.derive(form, sent, "session")).decode().rstrip("=")
 
 
-def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKind, now: datetime) -> None:
+def _end_oldest(session: Session, actor: Actor, account_id: int, kind: SessionKind, now: datetime) -> None:
     """End those that were not seen for longest, so that with one more there are not too many."""
     living = select(UserSession.id).where(
         UserSession.account_id == account_id,
@@ -90,7 +90,7 @@ def _make_room(session: Session, actor: Actor, account_id: int, kind: SessionKin
     too_old = session.scalars(newest_first.offset(MOST_LIVING - 1)).all()
     for session_id in too_old:
         session.execute(update(UserSession).where(UserSession.id == session_id).values(ended_at=now))
-        audit.record(session, actor, Action.SESSION_ENDED, account_id=account_id, most=MOST_LIVING)
+        audit.log_event(session, actor, Action.SESSION_ENDED, account_id=account_id, most=MOST_LIVING)
 
 
 def resume(token: str) -> UserSession | None:
@@ -130,7 +130,7 @@ def end_session(actor: Actor, session_id: UUID) -> None:
             raise NotFound
         if signed.ended_at is None:
             signed.ended_at = clock.utcnow()
-            audit.record(session, actor, Action.SESSION_ENDED, account_id=account.id)
+            audit.log_event(session, actor, Action.SESSION_ENDED, account_id=account.id)
 
 
 def end_other_sessions(actor: Actor) -> None:
@@ -151,7 +151,7 @@ def end_all(
     if but is not None:
         query = query.where(UserSession.id != but)
     session.execute(query.values(ended_at=clock.utcnow()))
-    audit.record(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
+    audit.log_event(session, actor, Action.SESSIONS_ENDED, account_id=account_id, reason=why)
     pending.end_everything(session, actor, account_id)
 
 

@@ -23,7 +23,7 @@ class Actor:
     key_id: UUID | None = None
     key_level: int | None = None
     session_id: UUID | None = None
-    address: str | None = None
+    ip_address: str | None = None
     user_agent: str = ""
     request_id: str | None = None
     form: Form | None = None

@@ -1,4 +1,4 @@
-"""Write the record, beside the act and in its transaction; read it."""
+"""Write the audit log, beside the act and in its transaction; read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_ACTS = frozenset(
     {
         Action.ACCOUNT_READ,
         Action.ACCOUNTS_SEARCHED,
-        Action.RECORD_READ,
+        Action.AUDIT_LOG_READ,
         Action.USAGE_READ,
         Action.SESSION_REFUSED,
     }
@@ -32,7 +32,7 @@ NOT_ACTS = frozenset(
 _LARGEST_ID = 2**63 - 1
 
 
-def record(
+def log_event(
     session: Session,
     actor: Actor,
     action: Action,
@@ -42,7 +42,7 @@ def record(
     reason: str | None = None,
     **details: Any,
 ) -> None:
-    """Add one act to the record. Nothing secret belongs into ``reason`` or ``details``.
+    """Add one act to the audit log. Nothing secret belongs into ``reason`` or ``details``.
 
     The form that asks for an act is spent by it; raises AlreadySent when it is spent already.
     RuntimeError for an act of a session or a key that was not admitted in this transaction.
@@ -61,7 +61,7 @@ def record(
     )
 
 
-def record_each(
+def log_events(
     session: Session,
     actor: Actor,
     action: Action,
@@ -90,7 +90,7 @@ def _by(actor: Actor) -> dict[str, Any]:
         "actor_kind": actor.kind,
         "actor_account_id": actor.account_id,
         "actor_key_id": actor.key_id,
-        "address": actor.address,
+        "ip_address": actor.ip_address,
         "request_id": actor.request_id,
     }
 

@@ -22,14 +22,14 @@ def clean_email(text: str) -> str:
     if not text.strip():
         raise InvalidInput("emailMissing", "email")
     try:
-        address: str = _validate_email()(
+        email: str = _validate_email()(
             text.strip(), check_deliverability=False, globally_deliverable=False
         ).normalized
     except ValueError as error:
         raise InvalidInput("emailInvalid", "email") from error
-    if _ENCODED_WORD.search(address):
+    if _ENCODED_WORD.search(email):
         raise InvalidInput("emailInvalid", "email")
-    return address
+    return email
 
 
 @cache

@@ -85,7 +85,7 @@ class AlreadySent(RuleError, code="alreadySent"):
     """This form was sent a moment ago, and what it asks for is done."""
 
 
-class AlreadyMade(RuleError, code="alreadyMade"):
+class AlreadyCreated(RuleError, code="alreadyMade"):
     """This form has made its key already; its secret is not shown again."""
 
     def __init__(self, key_id: object) -> None:
@@ -93,5 +93,5 @@ class AlreadyMade(RuleError, code="alreadyMade"):
         self.key_id = key_id
 
 
-class AlreadyRotated(AlreadyMade, code="alreadyRotated"):
+class AlreadyRotated(AlreadyCreated, code="alreadyRotated"):
     """This key has a successor already, and gets no second one."""

@@ -49,19 +49,19 @@ def create_key(
         outbox.enqueue_to(
             session,
             account,
-            MailKind.KEY_MADE,
-            **record_made(session, actor, key),
+            MailKind.KEY_CREATED,
+            **log_created(session, actor, key),
             service=key.kind is KeyKind.SERVICE,
             key=str(key.id),
             made_by_key=str(actor.key_id) if actor.key_id else None,
-            source=actor.address,
+            source=actor.ip_address,
         )
     return key, secret
 
 
-def record_made(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
+def log_created(session: Session, actor: Actor, key: ApiKey) -> dict[str, Any]:
     """Record that a key was made, in the caller's transaction; return what a mail tells of it."""
     facts: dict[str, Any] = {"name": key.name, "level": key.level, "expires_at": clock.iso(key.expires_at)}
     told = facts | ({"kind": key.kind.value} if key.kind is KeyKind.SERVICE else {})
-    audit.record(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
+    audit.log_event(session, actor, Action.KEY_CREATED, account_id=key.account_id, key_id=key.id, **told)
     return facts

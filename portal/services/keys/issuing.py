@@ -21,7 +21,7 @@ from portal.permissions import ADMINISTER, HIGHEST_LEVEL, WRITE_ACCOUNT
 from portal.services.auth.admission import admit
 from portal.services.core import free_text, ids, sent_forms
 from portal.services.core.actor import Actor
-from portal.services.core.errors import AlreadyMade, Forbidden, InvalidInput, NotFound
+from portal.services.core.errors import AlreadyCreated, Forbidden, InvalidInput, NotFound
 from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import transaction
 from portal.services.keys import conditions, peppers, quotas, secrets
@@ -54,9 +54,9 @@ class Bounds:
 
 def refuse_second(session: Session, actor: Actor, account: Account) -> None:
     """Raise AlreadyMade when the actor's form has made its key, however long ago."""
-    made = _made_by(session, actor.form, account) if actor.form else None
-    if made is not None:
-        raise AlreadyMade(made.id)
+    created = _created_by(session, actor.form, account) if actor.form else None
+    if created is not None:
+        raise AlreadyCreated(created.id)
 
 
 def issue_again(actor: Actor) -> tuple[ApiKey, str]:
@@ -74,17 +74,17 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
     form, row = sent
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
-        key = _made_by(session, form, account)
+        key = _created_by(session, form, account)
         if key is None:
             raise NotFound
         secret = _secret(actor, row, key.environment)
         digest = secrets.digest(settings.peppers.get_secret_value().get(key.pepper_id, b""), secret)
         if not hmac.compare_digest(digest, key.digest) or not key.is_live(clock.utcnow()):
-            raise AlreadyMade(key.id)
+            raise AlreadyCreated(key.id)
     return key, secret
 
 
-def _made_by(session: Session, form: Form, account: Account) -> ApiKey | None:
+def _created_by(session: Session, form: Form, account: Account) -> ApiKey | None:
     number = form.number_for(account.id)
     return session.scalars(
         select(ApiKey).where(ApiKey.nonce == number, ApiKey.account_id == account.id)
@@ -96,7 +96,9 @@ def _secret(actor: Actor, sent: SentForm | None, environment: Environment | None
     bits = None
     if actor.form is not None and sent is not None:
         bits = sent_forms.derive(actor.form, sent, "secret", actor.account_id, actor.session_id)
-    return secrets.make_secret(settings.key_prefix, environment if settings.key_environments else None, bits)
+    return secrets.create_secret(
+        settings.key_prefix, environment if settings.key_environments else None, bits
+    )
 
 
 def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -> Bounds:

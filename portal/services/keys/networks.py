@@ -38,7 +38,7 @@ def parse_networks(given: Iterable[str]) -> str:
     return joined
 
 
-def allows(networks: str, address: str | None) -> bool:
+def allows(networks: str, ip_address: str | None) -> bool:
     """Whether a key with these networks, as they are kept, may be used from an address.
 
     An address that is not known is let in only where every address is.
@@ -46,7 +46,7 @@ def allows(networks: str, address: str | None) -> bool:
     if not networks:
         return True
     try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+        parsed = ipaddress.ip_address((ip_address or "").partition("%")[0])
     except ValueError:
         return False
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None

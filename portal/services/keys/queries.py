@@ -57,7 +57,7 @@ def find_successor(key: ApiKey) -> ApiKey | None:
 
 
 def find_creation(key: ApiKey) -> ActorKind | None:
-    """Through what a key was created; None where the record does not tell any more."""
+    """Through what a key was created; None where the audit log does not tell any more."""
     query = select(AuditEvent.actor_kind).where(
         AuditEvent.key_id == key.id, AuditEvent.action == Action.KEY_CREATED
     )
@@ -167,7 +167,7 @@ def line_of(session: Session, key_ids: Iterable[UUID]) -> Line:
 
 def created_with(account_id: int, key_id: UUID) -> Sequence[ApiKey]:
     """The unrevoked keys of an account that were created with this one, or came of such a key."""
-    line = made_with(db.session(), account_id, key_id)
+    line = created_with_key(db.session(), account_id, key_id)
     found: list[ApiKey] = []
     for some in portions(sorted(line)):
         query = select(ApiKey).where(ApiKey.id.in_(some), ApiKey.revoked_at.is_(None))
@@ -175,10 +175,10 @@ def created_with(account_id: int, key_id: UUID) -> Sequence[ApiKey]:
     return found
 
 
-def made_with(session: Session, account_id: int, key_id: UUID) -> Line:
+def created_with_key(session: Session, account_id: int, key_id: UUID) -> Line:
     """The keys of an account that were created with this one, and all that came of them."""
-    made = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.made_by_key_id == key_id)
-    return _with_all_that_came_of(session, dict.fromkeys(session.scalars(made), key_id))
+    created = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.made_by_key_id == key_id)
+    return _with_all_that_came_of(session, dict.fromkeys(session.scalars(created), key_id))
 
 
 def portions(key_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

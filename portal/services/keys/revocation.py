@@ -44,11 +44,11 @@ def revoke_key(actor: Actor, key_id: UUID, *, holds_secret: bool = False) -> Api
             raise NotFound
         stamp_retired(session, account.id)
         if key.revoked_at is None:
-            revoke_in(session, actor, account, key, RevocationReason.OWNER)
+            apply_revocation(session, actor, account, key, RevocationReason.OWNER)
     return key
 
 
-def revoke_in(
+def apply_revocation(
     session: Session,
     actor: Actor,
     account: Account,
@@ -80,7 +80,9 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
         if session.scalars(owned(account.id, key_id)).one_or_none() is None:
             raise NotFound
         told: dict[UUID, dict[str, Any]] = {key_id: {}}
-        told |= {each: {"line": str(key_id)} for each in key_queries.made_with(session, account.id, key_id)}
+        told |= {
+            each: {"line": str(key_id)} for each in key_queries.created_with_key(session, account.id, key_id)
+        }
         ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
         if ended:
             names = list(ended.values())[:MOST_NAMED]
@@ -104,7 +106,7 @@ def revoke_all(
     """
     ended = len(revoke_each(session, actor, account.id, true(), reason, why=why))
     if ended:
-        audit.record(
+        audit.log_event(
             session,
             actor,
             Action.KEYS_REVOKED,
@@ -128,7 +130,7 @@ def revoke_each(
     why: str | None = None,
     told: Mapping[UUID, dict[str, Any]] = MappingProxyType({}),
 ) -> dict[UUID, str]:
-    """Revoke the keys of an account that are meant, each with its own line in the record.
+    """Revoke the keys of an account that are meant, each with its own line in the audit log.
 
     It takes a few statements, however many they are. The account is locked by the caller.
     ``told`` has more for the lines of some keys. Returns the names by key, the oldest first.
@@ -145,7 +147,7 @@ def revoke_each(
     lines_told = {
         key_id: {"cause": reason.value, "name": name, **told.get(key_id, {})} for key_id, name in found
     }
-    audit.record_each(session, actor, Action.KEY_REVOKED, lines_told, account_id=account_id, reason=why)
+    audit.log_events(session, actor, Action.KEY_REVOKED, lines_told, account_id=account_id, reason=why)
     return dict(found)
 
 
@@ -191,10 +193,10 @@ def revoke_without_mail(
 ) -> None:
     """Revoke one key in the caller's transaction, without a mail; ``at`` is another moment than now.
 
-    ``details`` go into the record.
+    ``details`` go into the audit log.
     """
     key.revoked_at, key.revoked_reason = at or clock.utcnow(), reason
-    audit.record(
+    audit.log_event(
         session,
         actor,
         Action.KEY_REVOKED,

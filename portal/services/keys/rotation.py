@@ -92,7 +92,9 @@ def note_reuse(actor: Actor, key_id: UUID) -> bool:
         if not _mark_reused(session, key_id):
             return False
         successor = find_successor(key)
-        audit.record(session, actor, Action.KEY_REUSED, account_id=account.id, key_id=key.id, name=key.name)
+        audit.log_event(
+            session, actor, Action.KEY_REUSED, account_id=account.id, key_id=key.id, name=key.name
+        )
         outbox.enqueue_to(
             session,
             account,
@@ -101,7 +103,7 @@ def note_reuse(actor: Actor, key_id: UUID) -> bool:
             key=str(key.id),
             successor=str(successor.id) if successor else None,
             ended_at=clock.iso(min(filter(None, (key.retires_at, key.revoked_at, key.expires_at)))),
-            source=actor.address,
+            source=actor.ip_address,
         )
     return True
 
@@ -151,8 +153,8 @@ def _mark_reused(session: Session, key_id: UUID) -> bool:
 
 def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey, new: ApiKey) -> None:
     retires_at = clock.iso(old.retires_at) if old.retires_at else None
-    facts = creation.record_made(session, actor, new)
-    audit.record(
+    facts = creation.log_created(session, actor, new)
+    audit.log_event(
         session,
         actor,
         Action.KEY_ROTATED,
@@ -173,5 +175,5 @@ def _tell_rotated(session: Session, actor: Actor, account: Account, old: ApiKey,
         retires_at=retires_at,
         works_on=old.retires_at is not None and old.retires_at > new.created_at,
         made_by_key=str(actor.key_id) if actor.key_id else None,
-        source=actor.address,
+        source=actor.ip_address,
     )

@@ -38,7 +38,7 @@ def checksum(text: str) -> str:
     return base62(crc32(text.encode("ascii")), CHECKSUM_LENGTH)
 
 
-def make_secret(prefix: str, label: str | None = None, bits: bytes | None = None) -> str:
+def create_secret(prefix: str, label: str | None = None, bits: bytes | None = None) -> str:
     """Make a new secret of 256 random bits; ``label`` is ``live`` or ``test``, to be seen in it.
 
     ``bits`` are the 32 random bytes to make it of, where the same secret has to be made again.

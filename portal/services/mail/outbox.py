@@ -61,12 +61,12 @@ class PreparedMail:
     """A letter, to whom it goes and in which language."""
 
     letter: MailContent
-    address: str = field(repr=False)
+    recipient: str = field(repr=False)
     language: str
 
 
 def enqueue(
-    session: Session, kind: MailKind, *, account_id: int | None, address: str, language: str, **params: Any
+    session: Session, kind: MailKind, *, account_id: int | None, recipient: str, language: str, **params: Any
 ) -> None:
     """Write down a mail in the caller's transaction. ``params`` are JSON and never secret."""
     now = clock.utcnow()
@@ -74,7 +74,7 @@ def enqueue(
         OutboxMail(
             kind=kind,
             account_id=account_id,
-            address=address,
+            recipient=recipient,
             language=language,
             params=params,
             created_at=now,
@@ -90,7 +90,7 @@ def enqueue_to(session: Session, account: Account, kind: MailKind, **params: Any
     """
     if account.email is not None:
         enqueue(
-            session, kind, account_id=account.id, address=account.email, language=account.language, **params
+            session, kind, account_id=account.id, recipient=account.email, language=account.language, **params
         )
 
 
@@ -124,7 +124,7 @@ def prepare(claim: Claim, maker: Prepare | None) -> PreparedMail | None:
         if mail is None:
             return None
         letter = maker(session, mail) if maker else MailContent(mail.kind.value, dict(mail.params))
-        return None if letter is None else PreparedMail(letter, mail.address, mail.language)
+        return None if letter is None else PreparedMail(letter, mail.recipient, mail.language)
 
 
 def hold(session: Session, mail: OutboxMail, account_id: int | None) -> Account | None:
@@ -160,7 +160,7 @@ def mark_failed(claim: Claim, error: str) -> bool:
 def mark_refused(claim: Claim, error: str, answer: int | None) -> bool:
     """Note that no attempt will bring a mail through, with the server's ``answer`` if it gave one.
 
-    It ends, and what it said is forgotten. The record keeps neither its address nor the
+    It ends, and what it said is forgotten. The audit log keeps neither its address nor the
     server's words, which may name it.
     """
     with transaction() as session:
@@ -185,7 +185,7 @@ def find_refused(account_id: int) -> OutboxMail | None:
         .join(Account, Account.id == OutboxMail.account_id)
         .where(
             Account.id == account_id,
-            OutboxMail.address == Account.email,
+            OutboxMail.recipient == Account.email,
             OutboxMail.sent_at.is_not(None),
             or_(OutboxMail.refused_at.is_not(None), OutboxMail.last_error.is_(None)),
         )
@@ -207,7 +207,7 @@ def _note_failure(session: Session, claim: Claim, error: str) -> OutboxMail | No
 def _end_refused(session: Session, mail: OutboxMail, answer: int | None) -> None:
     mail.sent_at = mail.refused_at = clock.utcnow()
     mail.params = {}
-    audit.record(
+    audit.log_event(
         session,
         Actor.system(),
         Action.MAIL_REFUSED,

@@ -32,7 +32,7 @@ class PendingEmail:
     ``refused`` says that its mail could not be delivered.
     """
 
-    address: str
+    email: str
     until: datetime | None
     refused: bool = False
 
@@ -43,7 +43,7 @@ def find_email(account_id: int) -> PendingEmail | None:
     mails = select(OutboxMail).where(*its).order_by(OutboxMail.id.desc()).limit(1)
     waits = db.session.scalar(mails.where(OutboxMail.sent_at.is_(None)))
     if waits is not None:
-        return PendingEmail(waits.address, None)
+        return PendingEmail(waits.recipient, None)
     token = db.session.scalar(
         select(MailToken)
         .where(
@@ -59,27 +59,27 @@ def find_email(account_id: int) -> PendingEmail | None:
         return None
     last = db.session.scalar(mails)
     refused = last is not None and last.refused_at is not None
-    return PendingEmail(token.address or "", token.expires_at, refused)
+    return PendingEmail(token.email or "", token.expires_at, refused)
 
 
 def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
     """Drop the pending change of address of a locked account; False when there is none."""
     was_pending = find_email(account_id) is not None
-    tokens.void(session, account_id, TokenPurpose.EMAIL)
+    tokens.invalidate(session, account_id, TokenPurpose.EMAIL)
     _end_mails(session, OutboxMail.account_id == account_id, MailKind.EMAIL_CONFIRM)
     if was_pending:
-        audit.record(session, actor, Action.ACCOUNT_EMAIL_CHANGE_CANCELLED, account_id=account_id)
+        audit.log_event(session, actor, Action.ACCOUNT_EMAIL_CHANGE_CANCELLED, account_id=account_id)
     return was_pending
 
 
 def end_everything(session: Session, actor: Actor, account_id: int) -> None:
     """End every link, every unsent mail with a link and the pending change of a locked account."""
     drop_email(session, actor, account_id)
-    tokens.void(session, account_id)
+    tokens.invalidate(session, account_id)
     account = session.get_one(Account, account_id)
     its = [OutboxMail.account_id == account_id]
     if account.lemail is not None:  # what strangers asked for does not know its account yet
-        its += [OutboxMail.address == account.email, func.lower(OutboxMail.address) == account.lemail]
+        its += [OutboxMail.recipient == account.email, func.lower(OutboxMail.recipient) == account.lemail]
     _end_mails(session, or_(*its), *WITH_LINK)
 
 

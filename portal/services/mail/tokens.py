@@ -27,7 +27,7 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def mint(session: Session, purpose: TokenPurpose, *, account_id: int | None, address: str | None) -> str:
+def mint(session: Session, purpose: TokenPurpose, *, account_id: int | None, email: str | None) -> str:
     """Make a token of 256 random bits; keep its hash, return the token itself."""
     token = secrets.token_urlsafe(32)
     now = clock.utcnow()
@@ -36,7 +36,7 @@ def mint(session: Session, purpose: TokenPurpose, *, account_id: int | None, add
             token_hash=hash_token(token),
             purpose=purpose,
             account_id=account_id,
-            address=address,
+            email=email,
             created_at=now,
             expires_at=now + _LIVES.get(purpose, LIFE),
         )
@@ -74,11 +74,11 @@ def redeem(session: Session, token: str, purpose: TokenPurpose) -> MailToken:
     ).all()
     if found.token_hash not in unused:
         raise TokenInvalid
-    void(session, found.account_id, purpose)
+    invalidate(session, found.account_id, purpose)
     return found
 
 
-def void(session: Session, account_id: int | None, *purposes: TokenPurpose) -> None:
+def invalidate(session: Session, account_id: int | None, *purposes: TokenPurpose) -> None:
     """Make the account's unused tokens useless: those of the purposes, or all.
 
     The tokens of no account (those for the first admin) are a kin of their own.

@@ -41,7 +41,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
         if role is not account.role:
             before = account.role
             account.role, account.updated_at = role, clock.utcnow()
-            audit.record(
+            audit.log_event(
                 session,
                 actor,
                 Action.ACCOUNT_ROLE_CHANGED,
@@ -69,7 +69,7 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
             before = account.status
             account.status, account.status_before_block = AccountStatus.BLOCKED, before
             account.updated_at = clock.utcnow()
-            audit.record(
+            audit.log_event(
                 session,
                 actor,
                 Action.ACCOUNT_BLOCKED,
@@ -94,7 +94,7 @@ def unblock(actor: Actor, account_id: int, *, why: str) -> Account:
             before = account.status_before_block
             account.status = AccountStatus.LOCKED if before is None else before
             account.status_before_block, account.updated_at = None, clock.utcnow()
-            audit.record(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
+            audit.log_event(session, actor, Action.ACCOUNT_UNBLOCKED, account_id=account.id, reason=reason)
     return account
 
 
@@ -125,7 +125,7 @@ def mail_way_back(actor: Actor, account_id: int, *, why: str) -> Account:
             raise InvalidInput("unblockFirst", "reason")
         kind = MailKind.SIGN_UP if account.status is AccountStatus.INACTIVE else MailKind.RESET
         outbox.enqueue_to(session, account, kind)
-        audit.record(session, actor, Action.ACCOUNT_LINK_MAILED, account_id=account.id, reason=reason)
+        audit.log_event(session, actor, Action.ACCOUNT_LINK_MAILED, account_id=account.id, reason=reason)
     return account
 
 
@@ -151,7 +151,7 @@ def revoke_one(actor: Actor, key_id: UUID, *, why: str) -> ApiKey:
         revocation.stamp_retired(session, account.id)
         session.refresh(key)
         if key.revoked_at is None:
-            revocation.revoke_in(session, actor, account, key, RevocationReason.OPERATOR, why=reason)
+            revocation.apply_revocation(session, actor, account, key, RevocationReason.OPERATOR, why=reason)
     return key
 
 
@@ -168,7 +168,7 @@ def _lock_target(session: Session, actor: Actor, account_id: int, level: int) ->
 
 
 def clean_reason(why: str, *, required: bool = True) -> str | None:
-    """Why something is done, as the record keeps it; raises InvalidInput."""
+    """Why something is done, as the audit log keeps it; raises InvalidInput."""
     text = why.strip()
     if required and not text:
         raise InvalidInput("reasonMissing", "reason")

@@ -55,11 +55,11 @@ def list_keys(actor: Actor, account: Account | None = None) -> Iterator[ApiKey]:
     return (key for [key] in _all(query, ApiKey))
 
 
-def list_record(
+def list_audit_log(
     actor: Actor, account: Account | None = None, action: Action | None = None
 ) -> Iterator[AuditEvent]:
-    """The record, of one account or of all, the oldest act first. Raises Forbidden."""
-    _note(actor, Action.RECORD_READ, account)
+    """The audit log, of one account or of all, the oldest act first. Raises Forbidden."""
+    _note(actor, Action.AUDIT_LOG_READ, account)
     query = select(AuditEvent)
     if account is not None:
         query = query.where(audit.is_about(account.id))
@@ -97,4 +97,4 @@ def _note(actor: Actor, action: Action, account: Account | None = None) -> None:
     if actor.kind is not ActorKind.COMMAND_LINE:
         raise Forbidden
     with transaction() as session:
-        audit.record(session, actor, action, account_id=account.id if account else None)
+        audit.log_event(session, actor, action, account_id=account.id if account else None)

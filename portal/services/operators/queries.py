@@ -47,7 +47,7 @@ def search_accounts(
         _admit(session, actor)
         found = read_page(session, select(Account).where(condition).order_by(Account.id.desc()), page)
         shown = [each.id for each in found.items]
-        audit.record(
+        audit.log_event(
             session, actor, Action.ACCOUNTS_SEARCHED, found=found.total, page=found.number, accounts=shown
         )
     return found
@@ -61,16 +61,16 @@ def read_account(actor: Actor, account_id: int) -> Account:
         account = session.get(Account, account_id)
         if account is None:
             raise NotFound
-        audit.record(session, actor, Action.ACCOUNT_READ, account_id=account_id)
+        audit.log_event(session, actor, Action.ACCOUNT_READ, account_id=account_id)
     return account
 
 
-def note_record_read(actor: Actor, account_id: int | None = None) -> None:
-    """Record that an operator looks at the record, of all or of one account. Raises Forbidden, Slowed."""
+def note_log_read(actor: Actor, account_id: int | None = None) -> None:
+    """Record that an operator looks at the audit log, of all or of one account. Raises Forbidden, Slowed."""
     _refuse_too_many(actor)
     with transaction() as session:
         _admit(session, actor)
-        audit.record(session, actor, Action.RECORD_READ, account_id=account_id)
+        audit.log_event(session, actor, Action.AUDIT_LOG_READ, account_id=account_id)
 
 
 def note_usage_read(actor: Actor, span: str) -> None:
@@ -78,7 +78,7 @@ def note_usage_read(actor: Actor, span: str) -> None:
     _refuse_too_many(actor)
     with transaction() as session:
         _admit(session, actor)
-        audit.record(session, actor, Action.USAGE_READ, span=span)
+        audit.log_event(session, actor, Action.USAGE_READ, span=span)
 
 
 def _refuse_too_many(actor: Actor) -> None:

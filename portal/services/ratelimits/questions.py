@@ -75,61 +75,61 @@ def require(answer: Answer) -> None:
         raise Slowed(answer.retry_after)
 
 
-def may_sign_in(address: str, username: str) -> Answer:
+def may_sign_in(ip_address: str, username: str) -> Answer:
     """Count a try to sign in; call :func:`signed_in` when it was a good one."""
-    return ask(_sign_in_counters(address, username))
+    return ask(_sign_in_counters(ip_address, username))
 
 
-def signed_in(address: str, username: str) -> None:
+def signed_in(ip_address: str, username: str) -> None:
     """Give back the try that :func:`may_sign_in` counted: only failures slow a source."""
-    give_back(_sign_in_counters(address, username))
+    give_back(_sign_in_counters(ip_address, username))
 
 
-def may_prove(address: str, account_id: int) -> Answer:
+def may_prove(ip_address: str, account_id: int) -> Answer:
     """Count a try to prove the current password in a session; :func:`proved` gives it back."""
-    return ask(_proof_counters(address, account_id))
+    return ask(_proof_counters(ip_address, account_id))
 
 
-def proved(address: str, account_id: int) -> None:
+def proved(ip_address: str, account_id: int) -> None:
     """Give back the try that :func:`may_prove` counted."""
-    give_back(_proof_counters(address, account_id))
+    give_back(_proof_counters(ip_address, account_id))
 
 
-def may_sign_up(address: str, email: str) -> Answer:
+def may_sign_up(ip_address: str, email: str) -> Answer:
     """Count a sign-up, for a free address as for a taken one."""
-    own = counter(SIGN_UP_OWN, _folded(email), source(address))
-    return ask([own, *_source_counters(SIGN_UP_SOURCE, address, counter(SIGN_UP_ALL))])
+    own = counter(SIGN_UP_OWN, _folded(email), source(ip_address))
+    return ask([own, *_source_counters(SIGN_UP_SOURCE, ip_address, counter(SIGN_UP_ALL))])
 
 
-def may_reset(address: str, email: str) -> Answer:
+def may_reset(ip_address: str, email: str) -> Answer:
     """Count a request for a link by mail, for a known address as for an unknown one."""
-    own = counter(RESET_OWN, _folded(email), source(address))
-    return ask([own, *_source_counters(RESET_SOURCE, address, counter(RESET_ALL))])
+    own = counter(RESET_OWN, _folded(email), source(ip_address))
+    return ask([own, *_source_counters(RESET_SOURCE, ip_address, counter(RESET_ALL))])
 
 
-def may_mail_sign_up(address: str, recipient: str) -> Answer:
+def may_mail_sign_up(ip_address: str, recipient: str) -> Answer:
     """Count a mail that answers a sign-up, to whoever reads the address.
 
     When it may not be sent, send none and answer as ever: the links of those that were sent
     work for a day, so nobody who has the mailbox is kept out.
     """
     to = _folded(recipient)
-    own = counter(SIGN_UP_MAIL_OWN, to, source(address))
+    own = counter(SIGN_UP_MAIL_OWN, to, source(ip_address))
     return ask([own, counter(SIGN_UP_MAIL, to), counter(SIGN_UP_MAIL_DAY, to)])
 
 
-def may_mail_reset(address: str, recipient: str) -> Answer:
+def may_mail_reset(ip_address: str, recipient: str) -> Answer:
     """Count a mail with a link to a new password; when it may not be sent, answer as ever.
 
     However many strangers asked, a source that has not asked yet gets one: the owner's.
     """
     to = _folded(recipient)
-    return ask([counter(RESET_MAIL_OWN, to, source(address)), counter(RESET_MAIL, to)])
+    return ask([counter(RESET_MAIL_OWN, to, source(ip_address)), counter(RESET_MAIL, to)])
 
 
-def may_mail_unlock(address: str, account_id: int) -> Answer:
+def may_mail_unlock(ip_address: str, account_id: int) -> Answer:
     """Count a mail with the way back, to an owner who gave the right password of a locked account."""
-    return ask([counter(UNLOCK_MAIL_OWN, account_id, source(address)), counter(UNLOCK_MAIL, account_id)])
+    return ask([counter(UNLOCK_MAIL_OWN, account_id, source(ip_address)), counter(UNLOCK_MAIL, account_id)])
 
 
 def may_mail_way_back(operator: object, account_id: int) -> Answer:
@@ -137,7 +137,7 @@ def may_mail_way_back(operator: object, account_id: int) -> Answer:
     return ask([counter(WAY_BACK_MAIL, operator, account_id)])
 
 
-def may_ask_for_address(address: str, account_id: int, recipient: str) -> Answer:
+def may_change_email(ip_address: str, account_id: int, recipient: str) -> Answer:
     """Count a change of address: a mail to somebody who may be a stranger.
 
     Few for one account, one source, one address and the installation; what others ask for
@@ -149,16 +149,16 @@ def may_ask_for_address(address: str, account_id: int, recipient: str) -> Answer
             counter(NEW_EMAIL_PAIR, account_id, to),
             counter(NEW_EMAIL_ACCOUNT, account_id),
             counter(NEW_EMAIL_ACCOUNT_DAY, account_id),
-            *_source_counters(NEW_EMAIL_SOURCE, address),
+            *_source_counters(NEW_EMAIL_SOURCE, ip_address),
             counter(NEW_EMAIL_RECIPIENT, to),
             counter(NEW_EMAIL_ALL),
         ]
     )
 
 
-def may_confirm(address: str) -> Answer:
+def may_confirm(ip_address: str) -> Answer:
     """Count the use of a mailed link."""
-    return ask(_source_counters(CONFIRM_SOURCE, address, counter(CONFIRM_ALL)))
+    return ask(_source_counters(CONFIRM_SOURCE, ip_address, counter(CONFIRM_ALL)))
 
 
 def may_issue_key(account_id: int) -> Answer:
@@ -166,9 +166,9 @@ def may_issue_key(account_id: int) -> Answer:
     return ask([counter(ISSUE_ACCOUNT, account_id)])
 
 
-def may_start_session(address: str, account_id: int) -> Answer:
+def may_start_session(ip_address: str, account_id: int) -> Answer:
     """Count a session or a JWT that somebody with the right password starts."""
-    return ask([counter(START_OWN, account_id, source(address)), counter(START_ACCOUNT, account_id)])
+    return ask([counter(START_OWN, account_id, source(ip_address)), counter(START_ACCOUNT, account_id)])
 
 
 def may_change(account_id: int, by: object) -> Answer:
@@ -186,35 +186,35 @@ def may_ask_for_name(account_id: int, by: object) -> Answer:
 
 
 def may_look(account_id: int, by: object) -> Answer:
-    """Count a look of an operator, which leaves a line in the record; ``by`` is the session.
+    """Count a look of an operator, which leaves a line in the audit log; ``by`` is the session.
 
     An act on somebody's account takes up to four, so these are more than its changes need.
     """
     return ask([counter(LOOK_OWN, account_id, by), counter(LOOK_ACCOUNT, account_id)])
 
 
-def may_report_leaks(address: str) -> Answer:
+def may_report_leaks(ip_address: str) -> Answer:
     """Count a report of leaked secrets, whatever it finds."""
-    return ask(_source_counters(LEAK_SOURCE, address, counter(LEAK_ALL)))
+    return ask(_source_counters(LEAK_SOURCE, ip_address, counter(LEAK_ALL)))
 
 
-def failed_signature(address: str) -> Answer:
+def failed_signature(ip_address: str) -> Answer:
     """Count a report whose signature is not GitHub's; a good one passes from a slow source too."""
-    return ask_failed(*_source_counters(SIGNATURE_SOURCE, address))
+    return ask_failed(*_source_counters(SIGNATURE_SOURCE, ip_address))
 
 
-def failed_key_check(address: str) -> Answer:
+def failed_key_check(ip_address: str) -> Answer:
     """Count a failed key check. Once a source is slow, nothing is written until it no longer is.
 
     Ask only after a failure: a good secret passes from a slow source too.
     """
-    return ask_failed(*_source_counters(KEY_CHECK_SOURCE, address, counter(KEY_CHECK_ALL)))
+    return ask_failed(*_source_counters(KEY_CHECK_SOURCE, ip_address, counter(KEY_CHECK_ALL)))
 
 
-def source(address: str) -> str:
+def source(ip_address: str) -> str:
     """What a limit takes for one source: an IPv4 address, or the /64 of an IPv6 address."""
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(ip_address.partition("%")[0])
     except ValueError:
         return UNKNOWN
     if isinstance(parsed, ipaddress.IPv4Address):
@@ -224,13 +224,13 @@ def source(address: str) -> str:
     return str(ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
-def wider(limit: Limit, address: str, *subject: object) -> list[Counter]:
+def wider(limit: Limit, ip_address: str, *subject: object) -> list[Counter]:
     """The counters of the networks around a source, for a limit that counts by source.
 
     Who has a /48 has 65,536 sources, so all of it shares a few times the tries of one. A /24 of
     IPv4 is often many people, so there each source keeps its spare tries.
     """
-    origin = ipaddress.ip_network(source(address)) if source(address) != UNKNOWN else None
+    origin = ipaddress.ip_network(source(ip_address)) if source(ip_address) != UNKNOWN else None
     found = []
     for version, prefix, times, spares in WIDER:
         if origin is not None and origin.version == version:
@@ -239,22 +239,22 @@ def wider(limit: Limit, address: str, *subject: object) -> list[Counter]:
     return found
 
 
-def _sign_in_counters(address: str, username: str) -> list[Counter]:
+def _sign_in_counters(ip_address: str, username: str) -> list[Counter]:
     name = _login(username)
-    own, others = counter(SIGN_IN_OWN, name, source(address)), counter(SIGN_IN_NAME, name)
-    return [own, *_source_counters(SIGN_IN_SOURCE, address, others, counter(SIGN_IN_ALL))]
+    own, others = counter(SIGN_IN_OWN, name, source(ip_address)), counter(SIGN_IN_NAME, name)
+    return [own, *_source_counters(SIGN_IN_SOURCE, ip_address, others, counter(SIGN_IN_ALL))]
 
 
-def _proof_counters(address: str, account_id: int) -> list[Counter]:
+def _proof_counters(ip_address: str, account_id: int) -> list[Counter]:
     return [
-        counter(PROVE_OWN, account_id, source(address)),
-        *wider(PROVE_OWN, address, account_id),
+        counter(PROVE_OWN, account_id, source(ip_address)),
+        *wider(PROVE_OWN, ip_address, account_id),
         counter(PROVE_ACCOUNT, account_id),
     ]
 
 
-def _source_counters(limit: Limit, address: str, *others: Counter) -> list[Counter]:
-    return [counter(limit, source(address)), *wider(limit, address), *others]
+def _source_counters(limit: Limit, ip_address: str, *others: Counter) -> list[Counter]:
+    return [counter(limit, source(ip_address)), *wider(limit, ip_address), *others]
 
 
 def _login(username: str) -> str:

@@ -61,8 +61,10 @@ def read_guards(connection: Connection) -> dict[str, str]:
 
 
 def _of_sqlite(connection: Connection) -> Iterator[tuple[str, str]]:
-    made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger') AND sql IS NOT NULL"
-    for kind, name, sql in connection.execute(text(made)):
+    created = (
+        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger') AND sql IS NOT NULL"
+    )
+    for kind, name, sql in connection.execute(text(created)):
         if kind == "trigger":
             yield f"trigger {name}", sql
         else:

@@ -27,7 +27,7 @@ IN_A_ROUND = 20
 KEPT = timedelta(days=30)
 """How long an ended session and a sent mail's row can still be looked at."""
 STEPS_KEPT = timedelta(days=400)
-"""How long the steps of excess are kept; the record keeps them for ever."""
+"""How long the steps of excess are kept; the audit log keeps them for ever."""
 
 
 def end_old_acts(days: int) -> int:
@@ -53,10 +53,10 @@ def _end_some(days: int) -> int:
         if not over:
             return 0
         before = over[-1].id + 1
-        audit.record(
+        audit.log_event(
             session,
             Actor.system(),
-            Action.RECORD_ENDED,
+            Action.AUDIT_LOG_ENDED,
             ended=len(over),
             before=before,
             until=clock.iso(over[-1].at),
@@ -96,9 +96,9 @@ def clean() -> dict[str, int]:
             .where(
                 OutboxMail.sent_at.is_not(None),
                 or_(OutboxMail.account_id.is_(None), OutboxMail.account_id.in_(removed)),
-                OutboxMail.address != "",
+                OutboxMail.recipient != "",
             )
-            .values(address="")
+            .values(recipient="")
         ),
     }
 

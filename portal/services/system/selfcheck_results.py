@@ -27,15 +27,15 @@ def list_proofs() -> dict[str, PromiseProof]:
 
 def is_of_now(proof: PromiseProof, version: str) -> bool:
     """Whether a run was of this version and these tables, and is no older than a week."""
-    made_with = (proof.version, proof.revision)
-    return made_with == (version, REVISION) and clock.utcnow() - proof.ran_at < LASTS
+    created_with_key = (proof.version, proof.revision)
+    return created_with_key == (version, REVISION) and clock.utcnow() - proof.ran_at < LASTS
 
 
 def note_run(held: Mapping[str, bool], version: str) -> None:
     """Keep how a run of this version ended, by the ids of the promises that it ran.
 
     What did not hold keeps the time at which it last did. It is no act on anything that
-    people own, so the record has nothing of it.
+    people own, so the audit log has nothing of it.
     """
     now = clock.utcnow()
     with transaction() as session:

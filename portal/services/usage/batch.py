@@ -14,12 +14,12 @@ from sqlalchemy import Connection, case, delete, func, select, tuple_
 
 from portal import clock
 from portal.extensions import Base
-from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.models import ApiKey, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.services.core.upsert import insert_into
 from portal.services.usage import moments
 
 HOUR_MS = 3_600_000
-ADDRESSES_KEPT = 10
+IP_ADDRESSES_KEPT = 10
 ELSEWHERE = ""
 """Stands for the addresses that are no longer told apart."""
 AT_ONCE = 1000
@@ -37,15 +37,15 @@ class Batch(NamedTuple):
     refusals: dict[Slot, int]
 
 
-def fold_addresses(calls: Mapping[Slot, list[int]]) -> dict[Slot, list[int]]:
+def fold_ip_addresses(calls: Mapping[Slot, list[int]]) -> dict[Slot, list[int]]:
     """The same calls, with only the newest addresses of each key told apart.
 
     There are then as many slots as hours in use, and the few addresses of each key.
     """
-    kept = {key_id: {address for address, _ in uses} for key_id, uses in _newest(calls).items()}
+    kept = {key_id: {ip_address for ip_address, _ in uses} for key_id, uses in _newest(calls).items()}
     folded: dict[Slot, list[int]] = {}
-    for (key_id, hour, address), (count, last) in calls.items():
-        place = address if address in kept[key_id] else ELSEWHERE
+    for (key_id, hour, ip_address), (count, last) in calls.items():
+        place = ip_address if ip_address in kept[key_id] else ELSEWHERE
         use = folded.setdefault((key_id, hour, place), [0, 0])
         use[0] += count
         use[1] = max(use[1], last)
@@ -62,7 +62,7 @@ def write(connection: Connection, batch: Batch) -> None:
     _add(connection, KeyUsage, totals, ("calls", "refused"), later=("last_used_at", "last_used_address"))
     _add(connection, KeyUsageHour, hours, ("calls", "refused"))
     _add(connection, KeyRefusal, _refusals(batch), ("refused",))
-    _add(connection, KeyAddress, list(_addresses(newest)), ("calls",), later=("last_used_at",))
+    _add(connection, KeyIpAddress, list(_ip_addresses(newest)), ("calls",), later=("last_used_at",))
     for keys in _portions([UUID(key_id) for key_id in sorted(newest)]):
         _forget_older(connection, keys)
     moments.keep(connection)
@@ -78,22 +78,22 @@ def _sums(batch: Batch) -> tuple[list[Row], list[Row]]:
         whole = by_key.setdefault(key_id, row | {"last_used_at": None, "last_used_address": None})
         return whole, by_hour.setdefault((key_id, hour), row | {"hour": clock.from_ms(hour)})
 
-    for (key_id, hour, _address), (calls, _last) in batch.calls.items():
+    for (key_id, hour, _ip_address), (calls, _last) in batch.calls.items():
         for row in rows(key_id, hour):
             row["calls"] += calls
     for (key_id, hour, _reason), refused in batch.refusals.items():
         for row in rows(key_id, hour):
             row["refused"] += refused
-    for key_id, (last, address) in _latest(batch.calls).items():
-        by_key[key_id] |= {"last_used_at": clock.from_ms(last), "last_used_address": address}
+    for key_id, (last, ip_address) in _latest(batch.calls).items():
+        by_key[key_id] |= {"last_used_at": clock.from_ms(last), "last_used_address": ip_address}
     return [by_key[key] for key in sorted(by_key)], [by_hour[slot] for slot in sorted(by_hour)]
 
 
 def _latest(calls: Mapping[Slot, list[int]]) -> dict[str, tuple[int, str]]:
     """The last use of each key: its millisecond, and from where."""
     latest: dict[str, tuple[int, str]] = {}
-    for (key_id, _hour, address), (_count, last) in calls.items():
-        latest[key_id] = max(latest.get(key_id, (0, ELSEWHERE)), (last, address))
+    for (key_id, _hour, ip_address), (_count, last) in calls.items():
+        latest[key_id] = max(latest.get(key_id, (0, ELSEWHERE)), (last, ip_address))
     return latest
 
 
@@ -107,24 +107,24 @@ def _refusals(batch: Batch) -> list[Row]:
 def _newest(calls: Mapping[Slot, list[int]]) -> dict[str, list[tuple[str, list[int]]]]:
     """The newest addresses of each key, with calls and the last of them."""
     places: dict[str, dict[str, list[int]]] = {}
-    for (key_id, _hour, address), (count, last) in calls.items():
-        addresses = places.setdefault(key_id, {})
-        if address != ELSEWHERE:
-            use = addresses.setdefault(address, [0, 0])
+    for (key_id, _hour, ip_address), (count, last) in calls.items():
+        ip_addresses = places.setdefault(key_id, {})
+        if ip_address != ELSEWHERE:
+            use = ip_addresses.setdefault(ip_address, [0, 0])
             use[0] += count
             use[1] = max(use[1], last)
     return {
-        key_id: sorted(uses.items(), key=lambda use: (-use[1][1], use[0]))[:ADDRESSES_KEPT]
+        key_id: sorted(uses.items(), key=lambda use: (-use[1][1], use[0]))[:IP_ADDRESSES_KEPT]
         for key_id, uses in places.items()
     }
 
 
-def _addresses(newest: Mapping[str, list[tuple[str, list[int]]]]) -> Iterator[Row]:
+def _ip_addresses(newest: Mapping[str, list[tuple[str, list[int]]]]) -> Iterator[Row]:
     for key_id in sorted(newest):
-        for address, (calls, last) in sorted(newest[key_id]):
+        for ip_address, (calls, last) in sorted(newest[key_id]):
             yield {
                 "key_id": UUID(key_id),
-                "address": address,
+                "address": ip_address,
                 "calls": calls,
                 "last_used_at": clock.from_ms(last),
             }
@@ -162,12 +162,12 @@ def _add(
 
 def _forget_older(connection: Connection, key_ids: Sequence[UUID]) -> None:
     """Delete the addresses of these keys but for the newest."""
-    columns = KeyAddress.key_id, KeyAddress.address
-    newest_first = KeyAddress.last_used_at.desc(), KeyAddress.address
-    place = func.row_number().over(partition_by=KeyAddress.key_id, order_by=newest_first)
-    ranked = select(*columns, place.label("place")).where(KeyAddress.key_id.in_(key_ids)).subquery()
-    older = select(ranked.c.key_id, ranked.c.address).where(ranked.c.place > ADDRESSES_KEPT)
-    connection.execute(delete(KeyAddress).where(tuple_(*columns).in_(older)))
+    columns = KeyIpAddress.key_id, KeyIpAddress.ip_address
+    newest_first = KeyIpAddress.last_used_at.desc(), KeyIpAddress.ip_address
+    place = func.row_number().over(partition_by=KeyIpAddress.key_id, order_by=newest_first)
+    ranked = select(*columns, place.label("place")).where(KeyIpAddress.key_id.in_(key_ids)).subquery()
+    older = select(ranked.c.key_id, ranked.c.ip_address).where(ranked.c.place > IP_ADDRESSES_KEPT)
+    connection.execute(delete(KeyIpAddress).where(tuple_(*columns).in_(older)))
 
 
 def _portions(key_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

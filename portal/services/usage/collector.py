@@ -21,7 +21,7 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
 from portal.services.core import trouble
-from portal.services.usage.batch import HOUR_MS, Batch, Slot, fold_addresses, write
+from portal.services.usage.batch import HOUR_MS, Batch, Slot, fold_ip_addresses, write
 
 PAUSE = 2.0
 MOST_SLOTS = 10_000
@@ -42,9 +42,9 @@ class UsageCollector:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note_call(self, key_id: str, address: str, now_ms: int) -> None:
+    def note_call(self, key_id: str, ip_address: str, now_ms: int) -> None:
         """Count a call that a key was good for."""
-        slot = (key_id, now_ms - now_ms % HOUR_MS, address)
+        slot = (key_id, now_ms - now_ms % HOUR_MS, ip_address)
         with self._lock:
             use = self._calls.get(slot)
             if use is None:
@@ -96,7 +96,7 @@ class UsageCollector:
         return use
 
     def _fold(self) -> None:
-        self._calls = fold_addresses(self._calls)
+        self._calls = fold_ip_addresses(self._calls)
         self._room = max(MOST_SLOTS, 2 * len(self._calls))
 
     def _take_back(self, batch: Batch) -> None:

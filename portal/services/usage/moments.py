@@ -85,7 +85,7 @@ def put_back(actor: Actor, *, why: str) -> None:
         session.execute(delete(LastMoment))
         keep(session.connection())
         was = clock.iso(clock.from_ms(kept)) if kept is not None else None
-        audit.record(session, actor, Action.CLOCK_PUT_BACK, reason=why, kept=was)
+        audit.log_event(session, actor, Action.CLOCK_PUT_BACK, reason=why, kept=was)
 
 
 def _learn(connection: Any, _record: ConnectionPoolEntry) -> None:

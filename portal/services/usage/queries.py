@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, KeyAddress, KeyRefusal, KeyUsageHour
+from portal.models import ApiKey, KeyIpAddress, KeyRefusal, KeyUsageHour
 
 UNKNOWN_REASON = ""
 """Refusals of the time before reasons were kept."""
@@ -112,11 +112,11 @@ def read_series(span: Span, whose: UsageScope = ALL) -> Series:
     return Series(span, slots, _reasons(whose, first, sum(slot.refused for slot in slots)))
 
 
-def list_addresses(key_id: UUID) -> Sequence[KeyAddress]:
+def list_ip_addresses(key_id: UUID) -> Sequence[KeyIpAddress]:
     """From where a key was used: the last few addresses, the newest first."""
-    newest_first = KeyAddress.last_used_at.desc(), KeyAddress.address
+    newest_first = KeyIpAddress.last_used_at.desc(), KeyIpAddress.ip_address
     return db.session.scalars(
-        select(KeyAddress).where(KeyAddress.key_id == key_id).order_by(*newest_first)
+        select(KeyIpAddress).where(KeyIpAddress.key_id == key_id).order_by(*newest_first)
     ).all()
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, ApiKey, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.models import Account, ApiKey, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.services.core.transaction import count_changed, transaction
 from portal.services.core.upsert import insert_into
 from portal.services.usage.batch import HOUR_MS, hold_keys
@@ -151,7 +151,7 @@ def _forget(keys: Sequence[UUID], before: datetime) -> int:
             for model, at in (
                 (KeyUsageHour, KeyUsageHour.hour),
                 (KeyRefusal, KeyRefusal.hour),
-                (KeyAddress, KeyAddress.last_used_at),
+                (KeyIpAddress, KeyIpAddress.last_used_at),
             )
         )
 
@@ -159,10 +159,10 @@ def _forget(keys: Sequence[UUID], before: datetime) -> int:
 def _forget_removed() -> int:
     """Forget from where the keys of removed accounts were used."""
     removed = select(ApiKey.id).join(Account).where(Account.removed_at.is_not(None))
-    known = KeyUsage.key_id.in_(removed) & KeyUsage.last_used_address.is_not(None)
+    known = KeyUsage.key_id.in_(removed) & KeyUsage.last_used_ip_address.is_not(None)
     with transaction() as session:
-        count_changed(session, update(KeyUsage).where(known).values(last_used_address=None))
-        return count_changed(session, delete(KeyAddress).where(KeyAddress.key_id.in_(removed)))
+        count_changed(session, update(KeyUsage).where(known).values(last_used_ip_address=None))
+        return count_changed(session, delete(KeyIpAddress).where(KeyIpAddress.key_id.in_(removed)))
 
 
 def _day(model: Hours) -> ColumnElement[int]:

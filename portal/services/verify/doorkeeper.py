@@ -74,7 +74,7 @@ class Doorkeeper:
     def admit(
         self,
         shown: Credentials | None,
-        address: str | None,
+        ip_address: str | None,
         *,
         level: int = 0,
         introspects: bool = False,
@@ -91,7 +91,7 @@ class Doorkeeper:
         """
         if shown is None:
             return STRANGER
-        decision = self._decide(shown, address)
+        decision = self._decide(shown, ip_address)
         key = decision.key
         if key is None:
             return STRANGER
@@ -104,48 +104,48 @@ class Doorkeeper:
             allowance = self._call_limits.take(key, now)
             outcome = Outcome.GOOD if allowance.allowed else Outcome.THROTTLED
         if outcome is Outcome.GOOD:
-            self._usage.note_call(key.id, address or "", now)
+            self._usage.note_call(key.id, ip_address or "", now)
         else:
-            self._refuse(key, outcome, address, now)
+            self._refuse(key, outcome, ip_address, now)
         return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
 
     def admit_again(
-        self, shown: Credentials, address: str | None, *, level: int = 0, introspects: bool = False
+        self, shown: Credentials, ip_address: str | None, *, level: int = 0, introspects: bool = False
     ) -> Admission:
         """Check once more a caller who was let in, as things are now; it takes no call, and counts none.
 
         A refusal counts as at :meth:`admit`.
         """
-        decision = self._decide(shown, address)
+        decision = self._decide(shown, ip_address)
         key = decision.key
         if key is None:
             return STRANGER
         outcome = _outcome_at(decision, key, level, introspects, is_open=True)
         if outcome is not Outcome.GOOD:
-            self._refuse(key, outcome, address, clock.now_ms())
+            self._refuse(key, outcome, ip_address, clock.now_ms())
         return Admission(outcome, decision.level, key)
 
     def find_key(self, shown: Credentials) -> VerifiedKey | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
         return self._decide(shown, None).key
 
-    def _refuse(self, key: VerifiedKey, outcome: Outcome, address: str | None, now: int) -> None:
+    def _refuse(self, key: VerifiedKey, outcome: Outcome, ip_address: str | None, now: int) -> None:
         """Count a refusal, and tell of a rotated-out secret."""
         self._usage.note_refusal(key.id, now, outcome.value)
         if outcome is Outcome.REVOKED and key.retires_at is not None:
-            self._tell_of_reuse(key.id, address)
+            self._tell_of_reuse(key.id, ip_address)
 
-    def _tell_of_reuse(self, key_id: str, address: str | None) -> None:
+    def _tell_of_reuse(self, key_id: str, ip_address: str | None) -> None:
         """A refusal stays one, whether or not it can be written down."""
         try:
-            self._notice_reuse(key_id, address)
+            self._notice_reuse(key_id, ip_address)
         except SQLAlchemyError as error:
             log.warning("the reuse of a rotated-out secret could not be recorded: %s", words_of(error))
 
-    def _decide(self, shown: Credentials, address: str | None) -> Decision:
+    def _decide(self, shown: Credentials, ip_address: str | None) -> Decision:
         if shown.key_id is None:
-            return self._verifier.decide_secret(shown.secret, address)
-        return self._verifier.decide(shown.key_id, shown.secret, address)
+            return self._verifier.decide_secret(shown.secret, ip_address)
+        return self._verifier.decide(shown.key_id, shown.secret, ip_address)
 
 
 def _outcome_at(

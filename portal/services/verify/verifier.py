@@ -52,7 +52,7 @@ class Verifier:
         self._prefix = settings.key_prefix
         self._reader = reader_for(settings)
 
-    def decide(self, key_id: str, secret: str, address: str | None = None) -> Decision:
+    def decide(self, key_id: str, secret: str, ip_address: str | None = None) -> Decision:
         """Decide about a key and its secret, used from an address, at this moment.
 
         ``key_id`` is a UUID in its canonical form, in any case. Whoever lacks the secret gets
@@ -62,10 +62,10 @@ class Verifier:
         canonical = key_id.lower()
         if not CANONICAL_UUID.fullmatch(canonical):
             return UNKNOWN
-        decision = self.decide_secret(secret, address)
+        decision = self.decide_secret(secret, ip_address)
         return decision if decision.key is not None and decision.key.id == canonical else UNKNOWN
 
-    def decide_secret(self, secret: str, address: str | None = None) -> Decision:
+    def decide_secret(self, secret: str, ip_address: str | None = None) -> Decision:
         """Decide about a secret alone, as :meth:`decide` does.
 
         The key is found by the digest, which nobody can make without the pepper: what an index
@@ -77,7 +77,7 @@ class Verifier:
         if facts is None:
             return UNKNOWN
         level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
-        return Decision(outcome_of(facts, clock.now_ms(), address), level, facts)
+        return Decision(outcome_of(facts, clock.now_ms(), ip_address), level, facts)
 
     def _find(self, secret: str) -> VerifiedKey | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
@@ -93,7 +93,7 @@ class Verifier:
         self._reader.close()
 
 
-def outcome_of(facts: VerifiedKey, now_ms: int, address: str | None = None) -> Outcome:
+def outcome_of(facts: VerifiedKey, now_ms: int, ip_address: str | None = None) -> Outcome:
     """What whoever holds the secret is told at this moment, at this address."""
     if facts.revoked_at is not None or (facts.retires_at is not None and now_ms >= facts.retires_at):
         return Outcome.REVOKED
@@ -105,7 +105,7 @@ def outcome_of(facts: VerifiedKey, now_ms: int, address: str | None = None) -> O
         return Outcome.CONSENT_LACKING
     if facts.not_before is not None and now_ms < facts.not_before:
         return Outcome.NOT_YET
-    return Outcome.GOOD if networks.allows(facts.networks, address) else Outcome.ADDRESS
+    return Outcome.GOOD if networks.allows(facts.networks, ip_address) else Outcome.ADDRESS
 
 
 def reader_for(settings: Settings) -> Reader:

@@ -39,7 +39,7 @@ class ActivityRow:
     more: str
     by: str
     by_key_id: UUID | None
-    address: str | None
+    ip_address: str | None
     at: datetime
     key_id: UUID | None
 
@@ -57,7 +57,7 @@ def row(event: AuditEvent, account_id: int) -> ActivityRow:
         more=_more(event, account_id),
         by=_by(event, own),
         by_key_id=event.actor_key_id if own else None,
-        address=event.address if own or nobody else None,
+        ip_address=event.ip_address if own or nobody else None,
         at=event.at,
         key_id=event.key_id if event.account_id == account_id else None,
     )

@@ -20,7 +20,7 @@ LARGEST_NUMBER = 2**63 - 1
 
 
 class ReasonForm(Form):
-    """Why something is done; the record keeps it."""
+    """Why something is done; the audit log keeps it."""
 
     reason = TextAreaField(_l("Reason"), render_kw={"rows": 3, "maxlength": REASON_LENGTH})
 
@@ -85,8 +85,8 @@ class SearchForm(LookForm):
         return next((status for status in AccountStatus if status.word == self.status.data), None)
 
 
-class RecordForm(LookForm):
-    """Narrow the record."""
+class AuditLogForm(LookForm):
+    """Narrow the audit log."""
 
     account = IntegerField(_l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric"})
     action = SelectField(_l("Act"), validate_choice=False)

@@ -33,7 +33,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordRow:
+class AuditLogRow:
     """Who did what, on what, when, from where and why."""
 
     at: datetime
@@ -43,13 +43,13 @@ class RecordRow:
     by_key_id: UUID | None
     account: Party | None
     key_id: UUID | None
-    address: str | None
+    ip_address: str | None
     request_id: str | None
     reason: str | None
     details: str
 
 
-def rows(events: Sequence[AuditEvent]) -> list[RecordRow]:
+def rows(events: Sequence[AuditEvent]) -> list[AuditLogRow]:
     """Make the rows of acts; names are those of today."""
     names = exports.names_of(
         [each for event in events for each in (event.actor_account_id, event.account_id)]
@@ -57,8 +57,8 @@ def rows(events: Sequence[AuditEvent]) -> list[RecordRow]:
     return [_row(event, names) for event in events]
 
 
-def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
-    return RecordRow(
+def _row(event: AuditEvent, names: dict[int, str]) -> AuditLogRow:
+    return AuditLogRow(
         at=event.at,
         what=gettext(ACTIONS[event.action]),
         by=_party(event.account_id if _is_sign_in(event) else event.actor_account_id, names),
@@ -66,7 +66,7 @@ def _row(event: AuditEvent, names: dict[int, str]) -> RecordRow:
         by_key_id=event.actor_key_id,
         account=_party(event.account_id, names),
         key_id=event.key_id,
-        address=event.address,
+        ip_address=event.ip_address,
         request_id=event.request_id,
         reason=event.reason,
         details=", ".join(

@@ -1,4 +1,4 @@
-"""Look at accounts and at the record; block, unblock, revoke, and change roles."""
+"""Look at accounts and at the audit log; block, unblock, revoke, and change roles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from portal.services.operators import actions, exports
 from portal.services.operators import queries as operator_queries
 from portal.services.usage import queries as usage_queries
 from portal.web import charts
-from portal.web.admin.forms import ReasonForm, RecordForm, RoleForm, SearchForm
+from portal.web.admin.forms import AuditLogForm, ReasonForm, RoleForm, SearchForm
 from portal.web.admin.presenters import OPERATORS_REASONS, rows
 from portal.web.forms import BOTH, shown, text
 from portal.web.identity import actor, me, require
@@ -36,7 +36,7 @@ from portal.web.keys.presenters import rows as key_rows
 
 NEWEST = 10
 EXCESS_SHOWN = timedelta(days=30)
-LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.RECORD_READ, Action.USAGE_READ)
+LOOKS = (Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED, Action.AUDIT_LOG_READ, Action.USAGE_READ)
 """Left out beside an account, where they would hide what was done; the whole record has them."""
 
 ACCOUNT = "/accounts/<int(max=9223372036854775807):account_id>"
@@ -163,14 +163,14 @@ def revoke_key(account_id: int, key_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/record")
 def record() -> ResponseReturnValue:
     """The whole record, the newest acts first."""
-    form = RecordForm()
+    form = AuditLogForm()
     account_id = form.account.data
-    operator_queries.note_record_read(actor(), account_id)
+    operator_queries.note_log_read(actor(), account_id)
     page = audit.list_events_before(
         request.args.get("before", type=int), account_id=account_id, action=form.chosen_action
     )
     return render_template(
-        "admin/record.html",
+        "admin/audit_log.html",
         form=form,
         page=page,
         rows=rows(page.items),

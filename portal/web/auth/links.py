@@ -13,11 +13,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.limited import limited
 from portal.models import Account, AccountStatus, MailToken, SessionKind, TokenPurpose, UserSession
 from portal.services.accounts import email_change, recovery, signup
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.core.errors import TokenInvalid
 from portal.services.mail import pending as pending_mail
 from portal.services.mail import tokens
@@ -29,12 +29,12 @@ from portal.web.identity import visitor
 
 
 @blueprint.route("/confirm/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def confirm(token: str) -> ResponseReturnValue:
     """Set the password and decide about consent; then the keys are open."""
     link = _linked(token, TokenPurpose.CONFIRM)
     form = ConfirmForm()
-    form.context = [link.address]
+    form.context = [link.email]
     if form.validate_on_submit():
         with form.refusals():
             entered = signup.confirm(
@@ -44,14 +44,12 @@ def confirm(token: str) -> ResponseReturnValue:
                 password=text(form.password),
                 kind=None if current_user.is_authenticated else SessionKind.BROWSER,
             )
-            return _welcome(
-                entered, link.address, _("Welcome. Your account is ready: create your first key.")
-            )
+            return _welcome(entered, link.email, _("Welcome. Your account is ready: create your first key."))
     return _show_link("auth/confirm.html", form, link)
 
 
 @blueprint.route("/setup/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def setup(token: str) -> ResponseReturnValue:
     """Create the first admin with the link that the server printed."""
     _usable(token, TokenPurpose.FIRST_ADMIN)
@@ -74,12 +72,12 @@ def setup(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/password/reset/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def reset(token: str) -> ResponseReturnValue:
     """Set a new password. It ends every session and signs nobody in."""
     link = _linked(token, TokenPurpose.RESET)
     form = ResetForm()
-    form.context = [link.address]
+    form.context = [link.email]
     if form.validate_on_submit():
         with form.refusals():
             recovery.reset_password(visitor(), token, text(form.password))
@@ -87,7 +85,7 @@ def reset(token: str) -> ResponseReturnValue:
                 _(
                     "The new password for %(address)s is set, and every session of that account has ended. "
                     "Sign in with it.",
-                    address=shown_address(link.address),
+                    address=shown_email(link.email),
                 ),
                 ".sign_in",
             )
@@ -95,7 +93,7 @@ def reset(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/unlock/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def unlock(token: str) -> ResponseReturnValue:
     """Open an account that its owner has locked. No key comes back."""
     link = _linked(token, TokenPurpose.UNLOCK)
@@ -105,7 +103,7 @@ def unlock(token: str) -> ResponseReturnValue:
         return done(
             _(
                 "The account %(address)s is unlocked. Sign in and create new keys.",
-                address=shown_address(link.address),
+                address=shown_email(link.email),
             ),
             ".sign_in",
         )
@@ -113,7 +111,7 @@ def unlock(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/confirm-email/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def confirm_email(token: str) -> ResponseReturnValue:
     """Make a proven address the account's."""
     link = _linked(token, TokenPurpose.EMAIL)
@@ -124,7 +122,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
             _(
                 "The email of the account %(name)s is now %(address)s.",
                 name=link.account.username,
-                address=shown_address(link.address),
+                address=shown_email(link.email),
             ),
             "profile.index" if link.is_ours else ".sign_in",
         )
@@ -132,7 +130,7 @@ def confirm_email(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/stop-email/<token>", methods=BOTH)
-@limited(lambda: questions.may_confirm(client_address()))
+@limited(lambda: questions.may_confirm(client_ip_address()))
 def stop_email(token: str) -> ResponseReturnValue:
     """Stop a change of address that somebody asked for; the old address has the link."""
     link = _linked(token, TokenPurpose.EMAIL_STOP)
@@ -146,7 +144,7 @@ def stop_email(token: str) -> ResponseReturnValue:
             _(
                 "The change is stopped: the email of the account stays %(address)s. If you did not ask "
                 "for the change, somebody knows your password: set a new one now.",
-                address=shown_address(link.address),
+                address=shown_email(link.email),
             ),
             ".forgot",
         )
@@ -163,7 +161,7 @@ class Link(NamedTuple):
     """A link from a mail that would be accepted, and the account that it is about."""
 
     token: str
-    address: str
+    email: str
     account: Account
 
     @property
@@ -178,25 +176,25 @@ def _linked(token: str, purpose: TokenPurpose) -> Link:
     account = tokens.owner_of(found)
     if account is None:
         raise TokenInvalid
-    return Link(token, found.address or "", account)
+    return Link(token, found.email or "", account)
 
 
 def _show_link(template: str, form: Form, link: Link, **values: Any) -> ResponseReturnValue:
     """The page of a link. It names its account; whoever else is signed in has no part in it."""
     other = current_user.account if current_user.is_authenticated and not link.is_ours else None
     return shown(
-        template, form, token=link.token, address=link.address, account=link.account, other=other, **values
+        template, form, token=link.token, email=link.email, account=link.account, other=other, **values
     )
 
 
-def _welcome(entered: tuple[UserSession, str] | None, address: str, words: str) -> ResponseReturnValue:
+def _welcome(entered: tuple[UserSession, str] | None, email: str, words: str) -> ResponseReturnValue:
     """Let somebody new in; where somebody else is signed in, their session stays as it is."""
     if entered:
         enter(*entered)
         return done(words, "keys.index")
     said = _(
         "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
-        address=shown_address(address),
+        address=shown_email(email),
     )
     return done(said, "keys.index")
 

@@ -10,12 +10,12 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.extensions import settings
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.limited import limited
 from portal.models import LANGUAGES, SessionKind, UserSession
 from portal.services.accounts import recovery, signup
 from portal.services.accounts import sign_in as signing_in
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.auth import sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.ratelimits import questions
@@ -28,7 +28,7 @@ blueprint = Blueprint("auth", __name__)
 
 
 @blueprint.route("/signup", methods=BOTH)
-@limited(lambda: questions.may_sign_up(client_address(), request.form.get("email", "")))
+@limited(lambda: questions.may_sign_up(client_ip_address(), request.form.get("email", "")))
 def sign_up() -> ResponseReturnValue:
     """Ask for an account. The answer is the same whether the address is known or not."""
     if current_user.is_authenticated:
@@ -40,7 +40,7 @@ def sign_up() -> ResponseReturnValue:
         with form.refusals():
             email = signup.request_sign_up(visitor(), text(form.email), text(form.language))
             return done(
-                _("We have sent an email to %(address)s.", address=shown_address(email)), ".sign_up_sent"
+                _("We have sent an email to %(address)s.", address=shown_email(email)), ".sign_up_sent"
             )
     return shown("auth/sign_up.html", form)
 
@@ -58,7 +58,7 @@ def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated and request.method != "POST":
         if is_asked_again():
             flash(
-                _("You are signed in already, as %(address)s.", address=shown_address(current_user.email)),
+                _("You are signed in already, as %(address)s.", address=shown_email(current_user.email)),
                 "info",
             )
         return redirect(form.target)
@@ -79,7 +79,7 @@ def sign_out() -> ResponseReturnValue:
 
 
 @blueprint.route("/password/forgot", methods=BOTH)
-@limited(lambda: questions.may_reset(client_address(), request.form.get("email", "")))
+@limited(lambda: questions.may_reset(client_ip_address(), request.form.get("email", "")))
 def forgot() -> ResponseReturnValue:
     """Ask for a link by mail. The answer is the same whether the address is known or not."""
     form = ForgotForm()
@@ -89,7 +89,7 @@ def forgot() -> ResponseReturnValue:
             return done(
                 _(
                     "If there is an account with %(address)s, an email is on its way.",
-                    address=shown_address(text(form.email)),
+                    address=shown_email(text(form.email)),
                 ),
                 ".forgot_sent",
             )

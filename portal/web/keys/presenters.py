@@ -40,7 +40,7 @@ class KeyRow:
     revoked_reason: str | None
     replaces: UUID | None
     last_used_at: datetime | None
-    last_used_address: str | None
+    last_used_ip_address: str | None
     calls: int
     life: float
     is_service: bool
@@ -113,7 +113,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         revoked_reason=(key.revoked_reason or RevocationReason.REPLACED) if state == "revoked" else None,
         replaces=key.replaces_id,
         last_used_at=used.last_used_at if used else None,
-        last_used_address=_place_of(used) if used else None,
+        last_used_ip_address=_place_of(used) if used else None,
         calls=used.calls if used else 0,
         life=max(0.0, (key.ends_at - now) / whole),
         is_service=key.kind is KeyKind.SERVICE,
@@ -127,7 +127,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
 
 def _place_of(used: KeyUsage) -> str | None:
     """From where a key was used last; services that introspect need not tell, removal forgets it."""
-    return used.last_used_address or (gettext("an unknown address") if used.last_used_at else None)
+    return used.last_used_ip_address or (gettext("an unknown address") if used.last_used_at else None)
 
 
 def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:

@@ -17,7 +17,7 @@ from portal.labels import CREATED_THROUGH
 from portal.models import ApiKey, KeyKind
 from portal.services.abuse import excess
 from portal.services.calls import rates
-from portal.services.core.errors import AlreadyMade, TooManyKeys
+from portal.services.core.errors import AlreadyCreated, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.queries import KeyStatus
@@ -87,7 +87,7 @@ def create() -> ResponseReturnValue:
     is_read = is_whole and is_known_form()
     if is_read and life is not None and conditions is not None and level is not None:
         with form.refusals(TooManyKeys):
-            made = creation.create_key(
+            created = creation.create_key(
                 actor(),
                 name=text(form.name),
                 level=level,
@@ -95,7 +95,7 @@ def create() -> ResponseReturnValue:
                 conditions=conditions,
                 kind=form.chosen_kind,
             )
-            return _show_once(*made)
+            return _show_once(*created)
     return _show_new(form), 422
 
 
@@ -108,7 +108,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         "keys/detail.html",
         key=row(key),
         chart=charts.chart(series, ".detail", key_id=key_id),
-        addresses=usage_queries.list_addresses(key_id),
+        ip_addresses=usage_queries.list_ip_addresses(key_id),
         base_url=settings.base_url,
         successor=key_queries.find_successor(key),
         maker=key.made_by_key_id,
@@ -168,8 +168,8 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
     return _show_rotate(key_id, form), 422
 
 
-@blueprint.errorhandler(AlreadyMade)
-def show_made(error: AlreadyMade) -> ResponseReturnValue:
+@blueprint.errorhandler(AlreadyCreated)
+def show_made(error: AlreadyCreated) -> ResponseReturnValue:
     """Lead to the key that this form has made already, or that this key was rotated to."""
     flash(sentence(error.code), "warning")
     return redirect(url_for(".detail", key_id=error.key_id), 303)

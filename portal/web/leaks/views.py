@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.http import client_address
+from portal.http import client_ip_address
 from portal.http.limited import limited
 from portal.services.abuse import leaks
 from portal.services.abuse.leaks import MOST_SECRETS, Leak, Reporter
@@ -19,7 +19,7 @@ blueprint = Blueprint("leaks", __name__, url_prefix="/leaks")
 
 
 @blueprint.route("", methods=BOTH)
-@limited(lambda: questions.may_report_leaks(client_address()))
+@limited(lambda: questions.may_report_leaks(client_ip_address()))
 def index() -> ResponseReturnValue:
     """Take a text, look for our secrets in it, and forget it."""
     form = LeakForm()

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from portal.labels import ROLES
 from portal.services.accounts import email_change
-from portal.services.accounts.lookalikes import shown_address
+from portal.services.accounts.lookalikes import shown_email
 from portal.services.accounts.update import change_account
 from portal.services.core.emails import clean_email
 from portal.services.mail import pending
@@ -54,7 +54,7 @@ def email() -> ResponseReturnValue:
             return done(
                 _(
                     "We have sent an email to %(address)s. The change takes effect once you confirm it.",
-                    address=shown_address(clean_email(text(form.email))),
+                    address=shown_email(clean_email(text(form.email))),
                 ),
                 ".index",
             )

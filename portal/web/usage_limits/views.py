@@ -20,14 +20,14 @@ require(blueprint)
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """The ladder of this installation, and where the account stands on it."""
-    rungs = excess.ladder(settings)
+    """The policy of this installation, and where the account stands."""
+    policy = excess.policy_of(settings)
     return render_template(
         "usage_limits/index.html",
-        rungs=rungs,
-        rates=rungs.rates[me().role.value],
+        policy=policy,
+        rates=policy.rates[me().role.value],
         enabled=settings.limits_enabled,
-        use=excess.use_today(me().id, rungs.rates),
+        use=excess.use_today(me().id, policy.rates),
         steps=excess.steps_since(me().id, clock.utcnow() - LOOKING_BACK),
         notice=excess.notice(me().id),
         days=LOOKING_BACK.days,

@@ -20,7 +20,7 @@ from portal.app import create_app
 from portal.models import KeyKind
 from portal.services.keys import revocation
 from tests.conftest import close_app
-from tests.support.cast import Cast, MadeKey, Person, make_cast
+from tests.support.cast import Cast, CreatedKey, Person, make_cast
 from tests.support.databases import ROOT, Databases
 from tests.support.rows import forge
 from tests.support.server import Server, make_server
@@ -43,22 +43,22 @@ class Portal:
         """Where it answers, which is its issuer too."""
         return self.server.url
 
-    def make_key(self, owner: Person, **columns: object) -> MadeKey:
+    def make_key(self, owner: Person, **columns: object) -> CreatedKey:
         """A key as a row, of level 4 unless another is given."""
         return forge(self.app, owner, **columns)
 
-    def make_service_key(self, audiences: str = "") -> MadeKey:
+    def make_service_key(self, audiences: str = "") -> CreatedKey:
         """The key of a service: it introspects, in the name of its audience, and nothing else."""
         return self.make_key(self.cast.ada, kind=KeyKind.SERVICE, level=0, audiences=audiences)
 
-    def make_revoked(self, owner: Person) -> MadeKey:
+    def make_revoked(self, owner: Person) -> CreatedKey:
         """A key that its owner has revoked."""
-        made = self.make_key(owner)
+        created = self.make_key(owner)
         with self.app.app_context():
-            revocation.revoke_key(owner.actor, UUID(made.id))
-        return made
+            revocation.revoke_key(owner.actor, UUID(created.id))
+        return created
 
-    def make_expired(self, owner: Person) -> MadeKey:
+    def make_expired(self, owner: Person) -> CreatedKey:
         """A key whose time is over."""
         now = clock.utcnow()
         return self.make_key(owner, created_at=now - timedelta(days=2), expires_at=now - timedelta(seconds=1))

@@ -23,9 +23,9 @@ WAY = "client_secret_basic"
 def folder(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where openapi-python-client has made its package."""
     home = tmp_path_factory.mktemp("generated")
-    made = ["--meta", "none", "--output-path", str(home / "chatelaine_api"), "--fail-on-warning"]
+    created = ["--meta", "none", "--output-path", str(home / "chatelaine_api"), "--fail-on-warning"]
     command = [str(BIN / "openapi-python-client"), "generate", "--url", f"{portal.url}/api/openapi.json"]
-    run_program(["env", f"PATH={BIN}:/usr/bin:/bin", *command, *made], home)
+    run_program(["env", f"PATH={BIN}:/usr/bin:/bin", *command, *created], home)
     return str(home)
 
 

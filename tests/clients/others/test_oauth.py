@@ -9,18 +9,18 @@ import pytest
 
 from portal.services.keys import secrets
 from tests.clients.others.conftest import Drive, Portal
-from tests.support.cast import MadeKey
+from tests.support.cast import CreatedKey
 
 INACTIVE = {"active": False}
 DEAD = ("revoked", "expired", "unknown", "nonsense")
 BASIC, POST = "client_secret_basic", "client_secret_post"
 
 
-def shown(key: MadeKey) -> dict[str, str]:
+def shown(key: CreatedKey) -> dict[str, str]:
     return {"id": key.id, "secret": key.secret}
 
 
-def tokens_of(portal: Portal) -> tuple[MadeKey, dict[str, str]]:
+def tokens_of(portal: Portal) -> tuple[CreatedKey, dict[str, str]]:
     """A good key of level 2, and a token of each kind."""
     alice = portal.cast.alice
     good = portal.make_key(alice, level=2)
@@ -29,7 +29,7 @@ def tokens_of(portal: Portal) -> tuple[MadeKey, dict[str, str]]:
         "good, with its id": f"{good.id}:{good.secret}",
         "revoked": portal.make_revoked(alice).secret,
         "expired": portal.make_expired(alice).secret,
-        "unknown": secrets.make_secret("chk"),
+        "unknown": secrets.create_secret("chk"),
         "nonsense": "nonsense",
     }
 
@@ -44,7 +44,7 @@ def told_to(portal: Portal, tokens: dict[str, str], way: str) -> dict[str, Any]:
         "service": shown(service),
         "owner": shown(portal.make_key(alice)),
         "victim": portal.make_key(alice).secret,
-        "wrong": {"id": service.id, "secret": secrets.make_secret("chk")},
+        "wrong": {"id": service.id, "secret": secrets.create_secret("chk")},
         "low": shown(portal.make_key(alice, level=1)),
     }
 
@@ -54,7 +54,7 @@ CHALLENGED = {"code": "OAUTH_WWW_AUTHENTICATE_CHALLENGE", "status": 401, "challe
 TOO_LOW = {"code": "OAUTH_RESPONSE_BODY_ERROR", "status": 403, "error": "insufficient_scope"}
 
 
-def assert_told(portal: Portal, good: MadeKey, found: dict[str, Any]) -> None:
+def assert_told(portal: Portal, good: CreatedKey, found: dict[str, Any]) -> None:
     """What every library has to have learned of the tokens."""
     answers = found["answers"]
     alive = {name: answers.pop(name) for name in ("good", "good, with its id")}

@@ -18,7 +18,7 @@ import yaml
 from portal.permissions import Role
 from portal.services.keys import secrets
 from tests.clients.others.conftest import Portal
-from tests.support.cast import MadeKey, make_person
+from tests.support.cast import CreatedKey, make_person
 from tests.support.children import ending_with_us
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
@@ -34,7 +34,7 @@ EXAMPLE = re.search(r"```yaml\n(scrape_configs:.*?)```", DOCUMENT, re.DOTALL)
 class Prometheus:
     """One that scrapes a portal each second, with a key whose secret stands in a file."""
 
-    def __init__(self, home: Path, target: str, key: MadeKey) -> None:
+    def __init__(self, home: Path, target: str, key: CreatedKey) -> None:
         self._home, self._port = home, free_port()
         (home / "secret").write_text(f"{key.secret}\n", "utf-8")
         assert EXAMPLE
@@ -84,7 +84,7 @@ class Prometheus:
         return [(each["metric"], each["value"][1]) for each in found]
 
 
-Scrape = Callable[[MadeKey], Prometheus]
+Scrape = Callable[[CreatedKey], Prometheus]
 
 
 @pytest.fixture
@@ -92,12 +92,12 @@ def scrape(portal: Portal, tmp_path: Path) -> Iterator[Scrape]:
     """Start a Prometheus that scrapes the portal: ``scrape(key)``."""
     with ExitStack() as stack:
 
-        def start(key: MadeKey) -> Prometheus:
-            made = Prometheus(tmp_path, f"127.0.0.1:{portal.server.port}", key)
-            process = made.start()
+        def start(key: CreatedKey) -> Prometheus:
+            created = Prometheus(tmp_path, f"127.0.0.1:{portal.server.port}", key)
+            process = created.start()
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)
-            return made
+            return created
 
         yield start
 
@@ -117,16 +117,16 @@ def test_prometheus_scrapes_the_figures_with_a_password_file(portal: Portal, scr
 
 
 def test_prometheus_is_told_when_its_key_does_not_open_the_figures(portal: Portal, scrape: Scrape) -> None:
-    made = portal.make_key(portal.cast.ada, level=6)
+    created = portal.make_key(portal.cast.ada, level=6)
 
-    prometheus = scrape(MadeKey(made.id, secrets.make_secret("chk")))
+    prometheus = scrape(CreatedKey(created.id, secrets.create_secret("chk")))
 
     assert prometheus.target() == ("down", "server returned HTTP status 401 Unauthorized")
 
 
 def test_prometheus_finds_nothing_to_mend_in_the_figures(portal: Portal) -> None:
-    made = portal.make_key(portal.cast.ada, level=6)
-    asked = urllib.request.Request(f"{portal.url}/metrics", headers=made.headers)
+    created = portal.make_key(portal.cast.ada, level=6)
+    asked = urllib.request.Request(f"{portal.url}/metrics", headers=created.headers)
     with urllib.request.urlopen(asked, timeout=20) as answer:
         figures = answer.read()
 

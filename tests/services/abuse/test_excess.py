@@ -1,4 +1,4 @@
-"""The ladder: who is warned, told and revoked for how many calls, once, with the figures."""
+"""Excess use: who is warned, told and revoked for how many calls, once, with the figures."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def use(app: Flask, clock: Clock) -> Use:
 
 @pytest.fixture
 def look(app: Flask) -> Callable[[ExcessPolicy], set[ExcessLevel]]:
-    def look(rungs: ExcessPolicy) -> set[ExcessLevel]:
+    def look(policy: ExcessPolicy) -> set[ExcessLevel]:
         with app.app_context():
-            return {step for step, number in excess.look(rungs).items() if number}
+            return {step for step, number in excess.look(policy).items() if number}
 
     return look
 
@@ -69,7 +69,7 @@ Look = Callable[[ExcessPolicy], set[ExcessLevel]]
 
 
 @pytest.mark.parametrize(
-    ("calls", "refused", "reason", "rungs", "taken"),
+    ("calls", "refused", "reason", "policy", "taken"),
     [
         (799, 0, "", STRICT, set()),
         (800, 0, "", STRICT, {ExcessLevel.WARNED}),
@@ -82,10 +82,10 @@ Look = Callable[[ExcessPolicy], set[ExcessLevel]]
 )
 def test_each_rung_is_reached_at_its_figure(
     cast: Cast, make_key: MakeKey, use: Use, look: Look, calls: int, refused: int, reason: str,
-    rungs: ExcessPolicy, taken: set[ExcessLevel],
+    policy: ExcessPolicy, taken: set[ExcessLevel],
 ) -> None:  # fmt: skip
     use(make_key(cast.alice).id, calls=calls, refused=refused, reason=reason)
-    assert look(rungs) == taken
+    assert look(policy) == taken
 
 
 def test_a_rung_is_taken_once_a_day_and_again_the_next(
@@ -112,15 +112,15 @@ def test_a_rung_is_taken_once_a_day_and_again_the_next(
 def test_the_keys_own_lower_limit_counts(
     app: Flask, cast: Cast, make_key: MakeKey, use: Use, look: Look
 ) -> None:
-    made = UUID(make_key(cast.alice).id)
+    created = UUID(make_key(cast.alice).id)
     with app.app_context(), transaction() as session:
-        big = session.get_one(ApiKey, made)
+        big = session.get_one(ApiKey, created)
         facts = {column: getattr(big, column) for column in ("account_id", "level", "digest", "pepper_id")}
         life = {"created_at": big.created_at, "expires_at": big.expires_at}
         little = ApiKey(id=uuid7(), name="little", calls_per_day=10, **facts, **life)
         session.add(little)
         little_id = str(little.id)
-    use(str(made), calls=799)
+    use(str(created), calls=799)
     use(little_id, calls=7)
     assert look(GENTLE) == set()
     use(little_id, calls=1)
@@ -175,15 +175,15 @@ def test_of_two_at_once_one_takes_the_rung_and_no_key_slips_through(
 ) -> None:
     use(make_key(cast.alice).id, refused=50)
 
-    def climb(_worker: int) -> int:
+    def escalate(_worker: int) -> int:
         with app.app_context():
-            return len(excess.climb(cast.alice.account_id, STRICT))
+            return len(excess.escalate(cast.alice.account_id, STRICT))
 
     def make(_worker: int) -> str:
         return make_key(cast.alice, level=1).id
 
     with ThreadPoolExecutor(8) as pool:
-        climbs, made = pool.map(climb, range(4)), pool.map(make, range(4))
+        climbs, made = pool.map(escalate, range(4)), pool.map(make, range(4))
         assert sorted(climbs) == [0, 0, 0, 2]
         ids = set(made)
     with app.app_context():
@@ -216,7 +216,7 @@ def test_the_jobs_look_once_a_minute(
 
 @pytest.mark.sqlite_only(reason="settings are the same anywhere")
 def test_nothing_is_revoked_unless_an_operator_wants_it(make_app: MakeApp) -> None:
-    assert excess.ladder(make_app().config["PORTAL"])[:2] == (80, 0)
-    assert excess.ladder(make_app(PORTAL_EXCESS_REVOKE="7").config["PORTAL"]).revoke == 7
+    assert excess.policy_of(make_app().config["PORTAL"])[:2] == (80, 0)
+    assert excess.policy_of(make_app(PORTAL_EXCESS_REVOKE="7").config["PORTAL"]).revoke == 7
     off = make_app(PORTAL_EXCESS_REVOKE="7", PORTAL_LIMITS_ENABLED="false")
-    assert excess.ladder(off.config["PORTAL"])[:2] == (0, 0)
+    assert excess.policy_of(off.config["PORTAL"])[:2] == (0, 0)

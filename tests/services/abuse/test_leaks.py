@@ -19,15 +19,15 @@ from portal.services.keys import queries as key_queries
 from portal.services.keys import secrets
 from portal.services.keys.revocation import MOST_NAMED
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import Cast, MadeKey, Person
+from tests.support.cast import Cast, CreatedKey, Person
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
 from tests.support.settings import PEPPERS
 
-FINDER = Actor(ActorKind.ANONYMOUS, address="198.51.100.7", request_id="r1")
+FINDER = Actor(ActorKind.ANONYMOUS, ip_address="198.51.100.7", request_id="r1")
 PLACE = "https://git.example/alice/repo/blob/main/.env"
-STRANGERS = [secrets.make_secret("chk") for _ in range(3)]
+STRANGERS = [secrets.create_secret("chk") for _ in range(3)]
 
 Report = Callable[..., frozenset[str]]
 
@@ -41,9 +41,9 @@ def report(app: Flask) -> Report:
     return report
 
 
-def key_of(app: Flask, owner: Person, made: MadeKey) -> ApiKey:
+def key_of(app: Flask, owner: Person, created: CreatedKey) -> ApiKey:
     with app.app_context():
-        return key_queries.get_key(owner.account_id, UUID(made.id))
+        return key_queries.get_key(owner.account_id, UUID(created.id))
 
 
 def revocations(app: Flask) -> list[AuditEvent]:
@@ -54,39 +54,44 @@ def revocations(app: Flask) -> list[AuditEvent]:
 def test_the_key_is_revoked_recorded_and_its_owner_told(
     app: Flask, cast: Cast, make_key: MakeKey, report: Report, mailbox: Mailbox
 ) -> None:
-    made, other = make_key(cast.alice, name="nightly build"), make_key(cast.alice)
+    created, other = make_key(cast.alice, name="nightly build"), make_key(cast.alice)
 
-    assert report(STRANGERS[0], made.secret, STRANGERS[1]) == {made.secret}
+    assert report(STRANGERS[0], created.secret, STRANGERS[1]) == {created.secret}
 
     verifier = runtime_of(app).verifier
-    assert verifier.decide(made.id, made.secret).outcome == "apikeyRevoked"
+    assert verifier.decide(created.id, created.secret).outcome == "apikeyRevoked"
     assert verifier.decide(other.id, other.secret).outcome == "good"
-    assert key_of(app, cast.alice, made).revoked_reason is RevocationReason.LEAKED
+    assert key_of(app, cast.alice, created).revoked_reason is RevocationReason.LEAKED
     [event] = revocations(app)
-    assert (event.account_id, str(event.key_id)) == (cast.alice.account_id, made.id)
-    assert (event.address, event.request_id, event.actor_account_id) == ("198.51.100.7", "r1", None)
+    assert (event.account_id, str(event.key_id)) == (cast.alice.account_id, created.id)
+    assert (event.ip_address, event.request_id, event.actor_account_id) == ("198.51.100.7", "r1", None)
     assert event.details == {
         "cause": "leaked", "name": "nightly build", "found_at": [PLACE], "reporter": "api",
     }  # fmt: skip
     mail = mailbox.last(to=cast.alice.email)
     assert mail.subject == "The secret of a key leaked: 1 key was revoked"
-    for said in ("Name: nightly build", f"Key: {made.id}", f"Found at: {PLACE}", f"/account/keys/{made.id}"):
+    for said in (
+        "Name: nightly build",
+        f"Key: {created.id}",
+        f"Found at: {PLACE}",
+        f"/account/keys/{created.id}",
+    ):
         assert said in mail.text
-    assert made.secret not in f"{mail.message}{mail.text}{mail.html}"
+    assert created.secret not in f"{mail.message}{mail.text}{mail.html}"
     assert "198.51.100.7" not in mail.text, "a finder's address is for operators"
 
 
 def test_a_second_report_does_nothing_twice(
     app: Flask, database: Database, cast: Cast, make_key: MakeKey, report: Report, mailbox: Mailbox
 ) -> None:
-    made = make_key(cast.alice)
-    report(made.secret)
-    before, mails = key_of(app, cast.alice, made).revoked_at, len(mailbox.all())
+    created = make_key(cast.alice)
+    report(created.secret)
+    before, mails = key_of(app, cast.alice, created).revoked_at, len(mailbox.all())
     rows = database.rows()
 
-    assert report(made.secret, found_at="elsewhere") == {made.secret}
+    assert report(created.secret, found_at="elsewhere") == {created.secret}
 
-    assert key_of(app, cast.alice, made).revoked_at == before
+    assert key_of(app, cast.alice, created).revoked_at == before
     assert database.rows() == rows
     assert len(mailbox.all()) == mails
 
@@ -95,7 +100,7 @@ def test_each_owner_gets_one_mail(cast: Cast, make_key: MakeKey, report: Report,
     hers = [make_key(cast.alice, name=f"number {number}") for number in range(MOST_NAMED + 2)]
     his = make_key(cast.bob)
 
-    report(his.secret, *(made.secret for made in hers), reporter=Reporter.GITHUB)
+    report(his.secret, *(created.secret for created in hers), reporter=Reporter.GITHUB)
 
     assert len([mail for mail in mailbox.all(to=cast.bob.email) if "leaked" in mail.subject]) == 1
     [mail] = [mail for mail in mailbox.all(to=cast.alice.email) if "leaked" in mail.subject]
@@ -108,9 +113,9 @@ def test_each_owner_gets_one_mail(cast: Cast, make_key: MakeKey, report: Report,
 def test_secrets_are_taken_out_of_what_stands_around_them(
     cast: Cast, make_key: MakeKey, report: Report
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
-    assert report(f' "{made.secret}",\r\n') == {made.secret}
+    assert report(f' "{created.secret}",\r\n') == {created.secret}
 
 
 @pytest.mark.parametrize("odd", ["", " ", "chk_", "x" * 100_000, "é" * 53, "chk_" + "0" * 49, "\ud800"])
@@ -140,13 +145,13 @@ def test_an_expired_key_is_revoked_too_and_a_removed_accounts_is_left(
 
 
 def test_keys_of_an_older_pepper_are_found(make_app: MakeApp, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     newer = make_app(PORTAL_PEPPERS=f"p2:{PEPPERS[:2:-1]},{PEPPERS}")
     foreign = make_app(PORTAL_PEPPERS=f"p3:{PEPPERS[3:]}")
 
-    for app, found in ((foreign, frozenset()), (newer, frozenset({made.secret}))):
+    for app, found in ((foreign, frozenset()), (newer, frozenset({created.secret}))):
         with app.app_context():
-            assert leaks.report(FINDER, [Leak(made.secret)], Reporter.API) == found
+            assert leaks.report(FINDER, [Leak(created.secret)], Reporter.API) == found
 
 
 @pytest.mark.sqlite_only(reason="the database has no part in it")

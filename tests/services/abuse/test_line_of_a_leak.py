@@ -19,14 +19,14 @@ from portal.services.core.errors import NotAdmitted, NotFound
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey, Person
+from tests.support.cast import Cast, CreatedKey, Person
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
 
 DAY = timedelta(days=1)
 PLACE = "https://paste.example/1"
-FINDER = Actor(ActorKind.ANONYMOUS, address="198.51.100.7")
+FINDER = Actor(ActorKind.ANONYMOUS, ip_address="198.51.100.7")
 
 
 class Line:
@@ -35,41 +35,43 @@ class Line:
     def __init__(self, app: Flask, owner: Person) -> None:
         self.app, self.owner = app, owner
 
-    def holder(self, made: MadeKey) -> Actor:
+    def holder(self, created: CreatedKey) -> Actor:
         """Whoever shows this key and its secret."""
         return Actor(
-            ActorKind.KEY, account_id=self.owner.account_id, key_id=UUID(made.id), key_level=4,
-            address="203.0.113.66",
+            ActorKind.KEY, account_id=self.owner.account_id, key_id=UUID(created.id), key_level=4,
+            ip_address="203.0.113.66",
         )  # fmt: skip
 
-    def rotate(self, made: MadeKey, *, by: MadeKey | None, overlap: timedelta = timedelta(0)) -> MadeKey:
+    def rotate(
+        self, created: CreatedKey, *, by: CreatedKey | None, overlap: timedelta = timedelta(0)
+    ) -> CreatedKey:
         """The successor of a key, made with a key, or by its owner who is signed in."""
         actor = self.holder(by) if by else self.owner.actor
         with self.app.app_context():
-            key, secret = rotation.rotate_key(actor, UUID(made.id), overlap=overlap)
-            return MadeKey(str(key.id), secret)
+            key, secret = rotation.rotate_key(actor, UUID(created.id), overlap=overlap)
+            return CreatedKey(str(key.id), secret)
 
-    def create(self, maker: MadeKey, name: str = "a child") -> MadeKey:
+    def create(self, maker: CreatedKey, name: str = "a child") -> CreatedKey:
         """A key that is created with a key."""
         with self.app.app_context():
             key, secret = creation.create_key(self.holder(maker), name=name, level=4, life=DAY)
-            return MadeKey(str(key.id), secret)
+            return CreatedKey(str(key.id), secret)
 
-    def report(self, *made: MadeKey) -> None:
+    def report(self, *created: CreatedKey) -> None:
         """Somebody finds these secrets."""
         with self.app.app_context():
             leaks.report(
-                FINDER, [Leak(each.secret, "https://paste.example/1") for each in made], Reporter.API
+                FINDER, [Leak(each.secret, "https://paste.example/1") for each in created], Reporter.API
             )
 
-    def outcome(self, made: MadeKey) -> str:
+    def outcome(self, created: CreatedKey) -> str:
         """What a check says."""
-        return str(runtime_of(self.app).verifier.decide(made.id, made.secret).outcome)
+        return str(runtime_of(self.app).verifier.decide(created.id, created.secret).outcome)
 
-    def key(self, made: MadeKey) -> ApiKey:
+    def key(self, created: CreatedKey) -> ApiKey:
         """The row."""
         with self.app.app_context():
-            return key_queries.get_key(self.owner.account_id, UUID(made.id))
+            return key_queries.get_key(self.owner.account_id, UUID(created.id))
 
 
 @pytest.fixture
@@ -112,42 +114,46 @@ def test_a_thief_who_rotates_and_creates_before_the_report_has_nothing_after_it(
     events = revocations(app)
     assert set(events) == {each.id for each in (successor, second, renewed, moved)}
     assert {event.details["line"] for event in events.values()} == {stolen.id}
-    assert {event.address for event in events.values()} == {"198.51.100.7"}
+    assert {event.ip_address for event in events.values()} == {"198.51.100.7"}
     [mail] = leak_mails(mailbox, cast.alice)
     for said in (successor.id, second.id, renewed.id, moved.id, stolen.id, PLACE):
         assert said in mail
     assert other.id not in mail
 
 
-def rotated_by_the_owner(line: Line, made: MadeKey) -> MadeKey:
-    return line.rotate(made, by=None)
+def rotated_by_the_owner(line: Line, created: CreatedKey) -> CreatedKey:
+    return line.rotate(created, by=None)
 
 
-def rotated_by_itself(line: Line, made: MadeKey) -> MadeKey:
-    return line.rotate(made, by=made)
+def rotated_by_itself(line: Line, created: CreatedKey) -> CreatedKey:
+    return line.rotate(created, by=created)
 
 
-def created_and_then_revoked(line: Line, made: MadeKey) -> MadeKey:
-    child = line.create(made)
+def created_and_then_revoked(line: Line, created: CreatedKey) -> CreatedKey:
+    child = line.create(created)
     with line.app.app_context():
-        revocation.revoke_key(line.owner.actor, UUID(made.id))
+        revocation.revoke_key(line.owner.actor, UUID(created.id))
     return child
 
 
 @pytest.mark.parametrize("before", [rotated_by_the_owner, rotated_by_itself, created_and_then_revoked])
 def test_a_report_of_a_secret_that_is_over_ends_what_came_of_it(
-    cast: Cast, make_key: MakeKey, line: Line, mailbox: Mailbox, before: Callable[[Line, MadeKey], MadeKey]
+    cast: Cast,
+    make_key: MakeKey,
+    line: Line,
+    mailbox: Mailbox,
+    before: Callable[[Line, CreatedKey], CreatedKey],
 ) -> None:
-    made = make_key(cast.alice)
-    after = before(line, made)
-    assert line.outcome(made) == "apikeyRevoked"
-    reason = line.key(made).revoked_reason
+    created = make_key(cast.alice)
+    after = before(line, created)
+    assert line.outcome(created) == "apikeyRevoked"
+    reason = line.key(created).revoked_reason
 
-    line.report(made)
+    line.report(created)
 
     assert line.outcome(after) == "apikeyRevoked"
     assert line.key(after).revoked_reason is RevocationReason.LEAKED
-    assert line.key(made).revoked_reason is reason, "what ended before ended for its own reason"
+    assert line.key(created).revoked_reason is reason, "what ended before ended for its own reason"
     [mail] = leak_mails(mailbox, cast.alice)
     assert "It had ended before." in mail
 
@@ -155,15 +161,15 @@ def test_a_report_of_a_secret_that_is_over_ends_what_came_of_it(
 def test_an_expired_key_and_what_it_created_end_too(
     app: Flask, cast: Cast, make_key: MakeKey, line: Line, clock: Clock
 ) -> None:
-    made = make_key(cast.alice, days=2)
+    created = make_key(cast.alice, days=2)
     clock.forward(days=3)
-    successor = line.rotate(made, by=None)
+    successor = line.rotate(created, by=None)
     child = line.create(successor)
 
-    line.report(made)
+    line.report(created)
 
     assert [line.outcome(each) for each in (successor, child)] == ["apikeyRevoked"] * 2
-    assert set(revocations(app)) == {made.id, successor.id, child.id}
+    assert set(revocations(app)) == {created.id, successor.id, child.id}
 
 
 def test_the_predecessor_ends_with_it_while_it_works_beside_it(
@@ -235,17 +241,17 @@ def test_many_secrets_of_one_line_are_one_mail_and_each_key_one_event(
 def test_an_owner_revokes_a_key_with_everything_that_it_created(
     app: Flask, cast: Cast, make_key: MakeKey, line: Line, mailbox: Mailbox
 ) -> None:
-    made, other = make_key(cast.alice, name="maker"), make_key(cast.alice)
-    child = line.create(made, "a child")
+    created, other = make_key(cast.alice, name="maker"), make_key(cast.alice)
+    child = line.create(created, "a child")
     renewed = line.rotate(child, by=None)
     grandchild = line.create(renewed, "a grandchild")
     with app.app_context():
-        listed = [str(key.id) for key in key_queries.created_with(cast.alice.account_id, UUID(made.id))]
+        listed = [str(key.id) for key in key_queries.created_with(cast.alice.account_id, UUID(created.id))]
 
-        revocation.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_line(cast.alice.actor, UUID(created.id))
 
     assert listed == [renewed.id, grandchild.id]
-    assert {line.outcome(each) for each in (made, child, renewed, grandchild)} == {"apikeyRevoked"}
+    assert {line.outcome(each) for each in (created, child, renewed, grandchild)} == {"apikeyRevoked"}
     assert line.outcome(other) == "good"
     assert line.key(grandchild).revoked_reason is RevocationReason.OWNER
     mail = mailbox.last(to=cast.alice.email)
@@ -257,16 +263,16 @@ def test_an_owner_revokes_a_key_with_everything_that_it_created(
 def test_what_an_ended_key_created_can_still_be_revoked_with_it_and_twice_changes_nothing(
     app: Flask, database: Database, cast: Cast, make_key: MakeKey, line: Line
 ) -> None:
-    made = make_key(cast.alice)
-    child = line.create(made)
+    created = make_key(cast.alice)
+    child = line.create(created)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(made.id))
-        revocation.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(created.id))
+        revocation.revoke_line(cast.alice.actor, UUID(created.id))
     assert line.outcome(child) == "apikeyRevoked"
     rows = database.rows()
 
     with app.app_context():
-        revocation.revoke_line(cast.alice.actor, UUID(made.id))
+        revocation.revoke_line(cast.alice.actor, UUID(created.id))
 
     assert database.rows() == rows
 
@@ -274,11 +280,11 @@ def test_what_an_ended_key_created_can_still_be_revoked_with_it_and_twice_change
 def test_nobody_revokes_the_line_of_somebody_else(
     app: Flask, cast: Cast, make_key: MakeKey, line: Line
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
     with app.app_context(), pytest.raises(NotFound):
-        revocation.revoke_line(cast.bob.actor, UUID(made.id))
+        revocation.revoke_line(cast.bob.actor, UUID(created.id))
     with app.app_context():
-        assert list(key_queries.created_with(cast.bob.account_id, UUID(made.id))) == []
+        assert list(key_queries.created_with(cast.bob.account_id, UUID(created.id))) == []
 
-    assert line.outcome(made) == "good"
+    assert line.outcome(created) == "good"

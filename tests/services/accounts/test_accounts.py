@@ -26,7 +26,7 @@ from portal.services.core.errors import (
 from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.operators import actions
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
 ELSE = "thimble quarry walnut eighty"
 
@@ -126,7 +126,7 @@ def test_a_password_that_was_changed_meanwhile_is_not_overwritten(app, cast):
         with transaction() as session:
             account = get_account_for_update(session, cast.alice.account_id)
             with pytest.raises(InvalidInput, match="passwordWrong"):
-                recovery.change_password_in(session, cast.alice.actor, account, late)
+                recovery.apply_password(session, cast.alice.actor, account, late)
         assert sign_in.sign_in(STRANGER, "alice", ELSE, SessionKind.BROWSER)
 
 

@@ -15,7 +15,7 @@ from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.emails import clean_email, email_key
 from portal.services.core.errors import InvalidInput
-from portal.transports import make_transport
+from portal.transports import create_transport
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 from tests.support.outbox import Receiver, mail_server
@@ -76,7 +76,7 @@ def ask(app: Flask, address: str) -> str:
 
 
 def send(app: Flask) -> int:
-    return jobs.run_once(app, make_transport(app.config["PORTAL"]))
+    return jobs.run_once(app, create_transport(app.config["PORTAL"]))
 
 
 @pytest.mark.parametrize("address", EVERYWHERE)

@@ -18,7 +18,7 @@ from portal.services.mail import tokens
 from tests.support.cast import make_person
 from tests.support.waiting import WAITING, wait_until
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
 ELSEWHERE = "alice@elsewhere.example"
 SHUT = (AccountStatus.INACTIVE, AccountStatus.LOCKED, AccountStatus.BLOCKED)
@@ -26,7 +26,7 @@ SHUT = (AccountStatus.INACTIVE, AccountStatus.LOCKED, AccountStatus.BLOCKED)
 
 def mint(person, purpose, address=None):
     with transaction() as session:
-        return tokens.mint(session, purpose, account_id=person.account_id, address=address or person.email)
+        return tokens.mint(session, purpose, account_id=person.account_id, email=address or person.email)
 
 
 def set_status(person, status):
@@ -183,7 +183,7 @@ def test_a_locked_account_is_locked_whole(app, cast, make_key, database):
 def test_the_first_admins_link_makes_none_where_there_is_one(app, cast, database):
     with app.app_context():
         with transaction() as session:
-            link = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
+            link = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, email=None)
         with pytest.raises(TokenInvalid):
             signup.create_first_admin(STRANGER, link, email="eve@example.org", password=NEW, consent=1)
     assert database.execute("SELECT count(*) FROM accounts WHERE role = 'admin'") == [(1,)]

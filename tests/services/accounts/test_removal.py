@@ -8,7 +8,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 
 
 def test_a_removal_ends_every_link(app, cast):
@@ -16,12 +16,12 @@ def test_a_removal_ends_every_link(app, cast):
         with transaction() as session:
             links = {
                 purpose: tokens.mint(
-                    session, purpose, account_id=cast.alice.account_id, address=cast.alice.email
+                    session, purpose, account_id=cast.alice.account_id, email=cast.alice.email
                 )
                 for purpose in TokenPurpose
             }
             bobs = tokens.mint(
-                session, TokenPurpose.RESET, account_id=cast.bob.account_id, address=cast.bob.email
+                session, TokenPurpose.RESET, account_id=cast.bob.account_id, email=cast.bob.email
             )
         removal.remove_account(cast.alice.actor, cast.alice.password)
         assert {purpose: tokens.find(link, purpose) for purpose, link in links.items()} == dict.fromkeys(

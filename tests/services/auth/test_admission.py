@@ -69,7 +69,7 @@ OPERATE: dict[str, Act] = {
     "role": lambda me, _key, cast: actions.set_role(me, cast.bob.account_id, Role.TESTER),
     "search": lambda me, _key, _cast: operator_queries.search_accounts(me, query="bob"),
     "read": lambda me, _key, cast: operator_queries.read_account(me, cast.bob.account_id),
-    "read the record": lambda me, _key, _cast: operator_queries.note_record_read(me),
+    "read the record": lambda me, _key, _cast: operator_queries.note_log_read(me),
     "read the usage": lambda me, _key, _cast: operator_queries.note_usage_read(me, "day"),
 }
 
@@ -175,10 +175,10 @@ def test_an_act_of_whom_nobody_admitted_is_not_recorded(app: Flask, cast: Cast, 
             Actor(ActorKind.KEY, alice.account_id, key_id=UUID(int=1)),
         ):
             with pytest.raises(RuntimeError, match="admitted"), transaction() as session:
-                audit.record(session, me, Action.ACCOUNT_UPDATED, account_id=me.account_id)
+                audit.log_event(session, me, Action.ACCOUNT_UPDATED, account_id=me.account_id)
         change_account(alice, bio="")
         with pytest.raises(RuntimeError, match="admitted"), transaction() as session:
-            audit.record(session, alice, Action.ACCOUNT_UPDATED, account_id=alice.account_id)
+            audit.log_event(session, alice, Action.ACCOUNT_UPDATED, account_id=alice.account_id)
         assert database.rows() == before, "and to be admitted once is not to be admitted for ever"
 
 

@@ -37,7 +37,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sign_in(app: Flask, who: Person, address: str, kind: SessionKind = SessionKind.JWT) -> None:
     with app.app_context():
-        actor = Actor(ActorKind.ANONYMOUS, address=address)
+        actor = Actor(ActorKind.ANONYMOUS, ip_address=address)
         signing_in.sign_in(actor, who.email, who.password, kind)
 
 
@@ -70,19 +70,19 @@ def test_sign_ins_of_one_account_are_limited_and_a_thief_leaves_spares_to_the_ow
 def test_of_too_many_living_sessions_the_one_not_seen_for_longest_ends(
     app: Flask, cast: Cast, clock: Clock
 ) -> None:
-    made = []
+    created = []
     for kind in [SessionKind.JWT] * 4 + [SessionKind.BROWSER]:
         clock.forward(seconds=1)
         with app.app_context(), transaction() as session:
             account = get_account_for_update(session, cast.alice.account_id)
             assert account
-            made.append(sessions.start(session, Actor(ActorKind.ANONYMOUS), account, kind)[0].id)
+            created.append(sessions.start(session, Actor(ActorKind.ANONYMOUS), account, kind)[0].id)
 
     with app.app_context():
         living = {signed.id for signed in sessions.list_sessions(cast.alice.account_id)}
         told = audit.list_events(action=Action.SESSION_ENDED)
 
-    assert living == set(made[1:]), "those of the other kind take no room"
+    assert living == set(created[1:]), "those of the other kind take no room"
     assert [event.details for event in told] == [{"most": 3}]
 
 
@@ -128,9 +128,11 @@ def test_revoking_at_the_api_is_never_refused(
     make_key: MakeKey,
     bearer: Callable[[Person], dict[str, str]],  # noqa: F811  # a fixture
 ) -> None:
-    made = [make_key(cast.alice) for _ in range(8)]
+    created = [make_key(cast.alice) for _ in range(8)]
     headers = bearer(cast.alice)
     for _ in range(5):
         client.patch("/api/account/jwt", headers=headers, json={"bio": "x"})
 
-    assert {client.delete(f"/api/apikeys/{key.id}/jwt", headers=headers).status_code for key in made} == {204}
+    assert {client.delete(f"/api/apikeys/{key.id}/jwt", headers=headers).status_code for key in created} == {
+        204
+    }

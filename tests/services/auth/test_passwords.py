@@ -252,17 +252,17 @@ def test_no_more_than_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) 
             with lock:
                 running += 1
                 most = max(most, running)
-            made = true_hash(password)
+            created = true_hash(password)
             with lock:
                 running -= 1
-            return made
+            return created
 
     monkeypatch.setattr(passwords, "_hasher", Counting())
     monkeypatch.setattr(passwords, "LONGEST_WAIT", 60.0)
     with ThreadPoolExecutor(20) as pool:
-        made = list(pool.map(hash_password, [GOOD] * 50))
+        created = list(pool.map(hash_password, [GOOD] * 50))
 
-    assert len(set(made)) == 50
+    assert len(set(created)) == 50
     assert most == passwords.HASHES_AT_ONCE
 
 

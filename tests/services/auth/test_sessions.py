@@ -17,7 +17,7 @@ from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail.tokens import hash_token
 from portal.services.operators import actions
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
 
 

@@ -362,11 +362,11 @@ def test_a_rotation_renews_no_calls(
     processes = [new_process(**elsewhere) for _ in range(2)]
     bound = Conditions(calls_per_minute=60, calls_per_day=100)
     with app.app_context():
-        made = creation.create_key(
+        created = creation.create_key(
             cast.alice.actor, name="ci", level=4, life=timedelta(days=9), conditions=bound
         )
     find = runtime_of(app).verifier.decide_secret
-    first = find(made[1], None).key
+    first = find(created[1], None).key
     assert sum(processes[number % 2].take(first, time.now_ms()).allowed for number in range(20)) == 20
 
     line, key_id = [first], UUID(first.id)

@@ -1,4 +1,4 @@
-"""What a line of the record holds (rule 8)."""
+"""What a line of the audit log holds (rule 8)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_the_record_tells_who_what_when_from_where_and_why(app: Flask, cast: Cas
     clock.stop()
     by, on = uuid7(), uuid7()
     actor = Actor(
-        ActorKind.KEY, account_id=cast.sue.account_id, key_id=by, address="192.0.2.7", request_id="abc"
+        ActorKind.KEY, account_id=cast.sue.account_id, key_id=by, ip_address="192.0.2.7", request_id="abc"
     )
     told = {"account_id": cast.alice.account_id, "reason": "spam"}
     with app.app_context():
         with transaction() as session:
             note_admitted(session, actor)
-            audit.record(session, actor, Action.KEY_REVOKED, key_id=on, **told, name="ci")
-            audit.record_each(session, actor, Action.KEY_REVOKED, {on: {"name": "ci"}}, **told)
+            audit.log_event(session, actor, Action.KEY_REVOKED, key_id=on, **told, name="ci")
+            audit.log_events(session, actor, Action.KEY_REVOKED, {on: {"name": "ci"}}, **told)
         lines = lines_of(on)
 
         assert len(lines) == 2
@@ -49,7 +49,7 @@ def test_the_record_tells_who_what_when_from_where_and_why(app: Flask, cast: Cas
                 cast.alice.account_id,
                 on,
             )
-            assert (line.at, line.address, line.request_id) == (times.utcnow(), "192.0.2.7", "abc")
+            assert (line.at, line.ip_address, line.request_id) == (times.utcnow(), "192.0.2.7", "abc")
             assert (line.reason, line.details) == ("spam", {"name": "ci"})
 
 
@@ -58,7 +58,7 @@ def test_an_account_sees_what_it_did_and_what_was_done_to_it(app: Flask, cast: C
         sue = cast.sue.actor
         with transaction() as session:
             admit(session, sue)
-            audit.record(session, sue, Action.ACCOUNT_READ, account_id=cast.alice.account_id)
+            audit.log_event(session, sue, Action.ACCOUNT_READ, account_id=cast.alice.account_id)
         seen = {
             person.name: [each.action for each in audit.list_events(account_id=person.account_id, limit=1)]
             for person in (cast.alice, cast.sue, cast.bob)

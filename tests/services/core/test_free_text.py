@@ -127,15 +127,15 @@ def test_it_comes_back_as_it_was_typed(
     key = make_key(cast.alice)
     asked = {"name": text, "note": f"{text}\n{text}", "level": 1, "expiresIn": 3600}
 
-    made = client.post("/api/apikeys/key", json=asked, headers=key.headers)
+    created = client.post("/api/apikeys/key", json=asked, headers=key.headers)
 
-    assert made.status_code == 201
-    assert made.json["apikey"]["name"] == text
-    read = client.get(f"/api/apikeys/{made.json['apikey']['key']}/key", headers=key.headers)
+    assert created.status_code == 201
+    assert created.json["apikey"]["name"] == text
+    read = client.get(f"/api/apikeys/{created.json['apikey']['key']}/key", headers=key.headers)
     assert (read.json["apikey"]["name"], read.json["apikey"]["note"]) == (text, asked["note"])
     assert text in mailbox.last(to=cast.alice.email).text
     cast.alice.sign_in(client)
-    assert text in client.page(f"/account/keys/{made.json['apikey']['key']}").text
+    assert text in client.page(f"/account/keys/{created.json['apikey']['key']}").text
 
 
 class TestWhereItHolds:
@@ -238,5 +238,5 @@ class TestNamesOfOffice:
     ],
 )
 def test_no_letter_of_an_address_passes_for_another(address: str, shown: str | None) -> None:
-    told = lookalikes.shown_address(address)
+    told = lookalikes.shown_email(address)
     assert told == shown if shown is not None else told.isascii()

@@ -15,13 +15,13 @@ from portal.models import ActorKind, SentForm, SessionKind
 from portal.services.accounts import sign_in
 from portal.services.core import sent_forms
 from portal.services.core.actor import Actor
-from portal.services.core.errors import AlreadyMade
+from portal.services.core.errors import AlreadyCreated
 from portal.services.core.sent_forms import Form
 from portal.services.keys import creation, issuing
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 
 CONTENT = [("name", "ci"), ("level", "1")]
 
@@ -48,18 +48,18 @@ def test_a_secret_takes_the_form_its_row_and_the_server(app: Flask, make_app: Ma
     """Neither who reads the database nor who keeps the page can make it again."""
     form, other = Form(b"x" * 32, "bits"), Form(b"x" * 32, "other")
     with app.app_context():
-        made = [
+        created = [
             sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session"),
             sent_forms.derive(other, row(b"a" * 32), "secret", 1, "session"),
             sent_forms.derive(form, row(b"b" * 32), "secret", 1, "session"),
             sent_forms.derive(form, row(b"a" * 32), "secret", 1, "another"),
             sent_forms.derive(form, row(b"a" * 32), "secret", 2, "session"),
         ]
-        assert sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session") == made[0]
+        assert sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session") == created[0]
     with make_app(PORTAL_SECRET_KEY=token_urlsafe(48)).app_context():
-        made.append(sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session"))
-    assert len(set(made)) == len(made)
-    assert {len(each) for each in made} == {32}
+        created.append(sent_forms.derive(form, row(b"a" * 32), "secret", 1, "session"))
+    assert len(set(created)) == len(created)
+    assert {len(each) for each in created} == {32}
 
 
 def test_another_session_of_the_account_does_not_get_the_secret(app: Flask, cast: Cast) -> None:
@@ -72,5 +72,5 @@ def test_another_session_of_the_account_does_not_get_the_secret(app: Flask, cast
         key, secret = creation.create_key(actor, name="ci", level=1, life=timedelta(days=1))
 
         assert issuing.issue_again(replace(actor, request_id="two")) == (key, secret)
-        with pytest.raises(AlreadyMade):
+        with pytest.raises(AlreadyCreated):
             issuing.issue_again(replace(actor, request_id="two", session_id=other))

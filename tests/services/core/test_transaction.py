@@ -62,7 +62,7 @@ def test_whatever_fails_is_rolled_back(app: Flask, cast: Cast, database: Databas
             account = get_account_for_update(session, cast.alice.account_id)
             assert account
             account.bio = "half done"
-            tokens.mint(session, TokenPurpose.RESET, account_id=account.id, address=account.email)
+            tokens.mint(session, TokenPurpose.RESET, account_id=account.id, email=account.email)
             session.flush()
             raise KeyboardInterrupt
 
@@ -103,4 +103,4 @@ def test_sqlite_begins_a_write_with_the_lock_in_hand(app: Flask, database: Datab
 @pytest.mark.sqlite_only(reason="PostgreSQL always keeps them")
 def test_foreign_keys_are_held(app: Flask, cast: Cast) -> None:
     with app.app_context(), pytest.raises(Exception, match="FOREIGN KEY"), transaction() as session:
-        tokens.mint(session, TokenPurpose.RESET, account_id=987_654, address=None)
+        tokens.mint(session, TokenPurpose.RESET, account_id=987_654, email=None)

@@ -18,7 +18,7 @@ from portal.services.auth.admission import admit
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import (
-    AlreadyMade,
+    AlreadyCreated,
     ConsentLacking,
     Forbidden,
     InvalidInput,
@@ -148,7 +148,7 @@ def test_one_form_makes_one_key(make: Callable[..., tuple[ApiKey, str]], cast: C
     actor = replace(cast.alice.actor, form=Form.of("", "", "x" * 43, []))
     key, _ = make(actor)
 
-    with pytest.raises(AlreadyMade) as refused:
+    with pytest.raises(AlreadyCreated) as refused:
         make(actor)
 
     assert refused.value.key_id == key.id
@@ -203,15 +203,15 @@ def test_revoking_twice_changes_nothing(
 def test_the_act_its_record_and_its_mail_are_one(
     app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox
 ) -> None:
-    made = make_key(cast.alice, name="Nightly build", level=2)
+    created = make_key(cast.alice, name="Nightly build", level=2)
 
     with app.app_context():
         event = audit.list_events(account_id=cast.alice.account_id)[0]
-        assert (event.action, str(event.key_id)) == (Action.KEY_CREATED, made.id)
+        assert (event.action, str(event.key_id)) == (Action.KEY_CREATED, created.id)
         assert event.actor_account_id == cast.alice.account_id
     mail = mailbox.last(to=cast.alice.email)
     assert "Nightly build" in mail.text
-    assert made.secret not in mail.message.as_string()
+    assert created.secret not in mail.message.as_string()
 
 
 def test_lists_put_the_living_first_and_find_by_name_and_id(

@@ -54,12 +54,12 @@ def test_a_worker_with_a_wrong_ring_is_not_ready(
 
 @pytest.mark.parametrize("how", RIGHT)
 def test_a_right_ring_is_good(make_app: MakeApp, cast: Cast, make_key: MakeKey, how: str) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     app = make_app(PORTAL_PEPPERS=RIGHT[how])
     adopt_in(app)
 
     assert app.test_client().get("/readyz").text == "ready\n"
-    assert app.test_client().get("/api/whoami/key", headers=made.headers).status_code == 200
+    assert app.test_client().get("/api/whoami/key", headers=created.headers).status_code == 200
 
 
 def adopt_in(app: Flask) -> None:
@@ -111,7 +111,7 @@ def test_no_key_is_created_with_a_pepper_that_goes_by_anothers_id(
 
 
 def test_the_page_says_that_it_can_not_be_done_now(make_app: MakeApp, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     client = make_app(PORTAL_PEPPERS=f"{PEPPERS}").test_client()
     with client.application.app_context():
         object.__setattr__(
@@ -119,7 +119,7 @@ def test_the_page_says_that_it_can_not_be_done_now(make_app: MakeApp, cast: Cast
         )  # the verifier keeps the right one
     body = {"name": "x", "level": 1, "expiresIn": 60}
 
-    assert client.post("/api/apikeys/key", json=body, headers=made.headers).status_code == 503
+    assert client.post("/api/apikeys/key", json=body, headers=created.headers).status_code == 503
 
 
 def test_of_two_machines_that_start_at_once_with_two_values_one_is_told(
@@ -156,9 +156,9 @@ def test_an_older_database_is_taken_as_it_is_once(
 def test_a_pepper_that_no_live_key_needs_may_go(
     make_app: MakeApp, cast: Cast, make_key: MakeKey, app: Flask
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     with app.app_context():
-        revocation.revoke_key(cast.alice.actor, UUID(made.id))
+        revocation.revoke_key(cast.alice.actor, UUID(created.id))
 
     assert ready(make_app, NEW) == (200, "ready\n")
 
@@ -166,14 +166,14 @@ def test_a_pepper_that_no_live_key_needs_may_go(
 def test_the_check_value_tells_nothing_of_the_pepper(
     cast: Cast, make_key: MakeKey, database: Database
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     [(value,)] = database.execute("SELECT check_value FROM pepper_checks")
     pepper = PEPPERS.partition(":")[2].encode()
 
     assert bytes(value) == peppers.check_value(pepper)
     assert pepper not in bytes(value)
     assert bytes(value) != peppers.check_value(pepper + b"x")
-    assert made.secret
+    assert created.secret
 
 
 def test_a_worker_that_runs_notices(

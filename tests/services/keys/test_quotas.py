@@ -38,9 +38,9 @@ def make(who: Person, life: timedelta = DAY) -> UUID:
 
 
 def test_many_at_once_make_as_many_keys_as_are_allowed(app: Flask, cast: Cast, database: Database) -> None:
-    made = together(app, *[lambda: make(cast.alice)] * 8)
+    created = together(app, *[lambda: make(cast.alice)] * 8)
 
-    assert [isinstance(each, TooManyKeys) for each in made].count(True) == 5
+    assert [isinstance(each, TooManyKeys) for each in created].count(True) == 5
     assert database.execute("SELECT count(*) FROM api_keys") == [(3,)]
 
 

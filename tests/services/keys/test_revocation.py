@@ -21,7 +21,7 @@ from portal.services.keys import queries as key_queries
 from portal.services.operators import actions
 from portal.services.ratelimits.questions import failed_key_check
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey, Person
+from tests.support.cast import Cast, CreatedKey, Person
 from tests.support.mailbox import Mailbox
 
 OPERATOR = Actor.command_line()
@@ -39,8 +39,8 @@ CAUSES: dict[RevocationReason, Cause] = {
 }
 
 
-def outcomes(app: Flask, made: list[MadeKey]) -> set[str]:
-    return {runtime_of(app).verifier.decide(key.id, key.secret).outcome.value for key in made}
+def outcomes(app: Flask, created: list[CreatedKey]) -> set[str]:
+    return {runtime_of(app).verifier.decide(key.id, key.secret).outcome.value for key in created}
 
 
 @pytest.mark.parametrize("reason", CAUSES)
@@ -111,24 +111,24 @@ def test_undoing_the_cause_brings_no_key_back(
 def test_a_sideways_or_upward_move_revokes_nothing(
     app: Flask, cast: Cast, make_key: MakeKey, role: Role
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
     with app.app_context():
         actions.set_role(OPERATOR, cast.alice.account_id, role)
 
-    assert outcomes(app, [made]) == {"good"}
+    assert outcomes(app, [created]) == {"good"}
 
 
 def test_less_consent_that_is_still_consent_revokes_nothing(
     app: Flask, cast: Cast, make_key: MakeKey
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
 
     with app.app_context():
         change_account(cast.alice.actor, consent=Consent.OPEN_DATA)
         change_account(cast.alice.actor, consent=Consent.PROCESSING)
 
-    assert outcomes(app, [made]) == {"good"}
+    assert outcomes(app, [created]) == {"good"}
 
 
 def test_the_owner_is_told_why(app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox) -> None:
@@ -144,17 +144,17 @@ def test_the_owner_is_told_why(app: Flask, cast: Cast, make_key: MakeKey, mailbo
 
 
 def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     wrong = make_key(cast.bob).secret
     with app.app_context():
         for _ in range(200):
-            assert runtime_of(app).verifier.decide(made.id, wrong).outcome == "authenticationFailed"
+            assert runtime_of(app).verifier.decide(created.id, wrong).outcome == "authenticationFailed"
             failed_key_check("203.0.113.9")
         account = logins.find_by_login(cast.alice.email)
 
     assert account
     assert account.status == AccountStatus.ACTIVE
-    assert outcomes(app, [made]) == {"good"}
+    assert outcomes(app, [created]) == {"good"}
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
     ],
 )
 def test_the_last_admin_is_safe(app: Flask, cast: Cast, make_key: MakeKey, act: Cause) -> None:
-    made = make_key(cast.ada, level=9)
+    created = make_key(cast.ada, level=9)
 
     with app.app_context(), pytest.raises(LastAdmin):
         act(cast.ada)
 
-    assert outcomes(app, [made]) == {"good"}
+    assert outcomes(app, [created]) == {"good"}

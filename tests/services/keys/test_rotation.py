@@ -26,7 +26,7 @@ from tests.support.clock import Clock
 from tests.support.mailbox import Mailbox
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-STRANGER = Actor(ActorKind.ANONYMOUS, address="198.51.100.9")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="198.51.100.9")
 
 
 def as_key(cast: Cast, key_id: UUID, level: int = 4) -> Actor:
@@ -49,8 +49,8 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
     works_on: timedelta,
 ) -> None:
     clock.stop()
-    made, decide = make_key(cast.alice, level=3, days=10, name="Importer"), runtime_of(app).verifier.decide
-    old_id = UUID(made.id)
+    created, decide = make_key(cast.alice, level=3, days=10, name="Importer"), runtime_of(app).verifier.decide
+    old_id = UUID(created.id)
     clock.forward(days=7)
     with app.app_context():
         new, secret = rotation.rotate_key(cast.alice.actor, old_id, overlap=overlap)
@@ -72,7 +72,7 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
     with app.app_context():
         old = key_queries.get_key(cast.alice.account_id, old_id)
         assert (old.revoked_at, old.revoked_reason) == (old.retires_at, RevocationReason.REPLACED)
-    assert decide(made.id, made.secret).outcome == "apikeyRevoked"
+    assert decide(created.id, created.secret).outcome == "apikeyRevoked"
     assert decide(str(new.id), secret).outcome == "good"
 
 
@@ -142,11 +142,11 @@ def test_a_retiring_key_makes_none_that_outlives_its_retirement(
     app: Flask, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
     clock.stop()
-    made = make_key(cast.alice, days=30)
+    created = make_key(cast.alice, days=30)
     with app.app_context():
-        rotation.rotate_key(cast.alice.actor, UUID(made.id), overlap=timedelta(hours=1))
+        rotation.rotate_key(cast.alice.actor, UUID(created.id), overlap=timedelta(hours=1))
         new, _ = creation.create_key(
-            as_key(cast, UUID(made.id)), name="late", level=4, life=timedelta(days=30)
+            as_key(cast, UUID(created.id)), name="late", level=4, life=timedelta(days=30)
         )
         assert new.expires_at == times.utcnow() + timedelta(hours=1)
 
@@ -177,15 +177,15 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
     blocked = make_key(cast.bob)
     with app.app_context():
         revocation.revoke_key(cast.alice.actor, UUID(revoked.id))
-        for owner, made in ((cast.alice, rotated), (cast.bob, blocked)):
-            rotation.rotate_key(owner.actor, UUID(made.id), overlap=HOUR)
+        for owner, created in ((cast.alice, rotated), (cast.bob, blocked)):
+            rotation.rotate_key(owner.actor, UUID(created.id), overlap=HOUR)
         actions.block(cast.sue.actor, cast.bob.account_id, why="abuse")
-        noted = [rotation.note_reuse(STRANGER, UUID(made.id)) for made in (rotated, revoked)]
+        noted = [rotation.note_reuse(STRANGER, UUID(created.id)) for created in (rotated, revoked)]
         assert noted == [False, False], "it works still; it was never rotated"
         clock.forward(hours=1)
         assert [rotation.note_reuse(STRANGER, UUID(rotated.id)) for _ in range(3)] == [True, False, False]
         [event] = audit.list_events(action=Action.KEY_REUSED)
-        assert (str(event.key_id), event.address) == (rotated.id, STRANGER.address)
+        assert (str(event.key_id), event.ip_address) == (rotated.id, STRANGER.ip_address)
         with monkeypatch.context() as patch:
             patch.setattr(rotation, "transaction", None)
             assert not rotation.note_reuse(STRANGER, UUID(blocked.id)), (
@@ -193,7 +193,7 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
             )
 
     [mail] = [each for each in mailbox.all() if "old secret" in each.subject]
-    assert STRANGER.address in mail.text
+    assert STRANGER.ip_address in mail.text
 
 
 @pytest.mark.parametrize(
@@ -215,15 +215,15 @@ def test_what_comes_after_the_overlap_does_not_take_its_place_in_the_record(
     end: Callable[[UUID, str, Cast], object],
 ) -> None:
     clock.stop()
-    made = make_key(cast.alice)
-    old_id = UUID(made.id)
+    created = make_key(cast.alice)
+    old_id = UUID(created.id)
     with app.app_context():
         rotation.rotate_key(cast.alice.actor, old_id, overlap=HOUR)
     mailbox.all()
     clock.forward(hours=1, minutes=2)
 
     with app.app_context():
-        end(old_id, made.secret, cast)
+        end(old_id, created.secret, cast)
         old = key_queries.get_key(cast.alice.account_id, old_id)
         told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
 

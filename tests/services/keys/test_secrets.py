@@ -32,7 +32,7 @@ def naive_base62(number: int) -> str:
 
 
 def test_a_secret_has_the_format_of_the_contract() -> None:
-    secret = secrets.make_secret("chk")
+    secret = secrets.create_secret("chk")
 
     assert re.fullmatch(r"chk_[0-9A-Za-z]{49}", secret)
     assert naive_base62(zlib.crc32(secret[:-6].encode())).rjust(6, "0") == secret[-6:]
@@ -45,10 +45,10 @@ def test_the_checksum_fits_the_vectors(text: str, checksum: str) -> None:
 
 
 def test_secrets_carry_256_random_bits() -> None:
-    made = {secrets.make_secret("chk") for _ in range(500)}
-    bits = [secrets.ALPHABET.index(c) for secret in made for c in secret[5:47]]
+    created = {secrets.create_secret("chk") for _ in range(500)}
+    bits = [secrets.ALPHABET.index(c) for secret in created for c in secret[5:47]]
 
-    assert len(made) == 500
+    assert len(created) == 500
     assert 62**43 > 2**256
     assert all(abs(bits.count(digit) / len(bits) - 1 / 62) < 0.004 for digit in range(62))
 
@@ -116,7 +116,7 @@ def test_the_pattern_fits_every_secret_and_the_checksum_tells_look_alikes(prefix
 
 
 def test_the_prefix_belongs_to_the_checksum() -> None:
-    secret = secrets.make_secret("acme_live")
+    secret = secrets.create_secret("acme_live")
 
     assert secrets.is_well_formed(secret, "acme_live")
     assert not secrets.is_well_formed("chk" + secret.removeprefix("acme_live"), "chk")

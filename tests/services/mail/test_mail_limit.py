@@ -31,12 +31,12 @@ MANY = 40
 
 def source(number: int) -> Actor:
     """A stranger who comes from an address of their own."""
-    return Actor(ActorKind.ANONYMOUS, address=f"198.51.{number // 250}.{number % 250 + 1}")
+    return Actor(ActorKind.ANONYMOUS, ip_address=f"198.51.{number // 250}.{number % 250 + 1}")
 
 
 def at(person: Person, number: int) -> Actor:
     """Somebody signed in, from an address of their own."""
-    return replace(person.actor, address=f"203.0.113.{number % 250 + 1}")
+    return replace(person.actor, ip_address=f"203.0.113.{number % 250 + 1}")
 
 
 def mails_to(database: Database, address: str, *kinds: MailKind) -> int:
@@ -128,17 +128,17 @@ def test_what_others_caused_leaves_the_owner_every_kind_of_mail(
     before = {kind: mails_to(database, alice.email, kind) for kind in MailKind}
     news = mails_to(database, wanted, MailKind.EMAIL_CONFIRM)
     with app.app_context():
-        recovery.request_reset(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.email)
+        recovery.request_reset(Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.99"), alice.email)
         change_account(at(alice, 99), email=wanted, current_password=alice.password)
         key, _secret = creation.create_key(alice.actor, name="ci", level=1, life=timedelta(days=1))
         revocation.revoke_key(alice.actor, key.id)
         recovery.change_password(alice.actor, "lantern gravel otter sixty", current=alice.password)
         recovery.lock(alice.actor, "lantern gravel otter sixty")
-        recovery.request_unlock(Actor(ActorKind.ANONYMOUS, address="192.0.2.99"), alice.account_id)
+        recovery.request_unlock(Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.99"), alice.account_id)
     came = {kind: mails_to(database, alice.email, kind) - before[kind] for kind in MailKind}
     assert came[MailKind.RESET] == 1
     assert came[MailKind.EMAIL_ASKED] == 1
-    assert came[MailKind.KEY_MADE] == came[MailKind.KEYS_REVOKED] == came[MailKind.PASSWORD_CHANGED] == 1
+    assert came[MailKind.KEY_CREATED] == came[MailKind.KEYS_REVOKED] == came[MailKind.PASSWORD_CHANGED] == 1
     assert came[MailKind.LOCKED] == 2
     assert mails_to(database, wanted, MailKind.EMAIL_CONFIRM) == news + 1
 

@@ -108,7 +108,7 @@ def test_an_act_that_fails_leaves_no_mail(app: Flask) -> None:
     def fail() -> None:
         with transaction() as session:
             outbox.enqueue(
-                session, MailKind.ACCOUNT_REMOVED, account_id=None, address="a@example.org", language="en"
+                session, MailKind.ACCOUNT_REMOVED, account_id=None, recipient="a@example.org", language="en"
             )
             session.flush()
             raise ZeroDivisionError
@@ -160,12 +160,12 @@ def test_tokens_are_made_at_sending_and_only_their_hash_is_kept(
     assert mine
 
     with app.app_context():
-        addressed = outbox.prepare(mine, recovery.prepare_reset_mail)
+        prepared = outbox.prepare(mine, recovery.prepare_reset_mail)
 
-    assert addressed
-    token = addressed.letter.params["token"]
+    assert prepared
+    token = prepared.letter.params["token"]
     assert token not in database.dump()
-    assert token not in repr(addressed)
+    assert token not in repr(prepared)
     assert database.execute("SELECT count(*) FROM mail_tokens WHERE purpose = 'reset'") == [(1,)]
 
 
@@ -184,7 +184,7 @@ def test_a_reset_goes_out_in_the_language_of_its_account(app: Flask, cast: Cast)
         while (mine := outbox.claim_next()) and mine.kind != MailKind.RESET:
             continue
         assert mine
-        addressed = outbox.prepare(mine, recovery.prepare_reset_mail)
+        prepared = outbox.prepare(mine, recovery.prepare_reset_mail)
 
-    assert addressed
-    assert (addressed.language, addressed.address) == ("nl", cast.alice.email)
+    assert prepared
+    assert (prepared.language, prepared.recipient) == ("nl", cast.alice.email)

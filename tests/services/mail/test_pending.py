@@ -13,7 +13,7 @@ from portal.services.core.errors import InvalidInput
 from portal.services.core.transaction import get_account_for_update, transaction
 from portal.services.mail import pending, tokens
 
-STRANGER = Actor(ActorKind.ANONYMOUS, address="192.0.2.7")
+STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="192.0.2.7")
 NEW = "lantern gravel otter sixty"
 ELSEWHERE = "alice@elsewhere.example"
 UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND kind IN ('reset', 'email-confirm')"

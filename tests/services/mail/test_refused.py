@@ -105,7 +105,7 @@ def test_a_message_that_is_refused_for_good_ends(app: Flask, database: Database,
 def test_an_address_that_no_header_can_hold_ends_the_mail(
     app: Flask, database: Database, address: str
 ) -> None:
-    enqueue(app, address=address)
+    enqueue(app, recipient=address)
 
     run(app, Receiver())
 
@@ -113,7 +113,7 @@ def test_an_address_that_no_header_can_hold_ends_the_mail(
 
 
 def test_letters_that_the_server_no_longer_takes_end_the_mail(app: Flask, database: Database) -> None:
-    enqueue(app, address="josé@example.org")
+    enqueue(app, recipient="josé@example.org")
 
     run(app, Receiver(), enable_SMTPUTF8=False)
 
@@ -132,7 +132,7 @@ def test_a_server_without_a_sign_in_is_for_an_operator_to_mend(
 
 
 def test_a_mail_that_can_not_be_made_yet_is_tried_again(app: Flask, database: Database) -> None:
-    enqueue(app, MailKind.KEY_MADE, name="half a mail")
+    enqueue(app, MailKind.KEY_CREATED, name="half a mail")
 
     run(app, Receiver())
 
@@ -174,7 +174,7 @@ def refused(app: Flask, account_id: int) -> OutboxMail | None:
 
 class TestWhoIsTold:
     def test_the_record_says_it_without_an_address(self, app: Flask, cast: Cast, database: Database) -> None:
-        enqueue(app, account_id=cast.alice.account_id, address=cast.alice.email)
+        enqueue(app, account_id=cast.alice.account_id, recipient=cast.alice.email)
 
         run(app, Refusing(recipient=f"550 5.1.1 no {cast.alice.email} here"))
 
@@ -188,7 +188,7 @@ class TestWhoIsTold:
     ) -> None:
         alice = cast.alice.account_id
         assert refused(app, alice) is None
-        enqueue(app, account_id=alice, address=cast.alice.email)
+        enqueue(app, account_id=alice, recipient=cast.alice.email)
         run(app, Refusing(recipient="550 5.1.1 no such user"))
 
         found = refused(app, alice)
@@ -197,7 +197,7 @@ class TestWhoIsTold:
         assert refused(app, cast.bob.account_id) is None
 
         clock.forward(minutes=1)
-        enqueue(app, account_id=alice, address=cast.alice.email)
+        enqueue(app, account_id=alice, recipient=cast.alice.email)
         run_into_nothing(app)
         assert refused(app, alice), "one that waits says nothing"
         clock.forward(minutes=2)
@@ -205,7 +205,7 @@ class TestWhoIsTold:
         assert refused(app, alice) is None
 
     def test_it_is_about_the_address_that_the_account_has(self, app: Flask, cast: Cast) -> None:
-        enqueue(app, account_id=cast.alice.account_id, address="alice-before@example.org")
+        enqueue(app, account_id=cast.alice.account_id, recipient="alice-before@example.org")
 
         run(app, Refusing(recipient="550 5.1.1 no such user"))
 
@@ -215,7 +215,7 @@ class TestWhoIsTold:
         self, app: Flask, cast: Cast, clock: Clock
     ) -> None:
         alice = cast.alice
-        enqueue(app, account_id=alice.account_id, address=alice.email)
+        enqueue(app, account_id=alice.account_id, recipient=alice.email)
         run(app, Refusing(recipient="550 5.1.1 no such user"))
         clock.forward(minutes=1)
         with app.app_context():
@@ -236,7 +236,7 @@ class TestWhoIsTold:
             assert pending.refused
 
     def test_the_pages_say_so(self, app: Flask, cast: Cast, new_client: Any) -> None:
-        enqueue(app, account_id=cast.alice.account_id, address=cast.alice.email)
+        enqueue(app, account_id=cast.alice.account_id, recipient=cast.alice.email)
         run(app, Refusing(recipient="550 5.1.1 no such user"))
         alice, sue = new_client(), new_client()
         cast.alice.sign_in(alice)

@@ -16,15 +16,15 @@ from tests.support.waiting import WAITING, wait_until
 
 def mint(account_id, purpose=TokenPurpose.RESET):
     with transaction() as session:
-        return tokens.mint(session, purpose, account_id=account_id, address="alice@example.org")
+        return tokens.mint(session, purpose, account_id=account_id, email="alice@example.org")
 
 
 def test_a_token_is_random_and_long(app, cast):
     with app.app_context():
-        made = [mint(cast.alice.account_id) for _ in range(20)]
-    assert len(set(made)) == 20
-    assert min(map(len, made)) >= 43, "32 random bytes"
-    assert len({token[:6] for token in made}) == 20
+        created = [mint(cast.alice.account_id) for _ in range(20)]
+    assert len(set(created)) == 20
+    assert min(map(len, created)) >= 43, "32 random bytes"
+    assert len({token[:6] for token in created}) == 20
 
 
 def test_only_the_hash_of_the_whole_token_is_kept(app, cast, database):

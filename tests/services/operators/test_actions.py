@@ -33,7 +33,7 @@ from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
-from tests.support.cast import Cast, MadeKey, Person, make_person
+from tests.support.cast import Cast, CreatedKey, Person, make_person
 
 SHELL = Actor.command_line()
 
@@ -51,9 +51,9 @@ def account_of(person: Person) -> Account:
     return account
 
 
-def key_of(made: MadeKey) -> ApiKey:
+def key_of(created: CreatedKey) -> ApiKey:
     db.session.rollback()
-    key = db.session.get(ApiKey, UUID(made.id))
+    key = db.session.get(ApiKey, UUID(created.id))
     assert key
     return key
 
@@ -97,8 +97,8 @@ class TestWhoMayAct:
             actions.set_role(cast.sue.actor, cast.alice.account_id, Role.TESTER)
 
     def test_a_key_of_an_admin_acts_only_up_to_its_level(self, context: Flask, cast: Cast) -> None:
-        made, _ = creation.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
-        weak = Actor(ActorKind.KEY, account_id=cast.ada.account_id, key_id=made.id, key_level=9)
+        created, _ = creation.create_key(cast.ada.actor, name="weak", level=7, life=timedelta(days=1))
+        weak = Actor(ActorKind.KEY, account_id=cast.ada.account_id, key_id=created.id, key_level=9)
         for act in ACTS.values():
             with pytest.raises(Forbidden):
                 act(weak, cast.alice.account_id)
@@ -130,14 +130,14 @@ class TestBlocking:
     def test_it_ends_keys_and_sessions_and_keeps_the_reason(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
-        made = make_key(cast.alice)
+        created = make_key(cast.alice)
         _signed, token = sign_in.sign_in(
             Actor(ActorKind.ANONYMOUS), "alice", cast.alice.password, SessionKind.BROWSER
         )
 
         actions.block(cast.sue.actor, cast.alice.account_id, why="  spam  ")
 
-        key = key_of(made)
+        key = key_of(created)
         assert key.revoked_reason is RevocationReason.BLOCKED
         assert sessions.resume(token) is None
         assert account_of(cast.alice).status == AccountStatus.BLOCKED
@@ -167,11 +167,11 @@ class TestBlocking:
     def test_unblocking_opens_the_account_and_brings_no_key_back(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
-        made = make_key(cast.alice)
+        created = make_key(cast.alice)
         actions.block(cast.sue.actor, cast.alice.account_id, why="spam")
         actions.unblock(cast.sue.actor, cast.alice.account_id, why="a mistake")
         assert account_of(cast.alice).status == AccountStatus.ACTIVE
-        key = key_of(made)
+        key = key_of(created)
         assert key.revoked_at is not None
         assert last(Action.ACCOUNT_UNBLOCKED).reason == "a mistake"
 
@@ -191,9 +191,9 @@ class TestBlocking:
 
 class TestRoles:
     def test_a_lower_level_revokes_every_key(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
-        made = make_key(cast.sue, level=1)
+        created = make_key(cast.sue, level=1)
         actions.set_role(cast.ada.actor, cast.sue.account_id, Role.CURATOR, why="moves on")
-        key = key_of(made)
+        key = key_of(created)
         assert key.revoked_reason is RevocationReason.ROLE_LOWERED
         event = last(Action.ACCOUNT_ROLE_CHANGED)
         assert (event.details, event.reason) == ({"before": "support", "after": "curator"}, "moves on")
@@ -202,9 +202,9 @@ class TestRoles:
     def test_a_move_sideways_or_up_revokes_nothing(
         self, context: Flask, cast: Cast, make_key: MakeKey, role: Role
     ) -> None:
-        made = make_key(cast.alice)
+        created = make_key(cast.alice)
         actions.set_role(cast.ada.actor, cast.alice.account_id, role)
-        key = key_of(made)
+        key = key_of(created)
         assert key.revoked_at is None
 
     def test_a_rise_of_rights_ends_the_sessions_that_were_begun_without_them(
@@ -296,8 +296,8 @@ class TestLooking:
     def test_it_finds_by_name_address_number_and_key(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
-        made = make_key(cast.bob)
-        for query in ("BOB", "bobby@EXAMPLE", str(cast.bob.account_id), made.id.upper()):
+        created = make_key(cast.bob)
+        for query in ("BOB", "bobby@EXAMPLE", str(cast.bob.account_id), created.id.upper()):
             found = operator_queries.search_accounts(cast.sue.actor, query=query)
             assert cast.bob.account_id in [account.id for account in found.items], query
         assert operator_queries.search_accounts(cast.sue.actor, query="%").total == 0
@@ -312,9 +312,9 @@ class TestLooking:
     def test_each_look_is_recorded(self, context: Flask, cast: Cast) -> None:
         operator_queries.search_accounts(cast.sue.actor, query="alice")
         operator_queries.read_account(cast.sue.actor, cast.alice.account_id)
-        operator_queries.note_record_read(cast.sue.actor)
+        operator_queries.note_log_read(cast.sue.actor)
         told = [event.action for event in audit.list_events(limit=3)]
-        assert told == [Action.RECORD_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
+        assert told == [Action.AUDIT_LOG_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
     @pytest.mark.parametrize("query", ["alice@example.org", " bobby ", "gone@example.org", "chk_{secret}"])
     def test_what_was_typed_is_not_kept_but_what_was_found(
@@ -333,7 +333,7 @@ class TestLooking:
         for look in (
             lambda: operator_queries.search_accounts(cast.bob.actor),
             lambda: operator_queries.read_account(cast.bob.actor, cast.alice.account_id),
-            lambda: operator_queries.note_record_read(cast.bob.actor),
+            lambda: operator_queries.note_log_read(cast.bob.actor),
             lambda: next(exports.list_accounts(cast.ada.actor)),
             lambda: next(exports.list_keys(cast.ada.actor)),
         ):
@@ -345,7 +345,7 @@ class TestLooking:
         [
             lambda actor, _who: operator_queries.search_accounts(actor, query="bob"),
             lambda actor, who: operator_queries.read_account(actor, who.account_id),
-            lambda actor, who: operator_queries.note_record_read(actor, who.account_id),
+            lambda actor, who: operator_queries.note_log_read(actor, who.account_id),
             lambda actor, _who: operator_queries.note_usage_read(actor, "day"),
         ],
         ids=["search", "account", "record", "usage"],
@@ -389,23 +389,23 @@ class TestRevokingOne:
     def test_it_revokes_that_key_only_and_keeps_the_reason(
         self, context: Flask, cast: Cast, make_key: MakeKey
     ) -> None:
-        made, other = make_key(cast.alice), make_key(cast.alice, name="other")
-        actions.revoke_one(cast.sue.actor, UUID(made.id), why="found in a paste")
+        created, other = make_key(cast.alice), make_key(cast.alice, name="other")
+        actions.revoke_one(cast.sue.actor, UUID(created.id), why="found in a paste")
         assert last(Action.KEY_REVOKED).reason == "found in a paste"
-        key, kept = key_of(made), key_of(other)
+        key, kept = key_of(created), key_of(other)
         assert key.revoked_reason is RevocationReason.OPERATOR
         assert kept.revoked_at is None
 
     def test_a_second_time_changes_nothing(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
-        made = make_key(cast.alice)
-        actions.revoke_one(cast.sue.actor, UUID(made.id), why="first")
-        actions.revoke_one(cast.sue.actor, UUID(made.id), why="second")
+        created = make_key(cast.alice)
+        actions.revoke_one(cast.sue.actor, UUID(created.id), why="first")
+        actions.revoke_one(cast.sue.actor, UUID(created.id), why="second")
         assert len(audit.list_events(action=Action.KEY_REVOKED)) == 1
 
     def test_support_revokes_no_key_of_an_admin(self, context: Flask, cast: Cast, make_key: MakeKey) -> None:
-        made = make_key(cast.ada)
+        created = make_key(cast.ada)
         with pytest.raises(Forbidden):
-            actions.revoke_one(cast.sue.actor, UUID(made.id), why="no")
+            actions.revoke_one(cast.sue.actor, UUID(created.id), why="no")
         with pytest.raises(NotFound):
             actions.revoke_one(cast.sue.actor, UUID(int=7), why="no")
 

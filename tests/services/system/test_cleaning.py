@@ -50,8 +50,8 @@ def test_a_lease_that_is_over_is_given_to_one_only(app: Flask, clock: Clock) -> 
 
 def test_mail_tokens_go_when_they_are_used_or_too_old(app: Flask, database: Database, clock: Clock) -> None:
     with app.app_context(), transaction() as session:
-        used = tokens.mint(session, TokenPurpose.CONFIRM, account_id=None, address="a@example.org")
-        tokens.mint(session, TokenPurpose.EMAIL, account_id=None, address="b@example.org")
+        used = tokens.mint(session, TokenPurpose.CONFIRM, account_id=None, email="a@example.org")
+        tokens.mint(session, TokenPurpose.EMAIL, account_id=None, email="b@example.org")
         session.flush()
         tokens.redeem(session, used, TokenPurpose.CONFIRM)
 
@@ -67,7 +67,7 @@ def test_rows_of_sent_mails_go_after_thirty_days_and_others_never(
     app: Flask, database: Database, clock: Clock
 ) -> None:
     for number in range(3):
-        enqueue(app, address=f"reader-{number}@example.org")
+        enqueue(app, recipient=f"reader-{number}@example.org")
     with app.app_context():
         for _ in range(2):
             mine = outbox.claim_next()
@@ -97,9 +97,9 @@ def test_the_newest_row_stays_so_that_no_number_is_given_twice(
 
 
 def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Database, cast: Cast) -> None:
-    enqueue(app, MailKind.ROLE_CHANGED, account_id=cast.bob.account_id, address=cast.bob.email, role="user")
+    enqueue(app, MailKind.ROLE_CHANGED, account_id=cast.bob.account_id, recipient=cast.bob.email, role="user")
     enqueue(
-        app, MailKind.ROLE_CHANGED, account_id=cast.alice.account_id, address=cast.alice.email, role="user"
+        app, MailKind.ROLE_CHANGED, account_id=cast.alice.account_id, recipient=cast.alice.email, role="user"
     )
     with app.app_context():
         while mine := outbox.claim_next():
@@ -118,7 +118,7 @@ def test_the_address_of_a_removed_account_is_forgotten(app: Flask, database: Dat
 def test_nothing_tells_where_the_owner_of_a_removed_account_was(
     app: Flask, database: Database, cast: Cast
 ) -> None:
-    browser = Actor(ActorKind.ANONYMOUS, user_agent="Netscape/4.08", address="198.51.100.77")
+    browser = Actor(ActorKind.ANONYMOUS, user_agent="Netscape/4.08", ip_address="198.51.100.77")
     with app.app_context():
         sign_in.sign_in(browser, cast.alice.email, cast.alice.password, SessionKind.BROWSER)
         sign_in.sign_in(browser, cast.bob.email, cast.bob.password, SessionKind.BROWSER)

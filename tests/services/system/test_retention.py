@@ -62,7 +62,7 @@ def test_what_is_older_than_the_setting_ends_and_a_line_says_so(old: Flask, cast
     acts = kept(old)
     assert min(act.at for act in acts) > clock.utcnow() - timedelta(days=420)
     assert [act.action for act in acts][:7] == [Action.SESSION_STARTED] * 7
-    [end] = [act for act in acts if act.action is Action.RECORD_ENDED]
+    [end] = [act for act in acts if act.action is Action.AUDIT_LOG_ENDED]
     assert end.actor_kind is ActorKind.SYSTEM
     assert (end.details["ended"], end.details["before"], end.details["days"]) == (17, acts[0].id, 420)
     assert end.details["until"] < clock.iso(clock.utcnow() - timedelta(days=449))
@@ -137,7 +137,7 @@ def test_only_a_line_that_says_so_ends_an_act(old: Flask, database: Database) ->
 def test_no_line_ends_what_is_younger_than_a_key_can_be(
     old: Flask, database: Database, ahead: timedelta
 ) -> None:
-    write(old, -ahead.days, action=Action.RECORD_ENDED, details={"before": 10**9})
+    write(old, -ahead.days, action=Action.AUDIT_LOG_ENDED, details={"before": 10**9})
     before = database.rows()
 
     with pytest.raises(DBAPIError, match="append-only"):
@@ -185,7 +185,7 @@ def test_no_rule_looks_broken_when_the_record_begins_later(
 def test_a_block_whose_line_ended_is_taken_away_all_the_same(
     app: Flask, database: Database, cast: Cast, before: AccountStatus
 ) -> None:
-    """What the account was before stands in its row, however long the record is kept."""
+    """What the account was before stands in its row, however long the audit log is kept."""
     alice = cast.alice.account_id
     database.execute(f"UPDATE accounts SET status = {before.value} WHERE id = {alice}")
     with app.app_context():

@@ -63,11 +63,11 @@ def test_a_check_sees_a_revocation_at_once(
     unlike: Callable[[str, str], str],
     level: str,
 ) -> None:
-    made = make_key(cast.alice)
+    created = make_key(cast.alice)
     client = make_app(PORTAL_DATABASE_URL=unlike("default_transaction_isolation", level)).test_client()
-    assert client.get("/api/whoami/key", headers=made.headers).status_code == 200
+    assert client.get("/api/whoami/key", headers=created.headers).status_code == 200
     database.execute("UPDATE api_keys SET revoked_at = created_at + 1, revoked_reason = 'owner'")
-    assert client.get("/api/whoami/key", headers=made.headers).status_code == 401
+    assert client.get("/api/whoami/key", headers=created.headers).status_code == 401
 
 
 def test_a_server_that_takes_no_writes_is_not_ready(

@@ -46,7 +46,7 @@ def test_calls_and_refusals_add_up(
     with app.app_context():
         used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
         assert used
-        assert (used.calls, used.refused, used.last_used_address) == (2, 2, "2001:db8::7")
+        assert (used.calls, used.refused, used.last_used_ip_address) == (2, 2, "2001:db8::7")
         assert used.last_used_at
         assert abs(used.last_used_at - clock.now() + timedelta(minutes=5)) < timedelta(seconds=10)
 
@@ -168,7 +168,7 @@ def test_an_older_batch_does_not_turn_the_last_use_back(
         used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
 
     assert used
-    assert (used.calls, used.last_used_address) == (2, "192.0.2.1")
+    assert (used.calls, used.last_used_ip_address) == (2, "192.0.2.1")
 
 
 def test_days_and_sums_are_read_back(
@@ -232,7 +232,7 @@ def test_what_could_not_be_written_is_kept(
     with app.app_context():
         used = key_queries.get_key(cast.alice.account_id, UUID(key_id)).usage
     assert used
-    assert (used.calls, used.last_used_address) == (2, "192.0.2.2")
+    assert (used.calls, used.last_used_ip_address) == (2, "192.0.2.2")
 
 
 def test_threads_lose_no_count(
@@ -264,9 +264,9 @@ def test_workers_write_every_few_seconds_and_when_they_end(
 ) -> None:
     import urllib.request
 
-    made = make_key(make_person(app, "carol"))
+    created = make_key(make_person(app, "carol"))
     server = start_server(PORTAL_WORKERS="2")
-    request = urllib.request.Request(f"{server.url}/api/whoami/key", headers=made.headers)
+    request = urllib.request.Request(f"{server.url}/api/whoami/key", headers=created.headers)
 
     def calls() -> int:
         return database.execute("SELECT coalesce(sum(calls), 0) FROM key_usage")[0][0]  # type: ignore[no-any-return]

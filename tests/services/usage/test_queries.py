@@ -28,7 +28,7 @@ DAY = 24
 def keys(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> list[str]:
     """Two keys of Alice's and one of Bob's, and what they did: hours ago, calls, refusals."""
     clock.to(TUESDAY)
-    made = [make_key(cast.alice).id, make_key(cast.alice, name="cd").id, make_key(cast.bob).id]
+    created = [make_key(cast.alice).id, make_key(cast.alice, name="cd").id, make_key(cast.bob).id]
     use = [
         (0, 0, 2, "apikeyExpired"),
         (0, 14, 3, "tooManyRequests"),
@@ -43,11 +43,11 @@ def keys(app: Flask, cast: Cast, make_key: MakeKey, clock: Clock) -> list[str]:
     now, collector = int(TUESDAY.timestamp()) * 1000, runtime_of(app).usage
     for key, ago, calls, reason in use:
         for _ in range(calls):
-            collector.note_call(made[key], "192.0.2.1", now - ago * HOUR_MS)
+            collector.note_call(created[key], "192.0.2.1", now - ago * HOUR_MS)
         if reason:
-            collector.note_refusal(made[key], now - ago * HOUR_MS, reason)
+            collector.note_refusal(created[key], now - ago * HOUR_MS, reason)
     collector.flush()
-    return made
+    return created
 
 
 def filled(span: Span, whose: UsageScope = ALL) -> dict[int, int]:

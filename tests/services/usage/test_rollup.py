@@ -16,7 +16,7 @@ from sqlalchemy import delete, text
 from sqlalchemy.exc import OperationalError
 
 from portal import clock as portal_clock
-from portal.models import Account, KeyAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.models import Account, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
 from portal.runtime import runtime_of
 from portal.services.accounts import removal
 from portal.services.core.actor import Actor
@@ -49,7 +49,7 @@ def fill(keys: list[UUID], uses: list[tuple[int, int, int, str]]) -> None:
         rows[keys[owner], hour] += refused
         refusals[keys[owner], hour, reason] += refused
     with transaction() as session:
-        for model in (KeyAddress, KeyRefusal, KeyUsageHour, KeyUsage):
+        for model in (KeyIpAddress, KeyRefusal, KeyUsageHour, KeyUsage):
             session.execute(delete(model))
         session.add_all(KeyUsage(key_id=key_id, calls=0, refused=0) for key_id in keys)
         session.flush()

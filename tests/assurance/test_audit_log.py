@@ -23,7 +23,7 @@ from portal.services.core.transaction import transaction
 from portal.services.mail import tokens
 from portal.services.operators import actions as operator_actions
 from tests.conftest import MakeApp, MakeKey
-from tests.support.cast import MadeKey, Person, make_person
+from tests.support.cast import CreatedKey, Person, make_person
 from tests.support.client import PageChecker
 from tests.support.crawl import stops
 from tests.support.databases import Database
@@ -41,7 +41,7 @@ class Scene:
     alice: Person
     sue: Person
     ada: Person
-    made: MadeKey
+    created: CreatedKey
     mailbox: Mailbox
     new_client: Callable[[], PageChecker]
 
@@ -49,7 +49,7 @@ class Scene:
         """A link for Alice."""
         with self.app.app_context(), transaction() as session:
             address = address or self.alice.email
-            return tokens.mint(session, purpose, account_id=self.alice.account_id, address=address)
+            return tokens.mint(session, purpose, account_id=self.alice.account_id, email=address)
 
     def sign_up(self) -> str:
         """The path of a link that confirms a new account."""
@@ -91,7 +91,7 @@ Body = Callable[[Scene], dict[str, Any]]
 
 @dataclass
 class Act:
-    """Who sends what where, and what the record says then."""
+    """Who sends what where, and what the audit log says then."""
 
     endpoint: str
     actions: set[Action]
@@ -157,20 +157,20 @@ PAGES = [
     Act("keys.create", {A.KEY_CREATED}, lambda _: "/account/keys/new",
         lambda s: {"name": "ci", "level": "1", "expires": "30", **bits(s)}),
     Act("keys.rotate_now", {A.KEY_CREATED, A.KEY_ROTATED, A.KEY_REVOKED},
-        lambda s: f"/account/keys/{s.made.id}/rotate", bits),
-    Act("keys.revoke_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/{s.made.id}/revoke"),
-    Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.made.secret}, "nobody"),
+        lambda s: f"/account/keys/{s.created.id}/rotate", bits),
+    Act("keys.revoke_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/{s.created.id}/revoke"),
+    Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.created.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
     Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),
     Act("admin.end_sessions", {A.SESSIONS_ENDED}, lambda s: s.admin("end-sessions"), reason, "sue"),
     Act("admin.mail_link", {A.ACCOUNT_LINK_MAILED}, lambda s: s.admin("mail-link"), reason, "sue"),
     Act("admin.revoke_keys", KEYS_ENDED, lambda s: s.admin("revoke-keys"), reason, "sue"),
-    Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), reason, "sue"),
+    Act("admin.revoke_key", {A.KEY_REVOKED}, lambda s: s.admin(f"keys/{s.created.id}/revoke"), reason, "sue"),
     Act("admin.role", {A.ACCOUNT_ROLE_CHANGED, A.SESSIONS_ENDED, A.ACCOUNT_READ}, lambda s: s.admin("role"),
         lambda _: {"role": "curator"}, "ada"),
     Act("admin.index", {A.ACCOUNTS_SEARCHED}, lambda _: "/admin/accounts", who="sue", method="GET"),
     Act("admin.account", {A.ACCOUNT_READ}, lambda s: s.admin("").rstrip("/"), who="sue", method="GET"),
-    Act("admin.record", {A.RECORD_READ}, lambda _: "/admin/record", who="sue", method="GET"),
+    Act("admin.record", {A.AUDIT_LOG_READ}, lambda _: "/admin/record", who="sue", method="GET"),
     Act("admin.usage", {A.USAGE_READ}, lambda _: "/admin/usage", who="sue", method="GET"),
     *(
         Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")
@@ -180,7 +180,7 @@ PAGES = [
         )
     ),
     Act("admin.unblock", {A.ACCOUNT_READ}, Scene.blocked, who="sue", method="GET"),
-    Act("admin.revoke_key", {A.ACCOUNT_READ}, lambda s: s.admin(f"keys/{s.made.id}/revoke"), who="sue",
+    Act("admin.revoke_key", {A.ACCOUNT_READ}, lambda s: s.admin(f"keys/{s.created.id}/revoke"), who="sue",
         method="GET"),
 ]  # fmt: skip
 CHANGE = {"bio": "Sews at night."}
@@ -197,9 +197,9 @@ API = [
     Act("api_open.signing_sign_in", {A.ACCOUNT_UNLOCK_REQUESTED}, lambda s: s.locked() and "/api/signin",
         credentials, "nobody"),
     Act("api_open.leaks_report", {A.KEY_REVOKED}, lambda _: "/api/leaks",
-        lambda s: {"secrets": [s.made.secret]}, "nobody"),
+        lambda s: {"secrets": [s.created.secret]}, "nobody"),
     Act("api_key.introspect_revoke", {A.KEY_REVOKED}, lambda _: "/api/revoke",
-        lambda s: {"token": s.made.secret}, "key"),
+        lambda s: {"token": s.created.secret}, "key"),
     *(
         act
         for door in ("jwt", "key")
@@ -209,9 +209,10 @@ API = [
             Act(f"api_{door}.apikeys_create", {A.KEY_CREATED}, lambda _, d=door: f"/api/apikeys/{d}",
                 lambda _: ISSUE, door),
             Act(f"api_{door}.apikeys_rotate", {A.KEY_CREATED, A.KEY_ROTATED},
-                lambda s, d=door: f"/api/apikeys/{s.made.id}/rotate/{d}", lambda _: {"overlap": 3600}, door),
+                lambda s, d=door: f"/api/apikeys/{s.created.id}/rotate/{d}",
+                lambda _: {"overlap": 3600}, door),
             Act(f"api_{door}.apikeys_remove", {A.KEY_REVOKED},
-                lambda s, d=door: f"/api/apikeys/{s.made.id}/{d}", who=door, method="DELETE"),
+                lambda s, d=door: f"/api/apikeys/{s.created.id}/{d}", who=door, method="DELETE"),
         )
     ),
 ]  # fmt: skip
@@ -240,9 +241,9 @@ def scene(app: Flask, make_key: MakeKey, mailbox: Mailbox, new_client: Callable[
     sue, ada = make_person(app, "sue", Role.SUPPORT), make_person(app, "ada", Role.ADMIN)
 
     def client() -> PageChecker:
-        made = new_client()
-        made.checks_pages = False
-        return made
+        created = new_client()
+        created.checks_pages = False
+        return created
 
     return Scene(app, alice, sue, ada, make_key(alice), mailbox, client)
 
@@ -253,7 +254,7 @@ def send(scene: Scene, act: Act, path: str, body: dict[str, Any]) -> int:
     if act.who in {"alice", "sue", "ada"}:
         getattr(scene, act.who).sign_in(client)
     elif act.who == "key":
-        headers = scene.made.headers
+        headers = scene.created.headers
     elif act.who == "jwt":
         token = client.post("/api/signin", json=credentials(scene)).get_json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -279,12 +280,12 @@ def test_each_act_has_its_record(scene: Scene, act: Act) -> None:
         events = [event for event in audit.list_events() if event.id > before]
     assert {event.action for event in events} == act.actions
     for event in events:
-        assert event.address == "127.0.0.1"
+        assert event.ip_address == "127.0.0.1"
         assert event.request_id
         if act.who in {"alice", "sue", "ada"}:
             assert event.actor_account_id == getattr(scene, act.who).account_id
         if act.who == "key":
-            assert str(event.actor_key_id) == scene.made.id
+            assert str(event.actor_key_id) == scene.created.id
         assert NEW_PASSWORD not in str(event.details)
 
 
@@ -310,7 +311,7 @@ def test_the_first_admin_is_recorded_and_a_fresh_database_is_empty(
     assert database.execute("SELECT count(*) FROM accounts") == [(0,)]
     assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
     with app.app_context(), transaction() as session:
-        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, address=None)
+        token = tokens.mint(session, TokenPurpose.FIRST_ADMIN, account_id=None, email=None)
     client = new_client()
     client.checks_pages = False
     client.post(f"/setup/{token}", data={"email": "ada@example.org", **FIRST})

@@ -1,4 +1,4 @@
-"""The command that lists the record, as an operator types it."""
+"""The command that lists the audit log, as an operator types it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def acts(app: Flask, *words: str) -> list[list[str]]:
 
 
 def test_a_line_an_act_the_oldest_first(app: Flask, cast: Cast, make_key: MakeKey) -> None:
-    made = make_key(cast.alice)
-    run(app, "key", "revoke", made.id, "--reason", "found\tin a\npaste")
+    created = make_key(cast.alice)
+    run(app, "key", "revoke", created.id, "--reason", "found\tin a\npaste")
 
     rows = acts(app)
 
     assert {len(row) for row in rows} == {11}
     assert [int(row[0]) for row in rows] == sorted(int(row[0]) for row in rows)
     revoked = next(row for row in rows if row[2] == Action.KEY_REVOKED)
-    assert revoked[3:9] == ["command-line", "-", "-", str(cast.alice.account_id), made.id, "-"]
+    assert revoked[3:9] == ["command-line", "-", "-", str(cast.alice.account_id), created.id, "-"]
     assert revoked[9] == "found in a paste"
     assert json.loads(revoked[10])["cause"] == "operator"
-    assert made.secret not in str(rows)
+    assert created.secret not in str(rows)
 
 
 def test_it_can_be_narrowed_and_the_look_is_recorded(app: Flask, cast: Cast, make_key: MakeKey) -> None:
@@ -41,11 +41,11 @@ def test_it_can_be_narrowed_and_the_look_is_recorded(app: Flask, cast: Cast, mak
     make_key(cast.bob)
 
     of_bob = acts(app, cast.bob.email)
-    made = acts(app, "--action", Action.KEY_CREATED.value)
+    created = acts(app, "--action", Action.KEY_CREATED.value)
 
     assert {row[6] for row in of_bob} == {str(cast.bob.account_id)}
-    assert [row[2] for row in made] == ["key:created", "key:created"]
-    assert last_event(app, Action.RECORD_READ).account_id is None
+    assert [row[2] for row in created] == ["key:created", "key:created"]
+    assert last_event(app, Action.AUDIT_LOG_READ).account_id is None
     assert "nothing here" in refused(run(app, "record", "list", "nobody@example.org"))
     assert run(app, "record", "list", "--action", "no:such").exit_code == 2
 
@@ -64,7 +64,7 @@ def test_nothing_in_old_rows_acts_on_a_terminal(app: Flask, cast: Cast) -> None:
     acting = "a\x1b]0;owned\x07\x9b2J\u202eb"
     with app.app_context(), transaction() as session:
         told = {"account_id": cast.alice.account_id, "reason": acting}
-        audit.record(session, Actor.command_line(), Action.KEY_CREATED, **told, name=acting)
+        audit.log_event(session, Actor.command_line(), Action.KEY_CREATED, **told, name=acting)
         account = session.get_one(Account, cast.alice.account_id)
         account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"
 

@@ -1,4 +1,4 @@
-"""The command about the record."""
+"""The command about the audit log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ group = PlainGroup("record", help="List what was done.")
 @click.argument("email", required=False)
 @click.option("--action", type=click.Choice([action.value for action in Action]), help="Only these acts.")
 @plain_errors
-def list_record(email: str | None, action: str | None) -> None:
+def list_audit_log(email: str | None, action: str | None) -> None:
     """List the acts, of an account or all, the oldest first, one a line, with tabs between.
 
     Number, moment, action, kind of actor, its account, its key, the account that it was done
@@ -27,7 +27,7 @@ def list_record(email: str | None, action: str | None) -> None:
     number of the account.
     """
     account = exports.get_account(email) if email else None
-    for act in exports.list_record(operator(), account, Action(action) if action else None):
+    for act in exports.list_audit_log(operator(), account, Action(action) if action else None):
         row(
             act.id,
             act.at,
@@ -37,7 +37,7 @@ def list_record(email: str | None, action: str | None) -> None:
             act.actor_key_id,
             act.account_id,
             act.key_id,
-            act.address,
+            act.ip_address,
             act.reason and " ".join(act.reason.split()),
             free_text.escaped_json(json.dumps(act.details, ensure_ascii=False, sort_keys=True)),
         )

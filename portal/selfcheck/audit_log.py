@@ -1,4 +1,4 @@
-"""The record: every act leaves its line, no line goes, and nothing is half done."""
+"""The audit log: every act leaves its line, no line goes, and nothing is half done."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SHELL = Actor.command_line({"user": "self-check", "host": "self-check"})
 def recorded(stage: Stage) -> None:
     """Do what can be done to a key and an account, and look for the line of each act."""
     owner = stage.person(Role.SUPPORT)
-    made, old, third = stage.key(owner), stage.key(owner), stage.key(owner)
+    created, old, third = stage.key(owner), stage.key(owner), stage.key(owner)
     who = owner.account_id
     acts: dict[Action, Callable[[], object]] = {
         Action.KEY_CREATED: lambda: creation.create_key(owner.actor, name="one more", level=1, life=DAY),
         Action.KEY_ROTATED: lambda: rotation.rotate_key(owner.actor, old.uuid),
-        Action.KEY_REVOKED: lambda: revocation.revoke_key(owner.actor, made.uuid),
+        Action.KEY_REVOKED: lambda: revocation.revoke_key(owner.actor, created.uuid),
         Action.ACCOUNT_UPDATED: lambda: change_account(owner.actor, bio="self-check"),
         Action.KEYS_REVOKED: lambda: actions.revoke_excessive(SHELL, who, why="why it was"),
         Action.ACCOUNT_ROLE_CHANGED: lambda: actions.set_role(SHELL, who, Role.USER),
@@ -66,7 +66,7 @@ def recorded(stage: Stage) -> None:
 
 
 def _hold_keys_named(stage: Stage, account_id: int) -> None:
-    """Hold that the record names each key that has ended, also of those that ended together."""
+    """Hold that the audit log names each key that has ended, also of those that ended together."""
     ended = select(KEYS.c.id).where(KEYS.c.account_id == account_id, KEYS.c.revoked_at.is_not(None))
     named = select(AuditEvent.key_id).where(AuditEvent.action == Action.KEY_REVOKED)
     unnamed = {*stage.rows(ended)} - {*stage.rows(named)}
@@ -74,24 +74,24 @@ def _hold_keys_named(stage: Stage, account_id: int) -> None:
 
 
 def _hold_key_acts(stage: Stage) -> None:
-    """Hold that the record tells which key acted and on which; and who looked at an account."""
+    """Hold that the audit log tells which key acted and on which; and who looked at an account."""
     owner, support = stage.person(), stage.person(Role.SUPPORT)
-    made = stage.key(owner)
-    told = stage.key_by(made)
+    created = stage.key(owner)
+    told = stage.key_by(created)
     query = select(AuditEvent.actor_key_id, AuditEvent.key_id).where(
         AuditEvent.account_id == owner.account_id, AuditEvent.action == Action.KEY_CREATED
     )
     line = stage.rows(query.order_by(AuditEvent.id.desc()).limit(1))
-    hold(line == [(made.uuid, told.uuid)], "the record does not tell which key acted, or on which")
+    hold(line == [(created.uuid, told.uuid)], "the record does not tell which key acted, or on which")
     stage.act(lambda: operator_queries.read_account(support.actor, owner.account_id))
     looked = _events(stage, owner.account_id, Action.ACCOUNT_READ)
     hold([line[1] for line in looked] == [support.account_id], "the record does not tell who looked")
 
 
 def append_only(stage: Stage) -> None:
-    """Change the record, and take lines out of it, with SQL."""
+    """Change the audit log, and take lines out of it, with SQL."""
     stage.key(stage.person())
-    ended = {"action": Action.RECORD_ENDED, "actor_kind": ActorKind.SYSTEM, "details": {"before": 10**12}}
+    ended = {"action": Action.AUDIT_LOG_ENDED, "actor_kind": ActorKind.SYSTEM, "details": {"before": 10**12}}
     for at in (clock.from_ms(0), clock.utcnow() + 800 * DAY):  # as if the retention had said so
         stage.write(insert(AuditEvent).values(at=at, **ended))
     everything = select(AuditEvent.__table__).order_by(AuditEvent.id)
@@ -111,11 +111,11 @@ def together(stage: Stage) -> None:
     """Do each act again and again while another one of its writes fails."""
     stage.scratch.close()
     owner = stage.person()
-    made, old = stage.key(owner), stage.key(owner)
+    created, old = stage.key(owner), stage.key(owner)
     acts: dict[str, Callable[[], object]] = {
         "making a key": lambda: creation.create_key(owner.actor, name="half", level=1, life=DAY),
         "rotating a key": lambda: rotation.rotate_key(owner.actor, old.uuid),
-        "revoking a key": lambda: revocation.revoke_key(owner.actor, made.uuid),
+        "revoking a key": lambda: revocation.revoke_key(owner.actor, created.uuid),
         "a block": lambda: block(owner),
         "a removal": lambda: removal.remove_account(owner.actor, owner.password),
     }
@@ -174,7 +174,7 @@ def _are_ended(one: Person, two: Person) -> Acts:
 
 
 def _events(stage: Stage, account_id: int, action: Action) -> list[tuple[Any, ...]]:
-    told = (AuditEvent.actor_kind, AuditEvent.actor_account_id, AuditEvent.address)
+    told = (AuditEvent.actor_kind, AuditEvent.actor_account_id, AuditEvent.ip_address)
     query = select(*told, AuditEvent.reason, AuditEvent.details)
     condition = (AuditEvent.account_id == account_id, AuditEvent.action == action)
     return stage.rows(query.where(*condition).order_by(AuditEvent.id))
@@ -182,14 +182,14 @@ def _events(stage: Stage, account_id: int, action: Action) -> list[tuple[Any, ..
 
 def _hold_told(stage: Stage, action: Action, line: tuple[Any, ...]) -> None:
     """Hold that a line tells who acted and from where, and of an operator why."""
-    kind, account_id, address, reason, details = line
+    kind, account_id, ip_address, reason, details = line
     if kind == SHELL.kind:
         needs_none = action is Action.ACCOUNT_ROLE_CHANGED
         hold(needs_none or reason == "why it was", f"the record does not tell why: {action.value}")
         hold(details.items() >= SHELL.shell.items(), f"the record does not tell whose shell: {action.value}")
         return
     hold(account_id is not None, f"the record does not tell who acted: {action.value}")
-    hold(address == stage.address, f"the record does not tell from where: {action.value}")
+    hold(ip_address == stage.ip_address, f"the record does not tell from where: {action.value}")
 
 
 def _everything(stage: Stage) -> dict[str, list[tuple[Any, ...]]]:
