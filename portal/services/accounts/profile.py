@@ -34,7 +34,7 @@ def is_name_free(actor: Actor, username: str) -> bool:
     return taken is None and not lookalikes.is_reserved(name)
 
 
-def clean_wishes(*, username: str | None, bio: str | None, language: str | None) -> dict[str, str]:
+def clean_profile(*, username: str | None, bio: str | None, language: str | None) -> dict[str, str]:
     """What is given, as it will be kept, by the names of the columns. Raises InvalidInput."""
     wanted = {}
     if username is not None:

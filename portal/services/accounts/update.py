@@ -33,13 +33,12 @@ def change_account(
     unless consent is among the changes. Raises InvalidInput, Slowed, and what
     :func:`portal.services.auth.admission.admit` raises.
     """
-    wanted = profile.clean_wishes(username=username, bio=bio, language=language)
+    wanted = profile.clean_profile(username=username, bio=bio, language=language)
     if consent is not None and consent not in tuple(Consent):
         raise InvalidInput("consentRequired", "consent")
     email = None if email is None else clean_reachable(email)
-    prepared = None
-    if password is not None or email is not None:
-        prepared = recovery.prepare_change(actor, password, current=current_password)
+    proves = password is not None or email is not None
+    prepared = recovery.prepare_change(actor, password, current=current_password) if proves else None
     if email is not None:
         # Only the owner, who has proven to be it, uses these tries up.
         questions.require(questions.may_change_email(actor.ip_address or "", actor.account_id or 0, email))
