@@ -156,8 +156,8 @@ def end_all(
 
 
 def _resumed(*conditions: ColumnElement[bool]) -> UserSession | None:
-    now = clock.utcnow()
     signed = db.session.scalars(select(UserSession).where(*conditions)).one_or_none()
+    now = clock.utcnow()  # after the look: a first connection tells of the latest moment that was seen
     if signed is None or not may_go_on(signed, now):
         return None
     if now - signed.last_seen_at >= TOUCH_EVERY:
