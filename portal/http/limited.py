@@ -21,7 +21,7 @@ def limited(question: Callable[[], Answer]) -> Callable[[View], View]:
     """Declare the limit of a view that acts: ``question`` is asked for what isn't GET or HEAD.
 
     >>> @blueprint.post("/leaks")
-    ... @limited(lambda: questions.may_report_leaks(client_address()))
+    ... @limited(lambda: questions.may_report_leaks(client_ip_address()))
     """
 
     def declare(view: View) -> View:

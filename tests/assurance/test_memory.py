@@ -39,7 +39,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/http/headers.py:_digest",
     "portal/http/kept.py:kept_if_short.decorate",
     "portal/http/proxy.py:TrustedProxies.__init__",
-    "portal/http/proxy.py:canonical_address",
+    "portal/http/proxy.py:canonical_ip_address",
     "portal/mailer.py:_environments",
     "portal/models/guards/__init__.py:expected_guards",
     "portal/services/keys/networks.py:split",

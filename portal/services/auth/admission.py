@@ -2,7 +2,7 @@
 
 Between door and act a session can end, a key be revoked, a role fall. Whatever ends a right
 holds its account while it does so, and so does :func:`admit`: either the act comes first, or
-it is not done. :func:`portal.services.core.audit.record` takes no act of whom this did not admit.
+it is not done. :func:`portal.services.core.audit.log_event` takes no act of whom this did not admit.
 """
 
 from __future__ import annotations

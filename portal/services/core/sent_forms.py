@@ -2,7 +2,7 @@
 
 A browser that sends a form again before it was answered (a double click) throws the first
 answer away. So each form of a page carries 256 random bits, and what it asks for is done in one
-transaction with a row that spends it: :func:`portal.services.core.audit.record` sees to that. For ten
+transaction with a row that spends it: :func:`portal.services.core.audit.log_event` sees to that. For ten
 seconds the same form, with the same content, from the same browser, gets the same answer.
 ``docs/decisions/0022-sent-twice.md`` says why it is as it is.
 """

@@ -37,7 +37,7 @@ def create_key(
 
     A key made with a key ends no later than that key, and is bound to what that key is bound
     to, or to more. A service key has level 0. A form makes one key: a second use raises
-    AlreadyMade. Raises InvalidInput, TooManyKeys, Slowed, Forbidden for a service key that no admin
+    AlreadyCreated. Raises InvalidInput, TooManyKeys, Slowed, Forbidden for a service key that no admin
     asks for, and what :func:`portal.services.auth.admission.admit` raises.
     """
     questions.require(questions.may_issue_key(account_id_of(actor)))

@@ -53,7 +53,7 @@ class Bounds:
 
 
 def refuse_second(session: Session, actor: Actor, account: Account) -> None:
-    """Raise AlreadyMade when the actor's form has made its key, however long ago."""
+    """Raise AlreadyCreated when the actor's form has made its key, however long ago."""
     created = _created_by(session, actor.form, account) if actor.form else None
     if created is not None:
         raise AlreadyCreated(created.id)
@@ -64,7 +64,7 @@ def issue_again(actor: Actor) -> tuple[ApiKey, str]:
 
     Nothing keeps the secret: it is made again of the form's bits, in the same session only, while
     :mod:`portal.services.core.sent_forms` knows the form. The first answer may have been lost, as by
-    a double click. Raises AlreadyMade when it is too late, when the session is another, and when
+    a double click. Raises AlreadyCreated when it is too late, when the session is another, and when
     the key ended meanwhile; NotFound when there is no such key; else as
     :func:`portal.services.auth.admission.admit`.
     """
