@@ -30,12 +30,11 @@ from pydantic.fields import FieldInfo
 import config_addresses as addresses
 import config_values as values
 from config_values import PREFIX, ConfigurationError
+from portal.permissions import LONGEST_LIFE
 
 MOST_KEYS = 100_000
-LONGEST_DAYS = 365
-"""As the database holds it."""
-SHORTEST_RECORD, LONGEST_RECORD = 400, 36_500
-"""Days of the record; the database lets nothing go that is younger."""
+SHORTEST_AUDIT_DAYS, LONGEST_AUDIT_DAYS = 400, 36_500
+"""The database lets nothing go that is younger."""
 MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
 
@@ -141,7 +140,7 @@ class Settings(BaseModel):
         "Live keys that an account may have: one number for every role, or role=number pairs "
         "separated by commas; a role that is not named keeps its default.",
     )
-    longest_life: Annotated[Mapping[str, int], _by_role(LONGEST_DAYS)] = _told(
+    longest_life: Annotated[Mapping[str, int], _by_role(LONGEST_LIFE.days)] = _told(
         "365", "Days that a key may live, written like the keys of an account; 365 at most."
     )
     limits_enabled: Annotated[
@@ -177,7 +176,7 @@ class Settings(BaseModel):
         )
     )
     audit_days: Annotated[
-        int, BeforeValidator(values.or_zero(values.whole_number(SHORTEST_RECORD, LONGEST_RECORD)))
+        int, BeforeValidator(values.or_zero(values.whole_number(SHORTEST_AUDIT_DAYS, LONGEST_AUDIT_DAYS)))
     ] = _told(
         "",
         "Days that the audit log is kept, 400 at least: a key lives up to 365, and what was done "

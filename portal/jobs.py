@@ -89,12 +89,12 @@ def run(app: Flask, transport: Transport, stop: Stop) -> None:
 
     A database that is away is waited for, with growing pauses.
     """
-    courier = OutboxWorker(transport)
+    worker = OutboxWorker(transport)
     log.info("jobs.started")
     pause = PAUSE
     while not stop.asked:
         try:
-            do_round(app, courier, stop)
+            do_round(app, worker, stop)
         except DBAPIError as error:
             pause = min(LONGEST_PAUSE, pause * 2)
             with app.app_context():
@@ -111,18 +111,18 @@ def run_once(app: Flask, transport: Transport) -> int:
 
     Raises DBAPIError when the database is away.
     """
-    courier = OutboxWorker(transport)
-    do_round(app, courier, Stop())
-    return courier.sent
+    worker = OutboxWorker(transport)
+    do_round(app, worker, Stop())
+    return worker.sent
 
 
-def do_round(app: Flask, courier: OutboxWorker, stop: Stop) -> None:
+def do_round(app: Flask, worker: OutboxWorker, stop: Stop) -> None:
     """Look for excess, send what is due, and clean, each if it is time. Raises DBAPIError."""
     with app.app_context():
         moments.keep_if_due()
         EXCESS.do_if_due()
     with app.app_context():
-        courier.send_due(stop)
+        worker.send_due(stop)
     for job in (CLEANING, RETIRING, FORMS, GITHUB_KEYS):
         with app.app_context():
             job.do_if_due()

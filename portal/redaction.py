@@ -16,6 +16,7 @@ HIDDEN = "[hidden]"
 ENOUGH = 8
 """Characters from which on a value is looked for anywhere; a shorter one is a word of many lines."""
 LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|stop-email|unlock"
+"""What stands before a one-time token in a path."""
 
 
 class Redactor:

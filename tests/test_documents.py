@@ -12,9 +12,9 @@ from flask import Flask
 
 from config import variables
 from portal.error_messages import SENTENCES
-from portal.http.logs import LINKS
 from portal.labels import ACTIONS, ACTOR_KINDS, REASONS, ROLES, STATUSES
 from portal.models import Action, ActorKind, AuditEvent
+from portal.redaction import LINKS
 from tests.support.databases import ROOT
 from tests.support.house_rules import assert_none, place, python_files, tree_of
 

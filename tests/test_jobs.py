@@ -181,19 +181,19 @@ def test_a_mail_handed_over_while_the_database_goes_away_is_not_sent_again(
         def deliver(self, _message: EmailMessage, name: str) -> None:
             delivered.append(name)
 
-    courier = jobs.OutboxWorker(Counting(tmp_path))
+    worker = jobs.OutboxWorker(Counting(tmp_path))
     enqueue(app)
     with monkeypatch.context() as broken, app.app_context():
         broken.setattr(outbox, "mark_sent", _fail_with(AWAY))
         with pytest.raises(OperationalError):
-            courier.send_due(jobs.Stop())
+            worker.send_due(jobs.Stop())
 
     clock.forward(minutes=20)
     with app.app_context():
-        courier.send_due(jobs.Stop())
+        worker.send_due(jobs.Stop())
 
-    assert len(delivered) == courier.sent == 1
-    assert courier.unmarked == []
+    assert len(delivered) == worker.sent == 1
+    assert worker.unmarked == []
 
 
 def test_the_loop_survives_a_database_that_is_away(

@@ -197,7 +197,6 @@ def actor() -> Actor:
         kind=kind,
         account_id=known.account_id if known else None,
         key_id=UUID(key.id) if key else None,
-        key_level=known.level if known and key else None,
         session_id=signed.id if signed else None,
         ip_address=client_ip_address(),
         user_agent=request.user_agent.string,
@@ -245,7 +244,7 @@ def _let_in(admission: Admission, told_with: Mapping[Outcome, int]) -> Response 
     """Let a good key in; whoever lacks the secret is slowed and told nothing."""
     if admission.key is None:
         if shows_something():
-            refuse_when_limited(questions.failed_key_check(client_ip_address()))
+            refuse_when_limited(questions.count_failed_key_check(client_ip_address()))
         return _refuse(401, Outcome.UNKNOWN)
     if not admission.is_good:
         response = _refuse(told_with[admission.outcome], admission.outcome)

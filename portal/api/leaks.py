@@ -60,7 +60,7 @@ def _signed_body() -> bytes:
     except KeysUnavailable as error:
         raise ServiceUnavailable(retry_after=EVERY.seconds) from error
     if not is_signed:
-        refuse_when_limited(questions.failed_signature(client_ip_address()))
+        refuse_when_limited(questions.count_failed_signature(client_ip_address()))
         raise InvalidInput("signatureInvalid", "")
     return data
 

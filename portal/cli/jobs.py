@@ -41,10 +41,10 @@ def run_jobs(once: bool, parent: int | None) -> None:
 
 
 def _run_once(app: Flask, transport: Transport) -> None:
-    courier = OutboxWorker(transport)
+    worker = OutboxWorker(transport)
     try:
-        do_round(app, courier, Stop())
+        do_round(app, worker, Stop())
     except DBAPIError as error:
         raise click.ClickException(with_database(database_says(error))) from error
-    if courier.failed:
+    if worker.failed:
         raise click.ClickException("Some mails could not be sent; they are tried again later.")

@@ -142,7 +142,6 @@ class Stage:
             kind=ActorKind.KEY,
             account_id=self.ids[planned.owner],
             key_id=maker,
-            key_level=self.plans[maker].level,
         )
 
     def _keep(self, key_id: UUID, secret: str, planned: Planned) -> None:

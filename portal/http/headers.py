@@ -19,8 +19,9 @@ from flask import Flask
 
 from config import Settings
 from portal.http.cors import Cors
-from portal.http.logs import LINKS, SLOW, log_request
+from portal.http.logs import SLOW, log_request
 from portal.http.request import API, REQUEST_ID
+from portal.redaction import LINKS
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -23,9 +23,6 @@ LONGEST_VALUE = 500
 LONGEST_TRACEBACK = 8000
 """Characters that stay of one value and of a traceback: what strangers send must fill no disk."""
 
-_HIDDEN = "[hidden]"
-LINKS = "confirm|confirm/signup|confirm-email|password/reset|setup|stop-email|unlock"
-"""What stands before a one-time token in a path."""
 _log = structlog.stdlib.get_logger("portal.access")
 
 

@@ -61,7 +61,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LONGEST_NUMBER = 18
 
 
-class Gate:
+class RequestGuard:
     """Lets in what is in order, and has the application answer the rest with an error."""
 
     def __init__(self, app: Flask, application: WSGIApplication) -> None:
@@ -204,4 +204,4 @@ def init_app(app: Flask) -> None:
     """
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = max(LARGER_BODIES.values())
     app.config["MAX_FORM_PARTS"] = MOST_FIELDS
-    app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap
+    app.wsgi_app = RequestGuard(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap

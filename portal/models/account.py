@@ -79,10 +79,5 @@ class Account(Base):
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    @property
-    def may_own_keys(self) -> bool:
-        """Whether the account is active and consents, so that its keys may live."""
-        return self.status is AccountStatus.ACTIVE and self.consent is not Consent.NONE
-
     def __repr__(self) -> str:
         return f"<Account {self.id}>"

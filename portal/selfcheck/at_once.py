@@ -91,7 +91,7 @@ def _hold_late_bodies(stage: Stage) -> None:
         created = stage.key(admin, level=9)
         revoke = partial(lambda created: revocation.revoke_key(admin.actor, created.uuid), created)
         told = send_late(stage, method, path, body, revoke, by=created)
-        by = Actor(ActorKind.KEY, admin.account_id, key_id=created.uuid, key_level=9)
+        by = Actor(ActorKind.KEY, admin.account_id, key_id=created.uuid)
         refused = stage.refusal(partial(change_account, by, bio="late"))
         hold(refused == REVOKED, f"a door let a key in before it was revoked, and it acted: {refused!r}")
         hold(told == REVOKED, f"a key that was revoked before the body of its {method} {path} came: {told}")

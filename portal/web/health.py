@@ -104,7 +104,7 @@ def _refuse_scraper() -> Response | None:
     if admission.is_good:
         return None
     if admission.key is None and headers.are_there(request.environ):
-        refuse_when_limited(questions.failed_key_check(client_ip_address()))
+        refuse_when_limited(questions.count_failed_key_check(client_ip_address()))
     if admission.outcome is Outcome.LEVEL:
         return _text(
             _("This asks for a key of level %(level)s or higher.", level=READ_OTHERS), HTTPStatus.FORBIDDEN

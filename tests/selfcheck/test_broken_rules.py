@@ -190,7 +190,7 @@ OUTSIDE: dict[str, tuple[Break, str]] = {
     "links": (instead((tokens, "hash_token", raw)), "a secret stands in the table mail_tokens"),
     "look-alike": (instead((verify_verifier.Verifier, "decide", particular)), "answered in another way"),
     "harmless": (
-        instead((questions, "failed_key_check", lambda _: counters.YES)),
+        instead((questions, "count_failed_key_check", lambda _: counters.YES)),
         "failed checks was not slowed",
     ),
     "anothers": (instead((key_queries, "owned", anybodys)), "is there"),

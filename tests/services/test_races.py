@@ -230,7 +230,7 @@ def test_a_thief_who_creates_while_the_leak_is_reported_keeps_nothing(app: Flask
     with app.app_context():
         key, secret = creation.create_key(cast.alice.actor, name="stolen", level=4, life=timedelta(days=1))
         stolen = key.id
-    thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=stolen, key_level=4)
+    thief = Actor(ActorKind.KEY, account_id=cast.alice.account_id, key_id=stolen)
     created: list[tuple[str, str]] = []
 
     def create() -> None:

@@ -133,7 +133,7 @@ def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, clien
 
 def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, cast, make_key):
     created = make_key(cast.alice)
-    key = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id), key_level=4)
+    key = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id))
     with app.app_context():
         token = replace(cast.alice.actor, kind=ActorKind.JWT)
         for actor, name in ((key, "by key"), (token, "by token")):

@@ -163,7 +163,7 @@ class TestTheAccount:
         self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
     ) -> None:
         created = make_key(cast.alice)
-        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id), key_level=4)
+        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id))
         with app.app_context():
             creation.create_key(actor, name="by key", level=0, life=timedelta(days=1))
         row = sue.page(f"/admin/record?account={cast.alice.account_id}&action=key:created").select_one(

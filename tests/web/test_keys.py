@@ -291,7 +291,7 @@ def test_revoking_asks_first_and_says_what_will_happen(
 
 
 def create_with(app: Flask, owner: Person, maker: str, name: str) -> CreatedKey:
-    actor = Actor(ActorKind.KEY, account_id=owner.account_id, key_id=UUID(maker), key_level=4)
+    actor = Actor(ActorKind.KEY, account_id=owner.account_id, key_id=UUID(maker))
     with app.app_context():
         key, secret = creation.create_key(actor, name=name, level=4, life=timedelta(days=1))
         return CreatedKey(str(key.id), secret)

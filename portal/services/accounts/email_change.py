@@ -21,14 +21,14 @@ from portal.services.mail.pending import drop_email
 
 
 def cancel_email(actor: Actor) -> bool:
-    """Drop the actor's own pending change of address; False when there is none."""
+    """Drop the actor's own pending change of email; False when there is none."""
     with transaction() as session:
         account = admit(session, actor, level=WRITE_ACCOUNT)
         return drop_email(session, actor, account.id)
 
 
 def stop_email(actor: Actor, token: str) -> None:
-    """Drop a pending change of address with the link that its old address got.
+    """Drop a pending change of email with the link that the old one got.
 
     It does nothing else. Raises TokenInvalid, also when no change is pending any more.
     """
@@ -39,7 +39,7 @@ def stop_email(actor: Actor, token: str) -> None:
 
 
 def prepare_asked_mail(session: Session, mail: OutboxMail) -> MailContent | None:
-    """Tell the old address that another one was asked for, with the link that stops it."""
+    """Tell the old email that another one was asked for, with the link that stops it."""
     account = outbox.hold(session, mail, mail.account_id)
     if account is None or account.status is not AccountStatus.ACTIVE or account.email != mail.recipient:
         return None
@@ -48,9 +48,9 @@ def prepare_asked_mail(session: Session, mail: OutboxMail) -> MailContent | None
 
 
 def apply_email_change(session: Session, actor: Actor, account: Account, email: str) -> None:
-    """Write down a new, clean address for a locked account in the caller's transaction.
+    """Write down a new, clean email for a locked account in the caller's transaction.
 
-    It takes the place of one that waits. The old address is told first, and can stop it.
+    It takes the place of one that waits. The old one is told first, and can stop it.
     """
     pending.drop_email(session, actor, account.id)
     outbox.enqueue_to(session, account, MailKind.EMAIL_ASKED, email=email, source=actor.ip_address)

@@ -10,7 +10,7 @@ from portal.services.core.emails import email_key
 
 
 def find_by_login(username: str) -> Account | None:
-    """The account of this name, address or number, in any case."""
+    """The account of this name, email or number, in any case."""
     text = username.strip().lower()
     conditions = [Account.lusername == text, Account.lemail == (email_key(text) if "@" in text else text)]
     if text.isascii() and text.isdecimal() and len(text) < 16:

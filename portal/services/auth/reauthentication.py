@@ -26,9 +26,9 @@ def prove_password(actor: Actor, password: str) -> int:
 
 
 def prove_owner(actor: Actor, current: str | None) -> str | None:
-    """Ask who changes the address or the password for a proof; return the hash that was proven.
+    """Ask who changes the email or the password for a proof; return the hash that was proven.
 
-    Where there is a password it is the proof. Who confirmed the address through the API has
+    Where there is a password it is the proof. Who confirmed the email through the API has
     none yet: there it is the session that the mailed link began, for as long as a link that
     opens an account lives. Raises InvalidInput with ``passwordWrong``, Slowed, Forbidden.
     """

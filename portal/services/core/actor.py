@@ -14,14 +14,12 @@ from portal.services.core.sent_forms import Form
 class Actor:
     """Who asks, through what and from where.
 
-    ``key_level`` is set when a key asks: what it makes stays below that level. ``form`` is the
-    form of a page that asks for the act; it is done once.
+    ``form`` is the form of a page that asks for the act; it is done once.
     """
 
     kind: ActorKind
     account_id: int | None = None
     key_id: UUID | None = None
-    key_level: int | None = None
     session_id: UUID | None = None
     ip_address: str | None = None
     user_agent: str = ""

@@ -165,9 +165,9 @@ def line_of(session: Session, key_ids: Iterable[UUID]) -> Line:
     return _with_all_that_came_of(session, line)
 
 
-def created_with(account_id: int, key_id: UUID) -> Sequence[ApiKey]:
+def list_unrevoked_descendants(account_id: int, key_id: UUID) -> Sequence[ApiKey]:
     """The unrevoked keys of an account that were created with this one, or came of such a key."""
-    line = created_with_key(db.session(), account_id, key_id)
+    line = descendants_of(db.session(), account_id, key_id)
     found: list[ApiKey] = []
     for some in portions(sorted(line)):
         query = select(ApiKey).where(ApiKey.id.in_(some), ApiKey.revoked_at.is_(None))
@@ -175,7 +175,7 @@ def created_with(account_id: int, key_id: UUID) -> Sequence[ApiKey]:
     return found
 
 
-def created_with_key(session: Session, account_id: int, key_id: UUID) -> Line:
+def descendants_of(session: Session, account_id: int, key_id: UUID) -> Line:
     """The keys of an account that were created with this one, and all that came of them."""
     created = select(ApiKey.id).where(ApiKey.account_id == account_id, ApiKey.made_by_key_id == key_id)
     return _with_all_that_came_of(session, dict.fromkeys(session.scalars(created), key_id))

@@ -81,7 +81,7 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
             raise NotFound
         told: dict[UUID, dict[str, Any]] = {key_id: {}}
         told |= {
-            each: {"line": str(key_id)} for each in key_queries.created_with_key(session, account.id, key_id)
+            each: {"line": str(key_id)} for each in key_queries.descendants_of(session, account.id, key_id)
         }
         ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
         if ended:

@@ -86,7 +86,7 @@ def enqueue(
 def enqueue_to(session: Session, account: Account, kind: MailKind, **params: Any) -> None:
     """Write down a mail to the owner of an account, in the owner's language.
 
-    An account that was removed has no address, so nothing is written to it.
+    An account that was removed has no email, so nothing is written to it.
     """
     if account.email is not None:
         enqueue(
@@ -116,7 +116,7 @@ def claim_next() -> Claim | None:
 def prepare(claim: Claim, maker: Prepare | None) -> PreparedMail | None:
     """Make the letter of a claimed row: with ``maker``, or from the row as it stands.
 
-    ``maker`` may correct the row's address and language. None when nobody is to be written
+    ``maker`` may correct the row's recipient and language. None when nobody is to be written
     to, or when the lease is no longer ours.
     """
     with transaction() as session:
@@ -160,7 +160,7 @@ def mark_failed(claim: Claim, error: str) -> bool:
 def mark_refused(claim: Claim, error: str, answer: int | None) -> bool:
     """Note that no attempt will bring a mail through, with the server's ``answer`` if it gave one.
 
-    It ends, and what it said is forgotten. The audit log keeps neither its address nor the
+    It ends, and what it said is forgotten. The audit log keeps neither its recipient nor the
     server's words, which may name it.
     """
     with transaction() as session:
@@ -176,9 +176,9 @@ def pause_after(attempts: int) -> timedelta:
 
 
 def find_refused(account_id: int) -> OutboxMail | None:
-    """The last mail to the address that the account has now, if it was refused; None if it came through.
+    """The last mail to the email that the account has now, if it was refused; None if it came through.
 
-    Mails that wait, and those that their owner ended, say nothing of the address.
+    Mails that wait, and those that their owner ended, say nothing of it.
     """
     last = db.session.scalar(
         select(OutboxMail)

@@ -1,4 +1,4 @@
-"""What was asked for and waits for its mail to be answered: links, and a change of address.
+"""What was asked for and waits for its mail to be answered: links, and a change of email.
 
 It was asked for with the proof of that time. So it ends when that proof may be somebody
 else's: whoever takes an account back ends all of it.
@@ -27,7 +27,7 @@ WITH_LINK = (MailKind.SIGN_UP, MailKind.RESET, MailKind.LOCKED, MailKind.EMAIL_C
 
 @dataclass(frozen=True, slots=True)
 class PendingEmail:
-    """A new address that counts once it is confirmed; ``until`` is None while its mail waits.
+    """A new email that counts once it is confirmed; ``until`` is None while its mail waits.
 
     ``refused`` says that its mail could not be delivered.
     """
@@ -38,7 +38,7 @@ class PendingEmail:
 
 
 def find_email(account_id: int) -> PendingEmail | None:
-    """The change of address that waits, if one does. It looks the same for a taken address."""
+    """The change of email that waits, if one does. It looks the same for a taken one."""
     its = OutboxMail.account_id == account_id, OutboxMail.kind == MailKind.EMAIL_CONFIRM
     mails = select(OutboxMail).where(*its).order_by(OutboxMail.id.desc()).limit(1)
     waits = db.session.scalar(mails.where(OutboxMail.sent_at.is_(None)))
@@ -63,7 +63,7 @@ def find_email(account_id: int) -> PendingEmail | None:
 
 
 def drop_email(session: Session, actor: Actor, account_id: int) -> bool:
-    """Drop the pending change of address of a locked account; False when there is none."""
+    """Drop the pending change of email of a locked account; False when there is none."""
     was_pending = find_email(account_id) is not None
     tokens.invalidate(session, account_id, TokenPurpose.EMAIL)
     _end_mails(session, OutboxMail.account_id == account_id, MailKind.EMAIL_CONFIRM)

@@ -23,7 +23,7 @@ AT_ONCE = 500
 
 
 def get_account(login: str) -> Account:
-    """The account of this address, name or number. Raises NotFound."""
+    """The account of this email, name or number. Raises NotFound."""
     account = find_by_login(login)
     if account is None or account.removed_at is not None:
         raise NotFound

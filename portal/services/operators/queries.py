@@ -31,10 +31,10 @@ def search_accounts(
     status: AccountStatus | None = None,
     page: int = 1,
 ) -> Page[Account]:
-    """The accounts whose name, address, number or key fits, the newest first.
+    """The accounts whose name, email, number or key fits, the newest first.
 
     The look is recorded with the numbers of the accounts that it showed, and not with what was
-    typed: that may be the address of somebody who is forgotten later. Raises Forbidden, Slowed.
+    typed: that may be the email of somebody who is forgotten later. Raises Forbidden, Slowed.
     """
     _refuse_too_many(actor)
     condition = and_(

@@ -198,12 +198,12 @@ def may_report_leaks(ip_address: str) -> Answer:
     return ask(_source_counters(LEAK_SOURCE, ip_address, counter(LEAK_ALL)))
 
 
-def failed_signature(ip_address: str) -> Answer:
+def count_failed_signature(ip_address: str) -> Answer:
     """Count a report whose signature is not GitHub's; a good one passes from a slow source too."""
     return ask_failed(*_source_counters(SIGNATURE_SOURCE, ip_address))
 
 
-def failed_key_check(ip_address: str) -> Answer:
+def count_failed_key_check(ip_address: str) -> Answer:
     """Count a failed key check. Once a source is slow, nothing is written until it no longer is.
 
     Ask only after a failure: a good secret passes from a slow source too.

@@ -27,8 +27,8 @@ def list_proofs() -> dict[str, PromiseProof]:
 
 def is_of_now(proof: PromiseProof, version: str) -> bool:
     """Whether a run was of this version and these tables, and is no older than a week."""
-    created_with_key = (proof.version, proof.revision)
-    return created_with_key == (version, REVISION) and clock.utcnow() - proof.ran_at < LASTS
+    is_same = (proof.version, proof.revision) == (version, REVISION)
+    return is_same and clock.utcnow() - proof.ran_at < LASTS
 
 
 def note_run(held: Mapping[str, bool], version: str) -> None:

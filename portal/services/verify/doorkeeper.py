@@ -81,7 +81,7 @@ class Doorkeeper:
         is_open: bool = True,
         audience: str | None = None,
     ) -> Admission:
-        """Check a caller who comes from ``address`` to a door that asks for ``level``.
+        """Check a caller who comes from ``ip_address`` to a door that asks for ``level``.
 
         ``introspects`` is the door of services: it opens to service keys, and else from
         level 6 on. A door that is not open to the caller's method (``is_open``) says so only

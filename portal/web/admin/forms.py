@@ -42,7 +42,7 @@ class RoleForm(ReasonForm):
         return None
 
 
-class LookForm(Form):
+class FilterForm(Form):
     """What a list is narrowed by; it stands in the address, so it carries no token.
 
     What makes no sense there is left out, as if it had not been said.
@@ -60,7 +60,7 @@ class LookForm(Form):
         """Set the choices."""
 
 
-class SearchForm(LookForm):
+class SearchForm(FilterForm):
     """Find accounts."""
 
     query = SearchField(_l("Name, address, number or key"), render_kw={"maxlength": LONGEST_QUERY})
@@ -85,7 +85,7 @@ class SearchForm(LookForm):
         return next((status for status in AccountStatus if status.word == self.status.data), None)
 
 
-class AuditLogForm(LookForm):
+class AuditLogForm(FilterForm):
     """Narrow the audit log."""
 
     account = IntegerField(_l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric"})

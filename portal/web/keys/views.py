@@ -113,7 +113,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
         successor=key_queries.find_successor(key),
         maker=key.made_by_key_id,
         created_through=_created_through(key),
-        created=len(key_queries.created_with(me().id, key_id)),
+        created=len(key_queries.list_unrevoked_descendants(me().id, key_id)),
         reused_at=key.usage.reused_at if key.usage else None,
         standing=standing(key) if key.kind is KeyKind.ACCOUNT else None,
     )
@@ -123,7 +123,7 @@ def detail(key_id: UUID) -> ResponseReturnValue:
 def revoke(key_id: UUID) -> ResponseReturnValue:
     """Ask before a key is revoked, and whether what it created shall end with it."""
     key = key_queries.get_key(me().id, key_id)
-    created = key_queries.created_with(me().id, key_id)
+    created = key_queries.list_unrevoked_descendants(me().id, key_id)
     if key.is_revoked(clock.utcnow()) and not created:
         return redirect(url_for(".detail", key_id=key_id))
     return render_template(
@@ -169,7 +169,7 @@ def rotate_now(key_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.errorhandler(AlreadyCreated)
-def show_made(error: AlreadyCreated) -> ResponseReturnValue:
+def show_already_created(error: AlreadyCreated) -> ResponseReturnValue:
     """Lead to the key that this form has made already, or that this key was rotated to."""
     flash(sentence(error.code), "warning")
     return redirect(url_for(".detail", key_id=error.key_id), 303)

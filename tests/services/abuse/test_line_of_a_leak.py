@@ -38,7 +38,7 @@ class Line:
     def holder(self, created: CreatedKey) -> Actor:
         """Whoever shows this key and its secret."""
         return Actor(
-            ActorKind.KEY, account_id=self.owner.account_id, key_id=UUID(created.id), key_level=4,
+            ActorKind.KEY, account_id=self.owner.account_id, key_id=UUID(created.id),
             ip_address="203.0.113.66",
         )  # fmt: skip
 
@@ -246,7 +246,10 @@ def test_an_owner_revokes_a_key_with_everything_that_it_created(
     renewed = line.rotate(child, by=None)
     grandchild = line.create(renewed, "a grandchild")
     with app.app_context():
-        listed = [str(key.id) for key in key_queries.created_with(cast.alice.account_id, UUID(created.id))]
+        listed = [
+            str(key.id)
+            for key in key_queries.list_unrevoked_descendants(cast.alice.account_id, UUID(created.id))
+        ]
 
         revocation.revoke_line(cast.alice.actor, UUID(created.id))
 
@@ -285,6 +288,6 @@ def test_nobody_revokes_the_line_of_somebody_else(
     with app.app_context(), pytest.raises(NotFound):
         revocation.revoke_line(cast.bob.actor, UUID(created.id))
     with app.app_context():
-        assert list(key_queries.created_with(cast.bob.account_id, UUID(created.id))) == []
+        assert list(key_queries.list_unrevoked_descendants(cast.bob.account_id, UUID(created.id))) == []
 
     assert line.outcome(created) == "good"

@@ -126,7 +126,7 @@ def test_a_key_without_its_right_does_nothing(
     app: Flask, cast: Cast, make_key: MakeKey, database: Database, clock: Clock, name: str, end: str
 ) -> None:
     mine, other = make_key(cast.alice, days=1, level=2 if end == "too low" else 4), make_key(cast.alice)
-    me = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(mine.id), key_level=4)
+    me = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(mine.id))
     ends: dict[str, Callable[[], object]] = {
         "revoked": lambda: revocation.revoke_key(cast.alice.actor, UUID(mine.id)),
         "expired": lambda: clock.forward(days=1),

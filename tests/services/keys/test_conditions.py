@@ -41,7 +41,7 @@ def make(app: Flask, cast: Cast) -> Make:
     def create(by: ApiKey | None = None, life: timedelta = 30 * DAY, **bound: Any) -> ApiKey:
         actor = cast.alice.actor
         if by is not None:
-            actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=by.id, key_level=4)
+            actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=by.id)
         return creation.create_key(actor, name="ci", level=4, life=life, conditions=Conditions(**bound))[0]
 
     return create
@@ -189,7 +189,7 @@ def test_a_bound_key_rotates_itself_and_none_that_is_bound_to_less(
 ) -> None:
     with app.app_context():
         maker, free = make(**BOUND), make()
-        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=maker.id, key_level=4)
+        actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=maker.id)
         with pytest.raises(InvalidInput) as refused:
             rotation.rotate_key(actor, free.id)
         assert refused.value.code == "conditionsExceedKey"

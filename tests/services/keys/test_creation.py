@@ -53,9 +53,9 @@ def make(app: Flask, cast: Cast) -> Callable[..., tuple[ApiKey, str]]:
     return create
 
 
-def as_key(cast: Cast, key_id: str | UUID, level: int) -> Actor:
+def as_key(cast: Cast, key_id: str | UUID) -> Actor:
     """Alice's key, when it acts."""
-    return Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(str(key_id)), key_level=level)
+    return Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(str(key_id)))
 
 
 def test_a_new_key_has_what_was_asked_for(
@@ -105,7 +105,7 @@ def test_a_key_made_with_a_key_stays_within_it(
     app: Flask, cast: Cast, make: Callable[..., tuple[ApiKey, str]], make_key: MakeKey
 ) -> None:
     parent = make_key(cast.alice, level=4, days=3)
-    actor = as_key(cast, parent.id, 4)
+    actor = as_key(cast, parent.id)
 
     child, _ = make(actor, level=4, life=30 * DAY)
     with app.app_context():
@@ -113,8 +113,8 @@ def test_a_key_made_with_a_key_stays_within_it(
         assert child.made_by_key_id == UUID(parent.id)
     weaker = make_key(cast.alice, level=2, days=3)
     with pytest.raises(Forbidden):
-        make(as_key(cast, weaker.id, 2), level=1)
-    sues = Actor(ActorKind.KEY, cast.sue.account_id, key_id=UUID(make_key(cast.sue, level=4).id), key_level=4)
+        make(as_key(cast, weaker.id), level=1)
+    sues = Actor(ActorKind.KEY, cast.sue.account_id, key_id=UUID(make_key(cast.sue, level=4).id))
     with pytest.raises(InvalidInput, match="keyLevelExceedsRoleLevel"):
         make(sues, level=5)
 
@@ -129,14 +129,14 @@ def test_an_expired_or_revoked_key_makes_no_key(
 
     for dead, told in ((expired, "apikeyExpired"), (revoked, "apikeyRevoked")):
         with pytest.raises(NotAdmitted, match=told):
-            make(as_key(cast, dead.id, 4), level=1)
+            make(as_key(cast, dead.id), level=1)
 
 
 def test_a_key_that_ends_while_it_makes_one_makes_none(
     app: Flask, cast: Cast, clock: Clock, make_key: MakeKey
 ) -> None:
     """It was let in a moment before."""
-    maker = as_key(cast, make_key(cast.alice, days=1).id, 4)
+    maker = as_key(cast, make_key(cast.alice, days=1).id)
     with app.app_context(), transaction() as session:
         account = admit(session, maker)
         assert issuing.bounds_of(session, maker, account, time.utcnow()).maker

@@ -19,7 +19,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import LastAdmin
 from portal.services.keys import queries as key_queries
 from portal.services.operators import actions
-from portal.services.ratelimits.questions import failed_key_check
+from portal.services.ratelimits.questions import count_failed_key_check
 from tests.conftest import MakeKey
 from tests.support.cast import Cast, CreatedKey, Person
 from tests.support.mailbox import Mailbox
@@ -149,7 +149,7 @@ def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, mak
     with app.app_context():
         for _ in range(200):
             assert runtime_of(app).verifier.decide(created.id, wrong).outcome == "authenticationFailed"
-            failed_key_check("203.0.113.9")
+            count_failed_key_check("203.0.113.9")
         account = logins.find_by_login(cast.alice.email)
 
     assert account

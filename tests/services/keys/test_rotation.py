@@ -29,9 +29,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STRANGER = Actor(ActorKind.ANONYMOUS, ip_address="198.51.100.9")
 
 
-def as_key(cast: Cast, key_id: UUID, level: int = 4) -> Actor:
+def as_key(cast: Cast, key_id: UUID) -> Actor:
     """Alice's key, when it acts."""
-    return Actor(ActorKind.KEY, cast.alice.account_id, key_id=key_id, key_level=level)
+    return Actor(ActorKind.KEY, cast.alice.account_id, key_id=key_id)
 
 
 @pytest.mark.parametrize(

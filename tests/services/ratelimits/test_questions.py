@@ -59,9 +59,9 @@ QUESTIONS: list[tuple[Limit, Callable[[int], Answer]]] = [
     (questions.NEW_EMAIL_SOURCE, lambda n: questions.may_change_email(HERE, n, f"{n}@example.org")),
     (questions.CONFIRM_SOURCE, lambda _: questions.may_confirm(HERE)),
     (questions.ISSUE_ACCOUNT, lambda _: questions.may_issue_key(1)),
-    (questions.KEY_CHECK_SOURCE, lambda _: questions.failed_key_check(HERE)),
+    (questions.KEY_CHECK_SOURCE, lambda _: questions.count_failed_key_check(HERE)),
     (questions.LEAK_SOURCE, lambda _: questions.may_report_leaks(HERE)),
-    (questions.SIGNATURE_SOURCE, lambda _: questions.failed_signature(HERE)),
+    (questions.SIGNATURE_SOURCE, lambda _: questions.count_failed_signature(HERE)),
 ]
 
 
@@ -119,7 +119,7 @@ def test_under_attack_a_source_has_only_its_spare_tries(
         (questions.SIGN_UP_ALL, lambda n, own: questions.may_sign_up(far_away(n), f"{own}@example.org")),
         (questions.RESET_ALL, lambda n, own: questions.may_reset(far_away(n), f"{own}@example.org")),
         (questions.CONFIRM_ALL, lambda n, _: questions.may_confirm(far_away(n))),
-        (questions.KEY_CHECK_ALL, lambda n, _: questions.failed_key_check(far_away(n))),
+        (questions.KEY_CHECK_ALL, lambda n, _: questions.count_failed_key_check(far_away(n))),
         (questions.LEAK_ALL, lambda n, _: questions.may_report_leaks(far_away(n))),
     ],
     ids=["sign-in", "sign-up", "reset", "confirm", "key check", "leak report"],
@@ -192,8 +192,8 @@ BY_SOURCE: list[tuple[Limit, Callable[[str, int], Answer]]] = [
     (questions.RESET_SOURCE, lambda here, n: questions.may_reset(here, f"{n}@example.org")),
     (questions.CONFIRM_SOURCE, lambda here, _: questions.may_confirm(here)),
     (questions.LEAK_SOURCE, lambda here, _: questions.may_report_leaks(here)),
-    (questions.SIGNATURE_SOURCE, lambda here, _: questions.failed_signature(here)),
-    (questions.KEY_CHECK_SOURCE, lambda here, _: questions.failed_key_check(here)),
+    (questions.SIGNATURE_SOURCE, lambda here, _: questions.count_failed_signature(here)),
+    (questions.KEY_CHECK_SOURCE, lambda here, _: questions.count_failed_key_check(here)),
 ]
 
 
@@ -248,32 +248,32 @@ def test_a_source_is_an_ipv4_address_or_a_64_of_ipv6(address: str, source: str) 
 
 
 def test_a_slowed_source_costs_no_statement(context: Clock) -> None:
-    use_up(questions.KEY_CHECK_SOURCE, lambda: questions.failed_key_check(HERE))
-    assert not questions.failed_key_check(HERE)
+    use_up(questions.KEY_CHECK_SOURCE, lambda: questions.count_failed_key_check(HERE))
+    assert not questions.count_failed_key_check(HERE)
     statements: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
 
-    answers = [questions.failed_key_check(HERE) for _ in range(100)]
+    answers = [questions.count_failed_key_check(HERE) for _ in range(100)]
 
     assert not any(answers)
     assert statements == []
-    assert questions.failed_key_check(THERE)
-    assert questions.failed_signature(HERE), "one is not slowed for the other"
+    assert questions.count_failed_key_check(THERE)
+    assert questions.count_failed_signature(HERE), "one is not slowed for the other"
     context.forward(seconds=answers[-1].retry_after)
-    assert questions.failed_key_check(HERE)
+    assert questions.count_failed_key_check(HERE)
 
 
 def test_what_a_process_remembers_is_bounded(context: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "_MOST_REMEMBERED", 5)
     monkeypatch.setattr(questions, "KEY_CHECK_SOURCE", Limit("one", 1, 60))
     for number in range(10):
-        questions.failed_key_check(far_away(number))
-        questions.failed_key_check(far_away(number))
+        questions.count_failed_key_check(far_away(number))
+        questions.count_failed_key_check(far_away(number))
 
     assert len(counters._slowed[db.engine]) == 5
     context.forward(seconds=61)
-    questions.failed_key_check(HERE)
-    assert not questions.failed_key_check(HERE)
+    questions.count_failed_key_check(HERE)
+    assert not questions.count_failed_key_check(HERE)
     assert len(counters._slowed[db.engine]) == 1
 
 
@@ -301,7 +301,7 @@ def test_they_can_be_switched_off(make_app: Callable[..., Flask]) -> None:
             assert questions.may_sign_in(HERE, "alice")
             questions.signed_in(HERE, "alice")
         for _ in range(questions.KEY_CHECK_SOURCE.amount + 5):
-            assert questions.failed_key_check(HERE)
+            assert questions.count_failed_key_check(HERE)
 
 
 def test_a_question_inside_a_transaction_is_a_mistake(context: Clock) -> None:
