@@ -353,7 +353,7 @@ app = create_app(settings)
 sys.stdin.readline()
 with app.app_context():
     print(sum(questions.may_sign_in("192.0.2.1", "alice").allowed for _ in range(8)),
-          sum(questions.failed_key_check("192.0.2.1").allowed for _ in range(30)))
+          sum(questions.count_failed_key_check("192.0.2.1").allowed for _ in range(30)))
 """
 
 
