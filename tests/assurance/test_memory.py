@@ -35,7 +35,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/api/openapi.py:document",
     "portal/api/whoami.py:_written",
     "portal/http/slow_body_guard.py:",
-    "portal/http/request_guard.py:Gate.__init__",
+    "portal/http/request_guard.py:RequestGuard.__init__",
     "portal/http/headers.py:_digest",
     "portal/http/kept.py:kept_if_short.decorate",
     "portal/http/proxy.py:TrustedProxies.__init__",
