@@ -41,6 +41,9 @@ FRESH = 2 * EVERY
 LONGEST_KEPT = timedelta(hours=24)
 """How long known keys serve while no newer ones can be had."""
 
+LEEWAY = timedelta(milliseconds=clock.LEEWAY_MS)
+"""How far ahead of ours the clock of the machine may be that looked."""
+
 TIMEOUT = 10.0
 """Seconds that the source has for all of its answer."""
 
@@ -60,12 +63,13 @@ def has_signed(source: str, body: bytes, identifier: str, signature: str) -> boo
     """
     if not _is_identifier(identifier):
         return False
-    now = clock.utcnow()
-    listed = select(GithubKey).where(GithubKey.source == source, GithubKey.read_at > now - LONGEST_KEPT)
-    keys = {key.identifier: key for key in db.session.scalars(listed)}
+    known = db.session.scalars(select(GithubKey).where(GithubKey.source == source)).all()
+    now = clock.utcnow()  # after the look: a first connection tells of the latest moment that was seen
+    ages = {key: now - key.read_at for key in known if key.read_at <= now + LEEWAY}
+    keys = {key.identifier: key for key, age in ages.items() if age < LONGEST_KEPT}
     if identifier in keys:
         return is_signed(keys[identifier].pem, body, signature)
-    if not any(key.read_at > now - FRESH for key in keys.values()):
+    if not any(age < FRESH for age in ages.values()):
         raise KeysUnavailable
     return False
 
@@ -115,8 +119,10 @@ def _is_pem(text: Any) -> bool:
 def _read_in_time(source: str) -> dict[str, str]:
     """Read the source in a thread, since no timeout of a socket ends an answer that drips."""
     found: Queue[dict[str, str]] = Queue()
-    if _one_at_a_time.acquire(blocking=False):
-        Thread(target=_read_into, args=(found, source), daemon=True).start()
+    if not _one_at_a_time.acquire(blocking=False):
+        log.warning("no public keys of GitHub: the last look has not ended")
+        return {}
+    Thread(target=_read_into, args=(found, source), daemon=True).start()
     try:
         return found.get(timeout=TIMEOUT)
     except Empty:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
@@ -15,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
+from portal import clock as times
 from portal.services.abuse import github_signatures
 from portal.services.abuse.github_signatures import (
     FRESH,
@@ -24,7 +26,8 @@ from portal.services.abuse.github_signatures import (
     is_signed,
     read_keys,
 )
-from tests.conftest import StartServer
+from portal.services.usage import moments
+from tests.conftest import MakeApp, StartServer, close_app
 from tests.support.clock import Clock
 from tests.support.databases import Database
 from tests.support.github import KeyServer, Signer, key_server, listing
@@ -175,6 +178,55 @@ def test_old_keys_serve_for_a_day_while_no_newer_ones_can_be_had(
     server.status = 200
     read()
     assert signed(SIGNER)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "serves"),
+    [(timedelta(seconds=9), True), (timedelta(hours=1), False), (timedelta(days=365), False)],
+    ids=["within what clocks may differ", "an hour", "a year"],
+)
+def test_keys_that_a_clock_ahead_has_read_do_not_serve_the_longer(
+    database: Database, signed: Ask, read: Read, clock: Clock, ahead: timedelta, serves: bool
+) -> None:
+    clock.stop()
+    read()
+    moment = times.to_ms(clock.now() + ahead)
+    database.execute("UPDATE github_keys SET read_at = :moment", moment=moment)
+
+    if serves:
+        assert signed(SIGNER)
+    else:
+        with pytest.raises(KeysUnavailable):
+            signed(SIGNER)
+
+
+def test_keys_that_had_their_day_stay_without_it_after_a_restart_with_the_clock_set_back(
+    app: Flask, make_app: MakeApp, server: KeyServer, signed: Ask, read: Read, clock: Clock
+) -> None:
+    read()
+    clock.forward(hours=25)
+    with app.app_context():
+        moments.keep_now()
+    clock.back(hours=25)
+    close_app(app)
+    times.forget()
+
+    with make_app().app_context(), pytest.raises(KeysUnavailable):
+        has_signed(server.url, BODY, SIGNER.identifier, SIGNER.signature(BODY))
+
+
+def test_a_look_while_another_one_hangs_does_not_wait_for_it(
+    server: KeyServer, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github_signatures, "TIMEOUT", 0.5)
+    server.drips = threading.Event()
+    read()
+    monkeypatch.setattr(github_signatures, "TIMEOUT", 30.0)
+    begun = perf_counter()
+    read()
+    assert perf_counter() - begun < 10.0
+    server.drips.set()
+    wait_until(lambda: not github_signatures._one_at_a_time.locked())
 
 
 DEEP = b'{"public_keys": ' + b"[" * 60_000
