@@ -30,6 +30,19 @@ BASE = ("bash", "cat", "cmp", "cut", "dirname", "env", "grep", "id", "mkdir", "r
 """Of a machine with nothing on it but what every system has."""
 
 
+def run_pytest(folder: Path, ci: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a folder with none of our plugins but those that are named."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options, "."],
+        cwd=folder,
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize(
     ("program", "ci", "passed", "left_out"),
@@ -45,16 +58,7 @@ def test_a_lane_that_cannot_run_is_left_out_and_told_but_not_in_ci(
     """A test that runs in CI without its program fails by itself: nothing skips it."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = from_debian(programs): see pyproject.toml\n")
     (tmp_path / "test_it.py").write_text(TESTS.format(program), "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "tests.support.lanes"]
-    done = subprocess.run(
-        [*command, "-n", processes, "."],
-        cwd=tmp_path,
-        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_pytest(tmp_path, ci, "-p", "xdist", "-p", "tests.support.lanes", "-n", processes)
 
     assert (done.returncode, f"{passed} passed" in done.stdout) == (0, True), done.stdout
     last = done.stdout.splitlines()[-1]
@@ -75,15 +79,7 @@ def test_the_lane_with_redis_is_left_out_without_the_extra(tmp_path: Path, ci: s
     (tmp_path / "test_it.py").write_text(
         "import pytest\n\n@pytest.mark.with_redis\ndef test_it(): pass\n\ndef test_other(): pass\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "."],
-        cwd=tmp_path,
-        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_pytest(tmp_path, ci)
 
     assert f"{passed} passed" in done.stdout, done.stdout
     assert ("requirements-redis.txt is not installed" in done.stdout.splitlines()[-1]) == (passed == 1)
