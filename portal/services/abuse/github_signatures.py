@@ -119,9 +119,6 @@ def _is_pem(text: Any) -> bool:
 def _read_in_time(source: str) -> dict[str, str]:
     """Read the source in a thread, since no timeout of a socket ends an answer that drips."""
     found: Queue[dict[str, str]] = Queue()
-    if not _one_at_a_time.acquire(blocking=False):
-        log.warning("no public keys of GitHub: the last look has not ended")
-        return {}
     Thread(target=_read_into, args=(found, source), daemon=True).start()
     try:
         return found.get(timeout=TIMEOUT)
@@ -132,6 +129,10 @@ def _read_in_time(source: str) -> dict[str, str]:
 
 def _read_into(found: Queue[dict[str, str]], source: str) -> None:
     keys: dict[str, str] = {}
+    if not _one_at_a_time.acquire(blocking=False):
+        log.warning("no public keys of GitHub: the last look has not ended")
+        found.put(keys)
+        return
     try:
         keys = parse(_read(source))
     except Exception as error:  # noqa: BLE001  # nothing that the source sends stops the other jobs

@@ -229,6 +229,24 @@ def test_a_look_while_another_one_hangs_does_not_wait_for_it(
     wait_until(lambda: not github_signatures._one_at_a_time.locked())
 
 
+def test_a_look_that_could_not_begin_keeps_no_later_one_out(
+    signed: Ask, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            read()
+
+    read()
+
+    assert signed(SIGNER)
+
+
+def no_thread(_self: threading.Thread) -> None:
+    """What the system says when it has none left."""
+    raise RuntimeError("can't start new thread")
+
+
 DEEP = b'{"public_keys": ' + b"[" * 60_000
 
 
