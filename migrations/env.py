@@ -13,13 +13,18 @@ LOCK = 0x636861746C
 
 
 def run() -> None:
-    """Run the revisions, one process at a time."""
+    """Run the revisions in one transaction, one process at a time.
+
+    SQLite's tables change within a transaction as PostgreSQL's do; Alembic takes it for a database that
+    commits at each, and would let go of the write lock between two revisions.
+    """
     engine = current_app.extensions["migrate"].db.engine
     is_postgresql = engine.dialect.name == "postgresql"
     with engine.connect().execution_options(portal_writes=True) as connection:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
+            transactional_ddl=True,
             transaction_per_migration=False,
             **current_app.extensions["migrate"].configure_args,
         )

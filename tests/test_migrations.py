@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,35 @@ def test_upgrading_twice_changes_nothing(empty: Database, tmp_path: Path) -> Non
     upgrade(empty.url, tmp_path)
 
     assert empty.rows() == before
+
+
+def fail_at(revision: str) -> Callable[..., None]:
+    """A listener that ends a migration where it writes this revision down."""
+
+    def listener(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if f"SET version_num='{revision}'" in statement:
+            raise OSError("the disk is full")
+
+    return listener
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database, tmp_path: Path) -> None:
+    """All revisions are one transaction: no second process finds the lock free between two of them."""
+    upgrade(empty.url, tmp_path, "0004")
+    fill(empty)
+    before = shape(empty), empty.rows()
+    listener = fail_at("0008")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listener)
+    try:
+        with pytest.raises(OSError, match="the disk is full"):
+            upgrade(empty.url, tmp_path)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listener)
+
+    assert (shape(empty), empty.rows()) == before
+    upgrade(empty.url, tmp_path)
+    assert empty.rows()["alembic_version"] == [(REVISION,)]
 
 
 def test_the_guards_are_there_after_the_way_down_and_up(empty: Database, tmp_path: Path) -> None:

@@ -164,9 +164,11 @@ def _migrate(step: Any, url: str, instance: Path, revision: str) -> None:
     app = create_app(settings_for(url, instance))
     flask_migrate.Migrate(app, db, str(MIGRATIONS))
     with app.app_context():
-        step(revision=revision)
-        for engine in db.engines.values():
-            engine.dispose()
+        try:
+            step(revision=revision)
+        finally:
+            for engine in db.engines.values():
+                engine.dispose()
 
 
 def _remove_sqlite(path: Path) -> None:
