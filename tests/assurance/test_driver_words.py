@@ -14,7 +14,6 @@ import pytest
 from flask import Flask
 
 from portal import jobs
-from portal.services.calls import limits
 from portal.transports import create_transport
 from tests.conftest import MakeApp, MakeKey
 from tests.support.cast import Cast
@@ -189,10 +188,8 @@ def test_a_store_of_limits_that_is_away_is_told_in_its_words(
     make_app: MakeApp,
     cast: Cast,
     make_key: MakeKey,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(limits, "AWAY_MS", 0, raising=False)
     key = make_key(cast.alice)
     app = make_app(PORTAL_LIMITS_STORE=f"redis://:{IN_URL}@127.0.0.1:{free_port()}")
     capsys.readouterr()

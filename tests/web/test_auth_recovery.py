@@ -148,7 +148,7 @@ def test_unlocking_brings_no_key_back(app, client, cast, make_key, mailbox):
         recovery.lock(cast.alice.actor, cast.alice.password)
     client.submit(mailbox.last(to=cast.alice.email).path("/unlock/"))
     cast.alice.sign_in(client)
-    assert "Revoked" in client.page(f"/account/keys/{key.id}").select_one("main .badge").text
+    assert "Revoked" in client.page(f"/account/keys/{key.id}").select_one("main .state-word").text
 
 
 def test_the_forgotten_password_of_a_locked_account_is_replaced_and_opens_it(

@@ -47,7 +47,7 @@ def test_without_consent_nothing_else_is_open_until_it_is_given_again(alice, cas
     assert page.select_one("main .button.bad-edge") is None
     answer = alice.submit(PAGE, {"consent": "1"})
     assert answer.location == "/account/keys"
-    assert "Revoked" in alice.page(f"/account/keys/{key.id}").select_one("main .badge").text
+    assert "Revoked" in alice.page(f"/account/keys/{key.id}").select_one("main .state-word").text
 
 
 def test_no_choice_is_told(alice):
