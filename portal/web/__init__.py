@@ -20,6 +20,7 @@ from portal.web.health import blueprint as health
 from portal.web.home import blueprint as home
 from portal.web.keys.views import blueprint as keys
 from portal.web.leaks.views import blueprint as leaks
+from portal.web.overview.views import blueprint as overview
 from portal.web.profile.views import blueprint as profile
 from portal.web.promises import blueprint as promises
 from portal.web.security.views import blueprint as security
@@ -32,6 +33,7 @@ WRITTEN = "WRITTEN_LANGUAGES"
 
 BLUEPRINTS = (
     home,
+    overview,
     health,
     auth,
     profile,

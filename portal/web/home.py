@@ -13,9 +13,9 @@ blueprint = Blueprint("home", __name__)
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """Say what this is; whoever is signed in is led to their keys."""
+    """Say what this is; whoever is signed in is led to their overview."""
     if current_user.is_authenticated:
-        return redirect(url_for("keys.index"))
+        return redirect(url_for("overview.index"))
     return render_template("home.html", base_url=settings.base_url)
 
 

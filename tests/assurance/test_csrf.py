@@ -104,7 +104,7 @@ def test_a_browser_that_keeps_to_itself_where_it_comes_from_can_post_on_https(
     assert isinstance(client, PageChecker)
     client.environ_base |= {f"HTTP_{k.upper().replace('-', '_')}": v for k, v in SAID[told].items()}
 
-    assert cast.alice.sign_in(client).location == "/account/keys"
+    assert cast.alice.sign_in(client).location == "/account"
     assert client.submit("/account/profile", {"bio": "Sews at night."}, form="/account/profile").location
 
     for foreign in ({"Referer": "https://evil.example/"}, {"Origin": "https://evil.example"}):

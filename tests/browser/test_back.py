@@ -40,7 +40,7 @@ def reader(chromium: Browser, server: Server) -> Iterator[Reader]:
             page.locator("[name=username]").fill(person.email)
             page.locator("[name=password]").fill(person.password)
             page.locator("main button[type=submit]").click()
-            page.wait_for_url("**/account/keys")
+            page.wait_for_url("**/account")
             page.goto("/account/profile")
             expect(page.locator("body")).to_contain_text(person.email)
             yield Reader(app, person, page)

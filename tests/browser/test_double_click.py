@@ -57,7 +57,7 @@ class Scene:
         self.window.open("/signin")
         self.fill(username=person.email, password=person.password)
         self.page.locator("main form button[type=submit]").click()
-        self.page.wait_for_url("**/account/keys")
+        self.page.wait_for_url("**/account")
 
     def fill(self, **fields: str) -> None:
         """Type into fields."""

@@ -114,7 +114,7 @@ def sign_in(window: Visit, person: Person) -> None:
     window.page.locator("[name=username]").fill(person.email)
     window.page.locator("[name=password]").fill(person.password)
     window.page.locator("main form button[type=submit]").last.click()
-    window.page.wait_for_url("**/account/keys")
+    window.page.wait_for_url("**/account")
 
 
 def addresses(server: Server, created: dict[str, str], owner: Person, long: Person) -> Pages:

@@ -124,8 +124,8 @@ def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
     look("confirm")
     send(page)
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
-    look("no-keys")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    look("overview-empty")
     page.goto("/account/keys/new")
     page.locator("[name=name]").fill("Nightly build")
     page.locator("[name=level][value='2']").check(force=True)

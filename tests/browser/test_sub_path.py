@@ -46,7 +46,7 @@ def test_from_sign_up_to_a_revoked_key_below_a_path(
         page.locator("[name=password]").fill(PASSWORD)
         page.locator("[name=consent][value='1']").check(force=True)
         send(page)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
         page.goto("/keys/account/keys/new")
         page.locator("[name=name]").fill("Nightly build")
         page.locator("[name=level][value='2']").check(force=True)

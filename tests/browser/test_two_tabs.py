@@ -29,7 +29,7 @@ def test_signing_in_in_a_second_tab_leads_on(server: Server, visit: Any, javascr
         page.locator("[name=password]").fill(person.password)
 
     first.locator("main button[type=submit]").click()
-    first.wait_for_url("**/account/keys")
+    first.wait_for_url("**/account")
     second.locator("main button[type=submit]").click()
 
     second.wait_for_url("**/account/profile")
@@ -47,7 +47,7 @@ def test_a_form_from_before_the_sign_in_is_shown_again_as_it_was(server: Server,
     first.locator("[name=username]").fill(person.email)
     first.locator("[name=password]").fill(person.password)
     first.locator("main button[type=submit]").click()
-    first.wait_for_url("**/account/keys")
+    first.wait_for_url("**/account")
 
     second.locator("main button[type=submit]").click()
 

@@ -139,7 +139,7 @@ def test_the_portal_works_at_another_port(front: Front, portal: Portal) -> None:
         alice = portal.cast.alice
         wire.headers |= {"Origin": f"https://{ELSEWHERE}", "Sec-Fetch-Site": "same-origin"}
         signed = wire.submit("/signin", {"username": alice.email, "password": alice.password})
-        assert (signed.status, signed.headers["Location"]) == (303, "/account/keys")
+        assert (signed.status, signed.headers["Location"]) == (303, "/account")
         assert wire.get("/account/keys").status == 200
 
 
@@ -157,7 +157,7 @@ def test_the_portal_works_below_a_path(
         assert told["introspection_endpoint"] == f"https://{HOST}/keys/api/introspect"
         wire.headers |= {"Origin": f"https://{HOST}", "Sec-Fetch-Site": "same-origin"}
         signed = wire.submit("/keys/signin", {"username": alice.email, "password": alice.password})
-        assert (signed.status, signed.headers["Location"]) == (303, "/keys/account/keys")
+        assert (signed.status, signed.headers["Location"]) == (303, "/keys/account")
         assert "__Secure-session=" in signed.headers["Set-Cookie"]
         assert "Path=/keys;" in f"{signed.headers['Set-Cookie']};"
         page = wire.get("/keys/account/keys").page

@@ -27,7 +27,7 @@ def test_no_account_is_there_before_the_first_one(client, database):
 
 def test_the_first_admin_is_made_and_signed_in(client, path, database):
     answer = client.submit(path, FIELDS)
-    assert (answer.status_code, answer.location) == (303, "/account/keys")
+    assert (answer.status_code, answer.location) == (303, "/account")
     assert "the first admin" in client.page("/account/keys").text
     assert database.execute("SELECT email, role, status, consent FROM accounts") == [
         ("ada@example.org", "admin", 1, 1)

@@ -26,7 +26,7 @@ def sign_in(client, username, password, path="/signin"):
 def test_name_address_and_number_sign_in_in_any_case(client, cast, name):
     name = str(cast.alice.account_id) if name == "number" else name
     answer = sign_in(client, name, cast.alice.password)
-    assert (answer.status_code, answer.location) == (303, "/account/keys")
+    assert (answer.status_code, answer.location) == (303, "/account")
     client.page("/account/keys")
 
 
@@ -188,7 +188,7 @@ def test_with_https_the_cookie_is_secure_and_of_this_host_only(make_app, cast):
 
 def test_somebody_signed_in_is_led_on(client, cast):
     cast.alice.sign_in(client)
-    assert client.get("/signin").location == "/account/keys"
+    assert client.get("/signin").location == "/account"
     assert client.get("/signin?next=/account/profile").location == "/account/profile"
 
 
@@ -235,7 +235,7 @@ def test_no_other_site_is_led_to_after_signing_in(client, cast):
         answer = client.submit(
             "/signin", {"username": "alice", "password": cast.alice.password, "next": hostile}
         )
-        assert answer.location == "/account/keys"
+        assert answer.location == "/account"
         client.submit("/account/keys", form="/signout")
 
 

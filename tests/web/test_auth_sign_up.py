@@ -23,13 +23,13 @@ def link_for(client, mailbox, email=CAROL):
     return mailbox.last(to=email).path("/confirm/")
 
 
-def test_somebody_signs_up_confirms_and_is_led_to_the_keys(client, mailbox):
+def test_somebody_signs_up_confirms_and_is_led_to_the_overview(client, mailbox):
     answer = sign_up(client)
     assert answer.status_code == 303
     assert CAROL in client.page(answer.location).text
     path = mailbox.last(to=CAROL).path("/confirm/")
     answer = client.submit(path, {"password": PASSWORD, "consent": "1"})
-    assert (answer.status_code, answer.location) == (303, "/account/keys")
+    assert (answer.status_code, answer.location) == (303, "/account")
     page = client.page("/account/keys")
     assert "Your account is ready" in page.text
     assert CAROL in page.text
@@ -172,7 +172,7 @@ def test_a_page_with_a_token_is_kept_nowhere_and_told_to_nobody(client, mailbox)
 
 def test_whoever_is_signed_in_needs_no_sign_up(client, cast):
     cast.alice.sign_in(client)
-    assert client.get("/signup").location == "/account/keys"
+    assert client.get("/signup").location == "/account"
 
 
 def test_only_so_many_mails_go_to_one_address_and_the_answer_tells_nothing(app, cast, mailbox):

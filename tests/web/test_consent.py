@@ -46,7 +46,7 @@ def test_without_consent_nothing_else_is_open_until_it_is_given_again(alice, cas
     assert checked(page) == []
     assert page.select_one("main .button.bad-edge") is None
     answer = alice.submit(PAGE, {"consent": "1"})
-    assert answer.location == "/account/keys"
+    assert answer.location == "/account"
     assert "Revoked" in alice.page(f"/account/keys/{key.id}").select_one("main .state-word").text
 
 

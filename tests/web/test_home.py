@@ -17,10 +17,10 @@ def test_the_front_page_says_what_this_is_and_how_to_begin(client):
     assert {"/signup", "/signin"} <= targets
 
 
-def test_whoever_is_signed_in_is_led_to_the_keys(client, cast):
+def test_whoever_is_signed_in_is_led_to_the_overview(client, cast):
     cast.alice.sign_in(client)
     answer = client.get("/")
-    assert (answer.status_code, answer.location) == (302, "/account/keys")
+    assert (answer.status_code, answer.location) == (302, "/account")
 
 
 def test_password_managers_find_the_page_for_a_change(client, cast):
@@ -35,7 +35,15 @@ def test_an_unknown_well_known_page_is_not_there(client):
     assert client.get(path).status_code == 404
 
 
+def test_a_slash_at_the_end_leads_on_to_the_overview(client, cast):
+    cast.alice.sign_in(client)
+    answer = client.get("/account/")
+    assert (answer.status_code, answer.location) == (308, "/account")
+    assert client.page("/account").h1.text.strip() == "Overview"
+
+
 CLOSED = [
+    "/account",
     "/account/profile",
     "/account/profile/email",
     "/account/security",

@@ -39,10 +39,10 @@ class TestTwoTabs:
     @pytest.mark.parametrize(
         ("path", "leads"),
         [
-            ("/signin", "/account/keys"),
+            ("/signin", "/account"),
             ("/signin?next=/account/profile", "/account/profile"),
-            ("/signin?next=//evil.example/", "/account/keys"),
-            ("/signup", "/account/keys"),
+            ("/signin?next=//evil.example/", "/account"),
+            ("/signup", "/account"),
         ],
     )
     def test_a_second_form_leads_on_once_signed_in(

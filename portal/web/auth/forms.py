@@ -92,9 +92,9 @@ class SignInForm(Form):
 
     @property
     def target(self) -> str:
-        """Where to go: back to a page of this site, or to the keys."""
+        """Where to go: back to a page of this site, or to the overview."""
         return safe_target(self.next.data or request.args.get("next"), request.script_root) or url_for(
-            "keys.index"
+            "overview.index"
         )
 
 

@@ -191,12 +191,12 @@ def _welcome(entered: tuple[UserSession, str] | None, email: str, words: str) ->
     """Let somebody new in; where somebody else is signed in, their session stays as it is."""
     if entered:
         enter(*entered)
-        return done(words, "keys.index")
+        return done(words, "overview.index")
     said = _(
         "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
         address=shown_email(email),
     )
-    return done(said, "keys.index")
+    return done(said, "overview.index")
 
 
 def _usable(token: str, purpose: TokenPurpose) -> MailToken:

@@ -32,7 +32,7 @@ blueprint = Blueprint("auth", __name__)
 def sign_up() -> ResponseReturnValue:
     """Ask for an account. The answer is the same whether the address is known or not."""
     if current_user.is_authenticated:
-        return redirect(url_for("keys.index"))
+        return redirect(url_for("overview.index"))
     if signup.is_being_set_up():
         return render_template("auth/being_set_up.html"), 503
     form = SignUpForm(language=request.accept_languages.best_match(LANGUAGES, "en"))

@@ -26,7 +26,7 @@ def index() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             change_account(actor(), consent=form.given)
-            return done(_("Your consent is kept, with the time."), ".index" if before else "keys.index")
+            return done(_("Your consent is kept, with the time."), ".index" if before else "overview.index")
     return shown("consent/index.html", form, account=me())
 
 
