@@ -11,15 +11,13 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     Secret,
     SecretStr,
     ValidationInfo,
@@ -29,7 +27,8 @@ from pydantic.fields import FieldInfo
 
 import config_addresses as addresses
 import config_values as values
-from config_values import PREFIX, ConfigurationError
+from config_brand import Brand
+from config_values import PREFIX, ConfigurationError, told
 from portal.permissions import LONGEST_LIFE
 
 MOST_KEYS = 100_000
@@ -37,11 +36,6 @@ SHORTEST_AUDIT_DAYS, LONGEST_AUDIT_DAYS = 400, 36_500
 """The database lets nothing go that is younger."""
 MOST_CALLS = 2_000_000_000
 """What fits into the column of a key's own limit."""
-
-
-def _told(default: str, meaning: str) -> Any:
-    """The default, written and read as an operator's text is, and the meaning."""
-    return Field(default, description=meaning)
 
 
 def _by_role(highest: int) -> BeforeValidator:
@@ -52,7 +46,7 @@ def _by_role(highest: int) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-class Settings(BaseModel):
+class Settings(Brand):
     """The settings, read and checked. A setting may look at those above it; a secret is never printed."""
 
     model_config = ConfigDict(
@@ -62,43 +56,43 @@ class Settings(BaseModel):
         alias_generator=lambda name: f"{PREFIX}{name.upper()}",
     )
 
-    env_file: str = _told(
+    env_file: str = told(
         "",
         "File with settings, read by the rules of systemd's EnvironmentFile; what stands in the "
         "environment itself wins.",
     )
-    instance_path: Annotated[Path, AfterValidator(Path.absolute)] = _told(
+    instance_path: Annotated[Path, AfterValidator(Path.absolute)] = told(
         "instance",
         "Folder for the database, the mail files and the secrets that were not given.",
     )
-    host: Annotated[str, BeforeValidator(addresses.host_of)] = _told(
+    host: Annotated[str, BeforeValidator(addresses.host_of)] = told(
         "127.0.0.1",
         "Address that the server listens on. One that other machines reach asks for a base URL.",
     )
-    port: Annotated[int, BeforeValidator(addresses.port_of)] = _told(
+    port: Annotated[int, BeforeValidator(addresses.port_of)] = told(
         "8000", "Port that the server listens on."
     )
-    base_url: Annotated[str, BeforeValidator(addresses.base_url_of)] = _told(
+    base_url: Annotated[str, BeforeValidator(addresses.base_url_of)] = told(
         "",
         "Address that people and scripts use, with a path where the portal stands below one "
         "(https://example.org/keys); links in mails begin with it. "
         "Default: http:// with the host and the port.",
     )
-    database_url: Annotated[SecretStr, BeforeValidator(addresses.database_of)] = _told(
+    database_url: Annotated[SecretStr, BeforeValidator(addresses.database_of)] = told(
         "",
         "sqlite:///path, from the instance folder on unless it begins with a /, or "
         "postgresql+psycopg://user:password@host/name. Default: sqlite:///portal.db.",
     )
-    database_pooler: Annotated[str, BeforeValidator(addresses.pooler_of)] = _told(
+    database_pooler: Annotated[str, BeforeValidator(addresses.pooler_of)] = told(
         "none",
         "transaction when a pooler such as PgBouncer, in transaction mode, stands between the "
         "portal and PostgreSQL: then no statement is prepared. none when there is no pooler, or one in "
         "session mode.",
     )
-    workers: Annotated[int, BeforeValidator(values.whole_number(1, 256))] = _told(
+    workers: Annotated[int, BeforeValidator(values.whole_number(1, 256))] = told(
         "2", "Worker processes of the server."
     )
-    mail_url: SecretStr = _told(
+    mail_url: SecretStr = told(
         "file:",
         "file: writes mail/*.eml in the instance folder; smtp://user:password@host:port "
         "sends (smtps:// with TLS from the first byte).",
@@ -111,36 +105,39 @@ class Settings(BaseModel):
             "PORTAL_MAIL_CLEAR_TEXT=true is refused with a public base URL: "
             "the links in mails open accounts. Use a mail server with TLS.",
         ),
-    ] = _told(
+    ] = told(
         "false",
         "true lets mails, whose links open accounts, go to a server on another machine that "
         "offers no TLS; refused with a public base URL.",
     )
-    mail_ca: Annotated[str, BeforeValidator(values.certificates_of)] = _told(
+    mail_ca: Annotated[str, BeforeValidator(values.certificates_of)] = told(
         "",
         "Certificates (PEM) that the mail server's is checked against; PORTAL_MAIL_CA_FILE names "
         "a file that holds them. Default: those that this machine trusts.",
     )
-    mail_from: str = _told("Chatelaine <chatelaine@localhost>", "Sender of the mails.")
-    key_prefix: Annotated[str, BeforeValidator(values.checked_prefix)] = _told(
+    mail_from: str = told(
+        "chatelaine@localhost",
+        "Sender of the mails: an address, or Name <address>. Default name: PORTAL_NAME.",
+    )
+    key_prefix: Annotated[str, BeforeValidator(values.checked_prefix)] = told(
         "chk", "What every secret begins with, before the underscore."
     )
-    key_headers: Annotated[tuple[str, ...], BeforeValidator(values.key_headers_of)] = _told(
+    key_headers: Annotated[tuple[str, ...], BeforeValidator(values.key_headers_of)] = told(
         "X-API-Key",
         "Headers that a key may come in beside Authorization, separated by commas; none for no "
         "other. Each holds the secret, or key:secret.",
     )
-    key_environments: Annotated[bool, BeforeValidator(values.truth)] = _told(
+    key_environments: Annotated[bool, BeforeValidator(values.truth)] = told(
         "false",
         "true lets the secret of a key that is labelled live or test say so: "
         "chk_live_… and chk_test_…, with the prefix above.",
     )
-    keys_per_account: Annotated[Mapping[str, int], _by_role(MOST_KEYS)] = _told(
+    keys_per_account: Annotated[Mapping[str, int], _by_role(MOST_KEYS)] = told(
         "100",
         "Live keys that an account may have: one number for every role, or role=number pairs "
         "separated by commas; a role that is not named keeps its default.",
     )
-    longest_life: Annotated[Mapping[str, int], _by_role(LONGEST_LIFE.days)] = _told(
+    longest_life: Annotated[Mapping[str, int], _by_role(LONGEST_LIFE.days)] = told(
         "365", "Days that a key may live, written like the keys of an account; 365 at most."
     )
     limits_enabled: Annotated[
@@ -149,75 +146,73 @@ class Settings(BaseModel):
         values.never_in_public(
             False, "PORTAL_LIMITS_ENABLED=false is for load tests and refused with a public base URL."
         ),
-    ] = _told("true", "false switches the limits off for load tests; refused with a public base URL.")
-    limits_store: Annotated[SecretStr, BeforeValidator(addresses.limits_store_of)] = _told(
+    ] = told("true", "false switches the limits off for load tests; refused with a public base URL.")
+    limits_store: Annotated[SecretStr, BeforeValidator(addresses.limits_store_of)] = told(
         "",
         "Where the calls of keys are counted for all workers and machines: an address that the "
         "package limits knows, such as redis://host:6379. Default: the database.",
     )
-    calls_per_minute: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = _told(
+    calls_per_minute: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = told(
         "6000,support=60000,admin=60000",
         "Calls that a key may make in a minute: one number for every role, or role=number pairs "
         "separated by commas; a role that is not named keeps its default.",
     )
-    calls_per_day: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = _told(
+    calls_per_day: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = told(
         "1000000,support=10000000,admin=10000000",
         "Calls that a key may make in a day (UTC), written like those in a minute.",
     )
-    excess_warn: Annotated[int, BeforeValidator(values.whole_number(0, 100))] = _told(
+    excess_warn: Annotated[int, BeforeValidator(values.whole_number(0, 100))] = told(
         "80",
         "Percent of a key's calls in a day at which its owner is warned by mail; 0 warns nobody.",
     )
-    excess_revoke: Annotated[int, BeforeValidator(values.or_zero(values.whole_number(0, MOST_CALLS)))] = (
-        _told(
-            "",
-            "Calls of an account refused for being above a limit, in one day (UTC), for which all "
-            "keys of the account are revoked for good. Default: nothing is revoked.",
-        )
+    excess_revoke: Annotated[int, BeforeValidator(values.or_zero(values.whole_number(0, MOST_CALLS)))] = told(
+        "",
+        "Calls of an account refused for being above a limit, in one day (UTC), for which all "
+        "keys of the account are revoked for good. Default: nothing is revoked.",
     )
     audit_days: Annotated[
         int, BeforeValidator(values.or_zero(values.whole_number(SHORTEST_AUDIT_DAYS, LONGEST_AUDIT_DAYS)))
-    ] = _told(
+    ] = told(
         "",
         "Days that the audit log is kept, 400 at least: a key lives up to 365, and what was done "
         "with it is told as long. Default: for ever.",
     )
-    trusted_proxies: Annotated[tuple[addresses.Network, ...], BeforeValidator(addresses.networks_of)] = _told(
+    trusted_proxies: Annotated[tuple[addresses.Network, ...], BeforeValidator(addresses.networks_of)] = told(
         "",
         "Networks (CIDR, separated by commas) of the reverse proxies that are believed when they "
         "tell a visitor's address, in the header that PORTAL_PROXY_HEADER names. Default: nobody's.",
     )
-    proxy_header: Annotated[str, BeforeValidator(addresses.proxy_header_of)] = _told(
+    proxy_header: Annotated[str, BeforeValidator(addresses.proxy_header_of)] = told(
         "",
         "The one header in which the proxies tell the visitor's address: X-Forwarded-For if they "
         "all set it and drop names with underscores, as deploy/nginx.conf does; else a name that nobody "
         "can guess, of 16 or more letters and digits. Goes with PORTAL_TRUSTED_PROXIES.",
     )
-    cors_origins: Annotated[frozenset[str], BeforeValidator(addresses.origins_of)] = _told(
+    cors_origins: Annotated[frozenset[str], BeforeValidator(addresses.origins_of)] = told(
         "",
         "Origins whose pages may call the API from a browser, with keys and JWTs and never with "
         "cookies: each exactly, as https://app.example.org, separated by commas. Default: none.",
     )
-    hsts_subdomains: Annotated[bool, BeforeValidator(values.truth)] = _told(
+    hsts_subdomains: Annotated[bool, BeforeValidator(values.truth)] = told(
         "false",
         "true has browsers use https for every name below the portal's own too "
         "(includeSubDomains of Strict-Transport-Security).",
     )
-    security_contact: Annotated[str, BeforeValidator(values.contact_of)] = _told(
+    security_contact: Annotated[str, BeforeValidator(values.contact_of)] = told(
         "",
         "Where finders of a weakness write to (mailto: or https:), for security.txt. "
         "Default: the sender of the mails.",
     )
-    github_keys: Annotated[str, BeforeValidator(addresses.keys_source_of)] = _told(
+    github_keys: Annotated[str, BeforeValidator(addresses.keys_source_of)] = told(
         "",
         "Where the public keys of GitHub's secret scanning are: "
         "https://api.github.com/meta/public_keys/secret_scanning, or a file with the same content. "
         "Default: reports from GitHub are not taken.",
     )
-    log_level: Annotated[str, BeforeValidator(values.one_of("debug", "info", "warning", "error"))] = _told(
+    log_level: Annotated[str, BeforeValidator(values.one_of("debug", "info", "warning", "error"))] = told(
         "info", "debug, info, warning or error."
     )
-    secret_key: Annotated[SecretStr, BeforeValidator(values.strong), values.kept(values.random_text)] = _told(
+    secret_key: Annotated[SecretStr, BeforeValidator(values.strong), values.kept(values.random_text)] = told(
         "",
         "Signs cookies and JWTs: at least 32 random characters. "
         "Made once and kept in the instance folder when not given.",
@@ -226,7 +221,7 @@ class Settings(BaseModel):
         Secret[Mapping[str, bytes]],
         BeforeValidator(values.pepper_ring),
         values.kept(lambda: f"p1:{values.random_text()}"),
-    ] = _told(
+    ] = told(
         "",
         "Key ring for the digests of secrets: id:value pairs separated by commas, the first "
         "makes new digests, the others still verify. "

@@ -16,9 +16,10 @@ import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from config_strength import FEWEST_BITS, estimate_bits
 from portal.permissions import Role
@@ -33,6 +34,11 @@ KEY_HEADER = re.compile(r"(?=.{1,40}$)(X(-[A-Z0-9]+)+|([A-Z0-9]+-)+(KEY|TOKEN))"
 
 class ConfigurationError(Exception):
     """A setting is wrong, weak or missing; the message says which and what to do."""
+
+
+def told(default: str, meaning: str) -> Any:
+    """The default of a setting, written and read as an operator's text is, and its meaning."""
+    return Field(default, description=meaning)
 
 
 def name_of(info: ValidationInfo) -> str:

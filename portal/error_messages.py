@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_babel import gettext
 
+from portal.extensions import settings
 from portal.permissions import N_
 
 SENTENCES: dict[str, str] = {
@@ -161,7 +162,15 @@ SENTENCES: dict[str, str] = {
 }
 
 
+TO_THE_SUPPORT: dict[str, str] = {
+    "accountBlocked": N_("This account is blocked. Write to %(contact)s."),
+}
+"""Where PORTAL_SUPPORT_CONTACT says whom to write to."""
+
+
 def sentence(code: str, details: dict[str, Any] | None = None) -> str:
     """The sentence of a code, in the reader's language."""
+    if code in TO_THE_SUPPORT and settings.support_contact:
+        return str(gettext(TO_THE_SUPPORT[code])) % {"contact": settings.support_contact}
     text: str = gettext(SENTENCES[code])
     return text % details if details else text

@@ -13,13 +13,13 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 import idna
 from flask import current_app
-from flask_babel import force_locale, format_date, get_babel
+from flask_babel import force_locale, format_date, get_babel, gettext
 from jinja2 import Environment
 
 from portal import clock
@@ -64,6 +64,8 @@ def render(letter: MailContent, language: str) -> RenderedMail:
                 "moment": _moment,
                 "sentences": {level.number: level.sentence for level in LEVELS},
                 "language": language,
+                "brand": settings,
+                "people": settings.support_contact or gettext("the people who run this portal"),
             }
         )
         name = f"mail/{letter.template}.jinja"
@@ -82,7 +84,7 @@ def compose(prepared: PreparedMail, claim: Claim, *, eight_bit: bool) -> EmailMe
     mail = render(prepared.letter, prepared.language)
     to = _recipient(prepared.recipient)
     message = EmailMessage(policy=SMTP.clone(utf8=not to.addr_spec.isascii()))
-    message["From"] = settings.mail_from
+    message["From"] = _sender()
     message["To"] = to
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(clock.utcnow())
@@ -122,6 +124,14 @@ def _moment(text: str) -> str:
 def _tidy(text: str) -> str:
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
+
+
+def _sender() -> Address | str:
+    """The sender, with the portal's name where the setting has only an address."""
+    name, address = parseaddr(settings.mail_from)
+    if name or not address.isascii():
+        return settings.mail_from
+    return Address(display_name=settings.name, addr_spec=address)
 
 
 def _recipient(email: str) -> Address:

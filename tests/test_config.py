@@ -61,6 +61,15 @@ USELESS = {
     "MAIL_CA": ("/etc/ssl/ca.pem", "-----BEGIN CERTIFICATE-----", "ключ", "x\ny"),
     "GITHUB_KEYS": ("https://[x", "http://keys.example.org/x", "no such file", "ftp://x"),
     "LIMITS_STORE": ("redis", "nothing://x", "memory://", "redis://[x", "redis://localhost:port"),
+    "NAME": ("x" * 41, "---", "a\tb"),
+    "SUPPORT_CONTACT": (
+        "the people",
+        "javascript:alert(1)",
+        "http://help.example.org",
+        "https://user@help.example.org",
+        'https://help.example.org/"x',
+        "help@example.org\nBcc: x",
+    ),
     "MAIL_FROM": ("nobody", "@", "a@", "Name <>"),
     "CORS_ORIGINS": (
         "*",

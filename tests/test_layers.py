@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "clock": set(),
     "permissions": set(),
     "labels": {"permissions", "models"},
-    "error_messages": {"permissions"},
+    "error_messages": {"extensions", "permissions"},
     "models": {"clock", "extensions", "permissions"},
     "transports": set(),
     "services": {"clock", "extensions", "models", "permissions", "services", "transports"},

@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 def describe(settings: Settings) -> dict[str, Any]:
     """The description of the API, as OpenAPI has it."""
-    return document(ALL_ROUTES, settings.key_headers)
+    return document(ALL_ROUTES, settings.key_headers, settings.name)
 
 
 def _blueprint(door: Door, admit: Callable[[], Response | None]) -> Blueprint:

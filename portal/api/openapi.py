@@ -55,8 +55,11 @@ ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
 
 
 @cache
-def document(routes: tuple[Route, ...], key_headers: tuple[str, ...]) -> dict[str, Any]:
-    """Make the description of these routes, once in a process; ``key_headers`` hold a secret alone, too."""
+def document(routes: tuple[Route, ...], key_headers: tuple[str, ...], name: str) -> dict[str, Any]:
+    """Make the description of these routes, once in a process, for the portal that is called ``name``.
+
+    ``key_headers`` hold a secret alone, too.
+    """
     proofs = proofs_with(key_headers)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -64,7 +67,7 @@ def document(routes: tuple[Route, ...], key_headers: tuple[str, ...]) -> dict[st
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Chatelaine",
+            "title": name,
             "version": running_version(),
             "description": "Keys for scripts and services: made, listed, checked, revoked.",
         },

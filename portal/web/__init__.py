@@ -10,7 +10,7 @@ from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
 
 from portal.models import LANGUAGES
-from portal.web import charts, filters
+from portal.web import brand, charts, filters
 from portal.web.activity.views import blueprint as activity
 from portal.web.admin.views import blueprint as admin
 from portal.web.auth import blueprint as auth
@@ -80,5 +80,6 @@ def init_app(app: Flask) -> None:
         app.config[WRITTEN] = _written()
     filters.init_app(app)
     charts.init_app(app)
+    brand.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
