@@ -30,7 +30,7 @@ def create() -> ResponseReturnValue:
     found = body.read_object()
     basics = body.as_model(schemas.NewKeyBasics, found)
     name, level, life = basics.name, basics.level, timedelta(seconds=basics.expires_in)
-    check_spec(KeySpec(name.strip(), level, life), caller().level, quotas.longest_life(_role(caller())))
+    check_spec(KeySpec(name.strip(), level, life), life, caller().level, quotas.longest_life(_role(caller())))
     asked = body.as_model(schemas.NewKey, found)
     conditions, kind = asked.conditions(), KeyKind(asked.kind or KeyKind.ACCOUNT)
     key, secret = creation.create_key(

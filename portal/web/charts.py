@@ -130,7 +130,8 @@ def _tabs(current: Span, endpoint: str, query: dict[str, object]) -> list[Tab]:
 
 
 def _when(moment: datetime, span: Span) -> str:
-    return f"{day(moment)}, {moment:%H:%M}" if span is Span.DAY else day(moment)
+    """The slots are of UTC, wherever the reader is."""
+    return f"{day(moment.date())}, {moment:%H:%M}" if span is Span.DAY else day(moment.date())
 
 
 def _marks(series: Series) -> list[Mark]:

@@ -13,6 +13,8 @@ from portal import clock
 from portal.models import AccountStatus, Consent
 from portal.services.accounts.lookalikes import shown_email
 from portal.services.core import free_text
+from portal.web import zones
+from portal.web.zones import local
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -36,15 +38,24 @@ def ago(moment: datetime) -> str:
 
 
 def day(moment: date) -> str:
-    """The day in UTC, in words: ``24 Nov 2026``, as the reader's language has it."""
+    """The day in the reader's zone, in words: ``24 Nov 2026``, as the reader's language has it."""
     if isinstance(moment, datetime):
-        moment = moment.astimezone(UTC).date()
+        moment = local(moment).date()
     return str(format_date(moment, "medium", rebase=False))
 
 
+def at(moment: datetime) -> str:
+    """Day and minute in the reader's zone, which the foot of the page names: ``24 Nov 2026, 21:30``."""
+    return f"{day(moment)}, {local(moment):%H:%M}"
+
+
 def exact(moment: datetime) -> str:
-    """Day and second, in UTC."""
-    return f"{day(moment)}, {moment.astimezone(UTC):%H:%M:%S} UTC"
+    """Day and second in the reader's zone, with UTC beside it: ``24 Nov 2026, 21:30:05 (20:30:05 UTC)``."""
+    here, there = local(moment), moment.astimezone(UTC)
+    if here.tzinfo is UTC:
+        return f"{day(moment)}, {there:%H:%M:%S} UTC"
+    also = "" if here.date() == there.date() else f"{day(there.date())}, "
+    return f"{day(moment)}, {here:%H:%M:%S} ({also}{there:%H:%M:%S} UTC)"
 
 
 def length(span: timedelta) -> str:
@@ -73,9 +84,10 @@ def shown(value: object) -> object:
 
 def init_app(app: Flask) -> None:
     """Offer the filters and globals to the templates of an application."""
-    for each in (ago, day, exact):
+    for each in (ago, day, at, exact):
         app.add_template_filter(each)
     app.add_template_filter(shown_email, "email")
+    zones.init_app(app)
     app.jinja_env.finalize = shown
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)

@@ -6,7 +6,7 @@ the moment of creation; :mod:`portal.services.verify.verifier` holds the level a
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -29,16 +29,17 @@ def create_key(
     *,
     name: str,
     level: int,
-    life: timedelta,
+    life: timedelta | datetime,
     conditions: Conditions = NONE,
     kind: KeyKind = KeyKind.ACCOUNT,
 ) -> tuple[ApiKey, str]:
     """Make a key for the actor's account; return it with its secret, which exists only here.
 
-    A key made with a key ends no later than that key, and is bound to what that key is bound
-    to, or to more. A service key has level 0. A form makes one key: a second use raises
-    AlreadyCreated. Raises InvalidInput, TooManyKeys, Slowed, Forbidden for a service key that no admin
-    asks for, and what :func:`portal.services.auth.admission.admit` raises.
+    ``life`` is how long the key lives, or the moment of its end. A key made with a key ends no later
+    than that key, and is bound to what that key is bound to, or to more. A service key has level 0. A
+    form makes one key: a second use raises AlreadyCreated. Raises InvalidInput, TooManyKeys, Slowed,
+    Forbidden for a service key that no admin asks for, and what
+    :func:`portal.services.auth.admission.admit` raises.
     """
     questions.require(questions.may_issue_key(account_id_of(actor)))
     with transaction() as session:

@@ -34,13 +34,17 @@ NO_ACCESS = 0
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What a new key shall be: name, level, how long it lives, and what it is bound to."""
+    """What a new key shall be: name, level, how long it lives or until when, and what it is bound to."""
 
     name: str
     level: int
-    life: timedelta
+    life: timedelta | datetime
     conditions: Conditions = conditions.NONE
     kind: KeyKind = KeyKind.ACCOUNT
+
+    def end(self, now: datetime) -> datetime:
+        """When a key ends that is issued now."""
+        return self.life if isinstance(self.life, datetime) else now + self.life
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +119,13 @@ def bounds_of(session: Session, actor: Actor, account: Account, now: datetime) -
     return Bounds(min(account.role.level, maker.level), until, maker)
 
 
-def check_spec(wanted: KeySpec, highest: int, longest: timedelta, *, is_successor: bool = False) -> None:
+def check_spec(
+    wanted: KeySpec, life: timedelta, highest: int, longest: timedelta, *, is_successor: bool = False
+) -> None:
     """Hold what is asked for against the rules; raises InvalidInput with the contract's code.
 
-    ``highest`` is the highest level that may be given, ``longest`` the longest life. A successor
-    has the name that it was given, also one from before a rule.
+    ``life`` is how long it would live, ``highest`` the highest level that may be given, ``longest`` the
+    longest life. A successor has the name that it was given, also one from before a rule.
     """
     if not wanted.name:
         raise InvalidInput("nameMissing", "name")
@@ -129,9 +135,9 @@ def check_spec(wanted: KeySpec, highest: int, longest: timedelta, *, is_successo
         free_text.check(wanted.name, "nameNotPrintable", "name")
     if not 0 <= wanted.level <= HIGHEST_LEVEL:
         raise InvalidInput("invalidLevel", "level")
-    if wanted.life <= timedelta(0):
+    if life <= timedelta(0):
         raise InvalidInput("expiresInNotNumeric", "expires")
-    if wanted.life > longest:
+    if life > longest:
         raise InvalidInput("expiresInHigherThanMaximum", "expires", days=longest.days)
     if wanted.level > highest:
         raise InvalidInput("keyLevelExceedsRoleLevel", "level", highest=highest)
@@ -154,10 +160,11 @@ def issue(
     """Make the key and its secret; the caller has locked the account, and writes record and mail."""
     now = clock.utcnow()
     bounds = bounds_of(session, actor, account, now)
-    check_spec(wanted, bounds.level, quotas.longest_life(account.role), is_successor=replaces is not None)
+    end, longest = wanted.end(now), quotas.longest_life(account.role)
+    check_spec(wanted, end - now, bounds.level, longest, is_successor=replaces is not None)
     if wanted.kind is KeyKind.SERVICE:
         check_service(wanted, bounds.level)
-    expires_at = min(now + wanted.life, bounds.until)
+    expires_at = min(end, bounds.until)
     bound_to = _checked(wanted, account, bounds, expires_at, is_successor=replaces is not None)
     if replaces is None or not replaces.is_live(now):
         quotas.refuse_one_more(account)

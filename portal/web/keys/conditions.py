@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask_babel import format_number, gettext
@@ -20,6 +20,7 @@ from portal.services.keys.conditions import Conditions, clean_note
 from portal.services.keys.networks import OUT, parse_networks
 from portal.web.filters import exact, length
 from portal.web.forms import ON_PAGES, Form, choices, text
+from portal.web.zones import first_moment, reader_zone
 
 DAY = 24 * 60 * 60
 MOST_DIGITS = 9
@@ -83,7 +84,7 @@ class ConditionFields(Form):
             return Conditions(
                 networks=parse_networks(text(self.networks).replace(",", " ").split()),
                 audiences=parse_audiences(text(self.audiences).replace(",", " ").split()),
-                not_before=None if day is None else datetime.combine(day, time.min, UTC),
+                not_before=None if day is None else first_moment(day, reader_zone()),
                 max_idle=None if days is None else days * DAY,
                 environment=_environment(self.environment.data),
                 note=clean_note(text(self.note)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
@@ -21,6 +21,7 @@ from portal.web.filters import exact, length
 from portal.web.forms import Form, Given, choices
 from portal.web.keys.conditions import NAMES, ConditionFields
 from portal.web.stale import is_asked_again
+from portal.web.zones import last_second, local, reader_zone
 
 DAYS = (7, 30, 90, 365)
 USUAL_DAYS = "30"
@@ -71,8 +72,8 @@ class NewKeyForm(ConditionFields):
 
     @property
     def last_day(self) -> datetime:
-        """The last possible end."""
-        return clock.utcnow() + self.longest
+        """The last possible end, by the reader's clock."""
+        return local(clock.utcnow() + self.longest)
 
     @property
     def chosen_kind(self) -> KeyKind:
@@ -86,8 +87,8 @@ class NewKeyForm(ConditionFields):
         level: int | None = self.level.data
         return NO_ACCESS if self.chosen_kind is KeyKind.SERVICE else level
 
-    def life(self) -> timedelta | None:
-        """How long the key shall live; None, with an error beside the field, when that's unclear."""
+    def life(self) -> timedelta | datetime | None:
+        """How long the key shall live, or until when; None, with an error beside its field, if unclear."""
         if self.expires.data in map(str, self.presets):
             return timedelta(days=int(self.expires.data))
         if self.expires.data != OWN_DATE:
@@ -96,21 +97,20 @@ class NewKeyForm(ConditionFields):
         if not isinstance(self.expires_on.data, date):
             self.expires_on.errors = [sentence("dateMissing")]
             return None
-        return self._life_until(self.expires_on.data)
+        return self._end_of(self.expires_on.data)
 
-    def _life_until(self, day: date) -> timedelta | None:
-        """To the end of the day in UTC; on the last possible day, as long as a key can live."""
+    def _end_of(self, day: date) -> timedelta | datetime | None:
+        """The last second of a day of the reader; on the last possible day, as long as a key can live."""
         now = clock.utcnow()
-        last = (now + self.longest).date()
-        if day <= now.date():
+        if day <= local(now).date():
             self.expires_on.errors = [sentence("dateInvalid")]
             return None
-        if day > last:
+        if day > local(now + self.longest).date():
             days = {"days": self.longest.days}
             self.expires_on.errors = [sentence("expiresInHigherThanMaximum", days)]
             return None
-        end = datetime.combine(day + timedelta(days=1), time.min, UTC)
-        return min(end - now, self.longest)
+        end = last_second(day, reader_zone())
+        return end if end - now < self.longest else self.longest
 
 
 class RotateForm(Form):

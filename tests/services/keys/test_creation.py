@@ -261,3 +261,18 @@ def test_an_actor_without_an_account_makes_no_key(
 ) -> None:
     with pytest.raises(Forbidden):
         make(Actor(ActorKind.BROWSER, session_id=UUID(int=1)))
+
+
+def test_a_moment_of_its_end_is_kept_to_the_millisecond(
+    make: Callable[..., tuple[ApiKey, str]], clock: Clock
+) -> None:
+    clock.to(clock.now().replace(microsecond=123_000))
+    end = clock.now().replace(microsecond=0) + 3 * DAY
+
+    key, _ = make(life=end)
+
+    assert key.expires_at == end
+    with pytest.raises(InvalidInput, match="expiresInHigherThanMaximum"):
+        make(life=clock.now() + LONGEST_LIFE + timedelta(milliseconds=1))
+    with pytest.raises(InvalidInput, match="expiresInNotNumeric"):
+        make(life=clock.now())
