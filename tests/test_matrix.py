@@ -49,8 +49,9 @@ PAGES = {
         keys.rotate_now keys.revoke_now security.end_session security.end_others consent.withdraw
     """,
     Door.SUPPORT: """
-        admin.index admin.account admin.record admin.usage admin.block admin.unblock admin.mail_link
-        admin.end_sessions
+        admin.overview admin.keys admin.find_key admin.key
+        admin.index admin.account admin.audit_log admin.record admin.usage
+        admin.block admin.unblock admin.mail_link admin.end_sessions
         admin.revoke_keys admin.revoke_key
     """,
     Door.ADMINS: "admin.role",

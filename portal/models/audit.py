@@ -45,6 +45,8 @@ class Action(StrEnum):
     ACCOUNT_ROLE_CHANGED = "account:role-changed"
     ACCOUNT_READ = "account:read-by-operator"
     ACCOUNTS_SEARCHED = "account:searched-by-operator"
+    KEY_READ = "key:read-by-operator"
+    KEYS_SEARCHED = "key:searched-by-operator"
     MAIL_REFUSED = "mail:refused"
     AUDIT_LOG_READ = "record:read-by-operator"
     AUDIT_LOG_ENDED = "record:ended-by-retention"

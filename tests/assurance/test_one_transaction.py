@@ -400,6 +400,8 @@ def test_every_service_that_records_is_among_the_use_cases_or_told_apart() -> No
         Action.ACCOUNT_READ: "tests/assurance/test_crawl.py",
         Action.ACCOUNTS_SEARCHED: "tests/assurance/test_crawl.py",
         Action.AUDIT_LOG_READ: "tests/assurance/test_crawl.py",
+        Action.KEY_READ: "tests/assurance/test_crawl.py",
+        Action.KEYS_SEARCHED: "tests/assurance/test_crawl.py",
         Action.USAGE_READ: "tests/assurance/test_crawl.py",
         Action.SESSION_REFUSED: "here",
         Action.CONSENT_ENTERED: "with the account that is created",

@@ -150,7 +150,7 @@ def addresses(server: Server, created: dict[str, str], owner: Person, long: Pers
         "long": [("long-keys", "/account/keys"), ("long-profile", "/account/profile")],
         "admin": [
             ("admin-accounts", "/admin/accounts"), ("admin-account", account),
-            ("admin-record", "/admin/record"), ("admin-usage", "/admin/usage"),
+            ("admin-audit-log", "/admin/audit-log"), ("admin-usage", "/admin/usage"),
             ("admin-none", "/admin/accounts?query=zzz"),
             ("admin-long", f"/admin/accounts/{long.account_id}"),
             ("admin-role", f"{account}/role"), ("admin-block", f"{account}/block"),

@@ -81,7 +81,7 @@ def words(answer: TestResponse) -> str:
 
 
 class TestWhoMayCome:
-    @pytest.mark.parametrize("where", ["/admin/accounts", "/admin/record", "/admin/accounts/1"])
+    @pytest.mark.parametrize("where", ["/admin/accounts", "/admin/audit-log", "/admin/accounts/1"])
     def test_to_owners_there_is_nothing_here(self, cast: Cast, client: PageChecker, where: str) -> None:
         cast.alice.sign_in(client)
         assert client.get(where).status_code == 404
@@ -166,7 +166,7 @@ class TestTheAccount:
         actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(created.id))
         with app.app_context():
             creation.create_key(actor, name="by key", level=0, life=timedelta(days=1))
-        row = sue.page(f"/admin/record?account={cast.alice.account_id}&action=key:created").select_one(
+        row = sue.page(f"/admin/audit-log?account={cast.alice.account_id}&action=key:created").select_one(
             "tbody tr"
         )
         assert row
@@ -175,7 +175,7 @@ class TestTheAccount:
     def test_looking_is_recorded(self, app: Flask, cast: Cast, sue: PageChecker) -> None:
         sue.get("/admin/accounts?query=alice")
         sue.get(path(cast.alice))
-        sue.get("/admin/record")
+        sue.get("/admin/audit-log")
         assert actions(app)[:3] == [Action.AUDIT_LOG_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
     def test_the_buttons_are_those_that_work(self, cast: Cast, sue: PageChecker, ada: PageChecker) -> None:
@@ -227,7 +227,7 @@ class TestBlocking:
         assert account_of(app, cast.alice).status == AccountStatus.BLOCKED
         assert new_client().get("/api/whoami/key", headers=created.headers).status_code == 401
         assert alice.get("/account/keys").status_code == 302
-        assert "sells patterns of others" in words(sue.get("/admin/record"))
+        assert "sells patterns of others" in words(sue.get("/admin/audit-log"))
         assert "revoked" in mailbox.last(to=cast.alice.email).text
 
     def test_without_a_reason_it_asks_again_and_keeps_what_was_typed(
@@ -343,7 +343,9 @@ class TestTheAuditLog:
     def test_it_names_who_did_what_to_whom_and_why(self, cast: Cast, sue: PageChecker) -> None:
         sue.submit(path(cast.bob, "block"), {"reason": "spam & <b>worse</b>"})
         row = next(
-            row for row in sue.page("/admin/record").select("tbody tr") if "Account blocked" in row.get_text()
+            row
+            for row in sue.page("/admin/audit-log").select("tbody tr")
+            if "Account blocked" in row.get_text()
         )
         text = " ".join(row.get_text(" ").split())
         for word in ("bobby", "sue", "in the browser", "127.0.0.1", "Reason: spam & <b>worse</b>"):
@@ -360,20 +362,20 @@ class TestTheAuditLog:
             account = session.get_one(Account, cast.bob.account_id)
             account.email, account.lemail = "admin@ex\u0430mple.org", "admin@ex\u0430mple.org"
 
-        for where in ("/admin/record", path(cast.bob), path(cast.bob, "block"), "/admin/accounts"):
+        for where in ("/admin/audit-log", path(cast.bob), path(cast.bob, "block"), "/admin/accounts"):
             text = sue.page(where).get_text()
             assert free_text.escaped(text, lines=True) == text, where
-            assert "xn--exmple-4nf" in text or where == "/admin/record"
+            assert "xn--exmple-4nf" in text or where == "/admin/audit-log"
             assert re.search(rf"\b{cast.bob.account_id}\b", text), where
-        record = sue.page("/admin/record").get_text(" ")
+        record = sue.page("/admin/audit-log").get_text(" ")
         assert record.count(r"a\x1b[2J\x9b\u202eb") == 2
         assert f"number {cast.bob.account_id}" in record
 
     def test_it_can_be_narrowed(self, cast: Cast, sue: PageChecker) -> None:
         sue.submit(path(cast.bob, "block"), {"reason": "spam"})
-        page = sue.page(f"/admin/record?account={cast.bob.account_id}&action=account:blocked")
+        page = sue.page(f"/admin/audit-log?account={cast.bob.account_id}&action=account:blocked")
         assert len(page.select("tbody tr")) == 1
-        assert "Nothing matches" in sue.page("/admin/record?account=4000000&action=key:created").get_text()
+        assert "Nothing matches" in sue.page("/admin/audit-log?account=4000000&action=key:created").get_text()
 
     @pytest.mark.parametrize(
         "query",
@@ -388,12 +390,12 @@ class TestTheAuditLog:
         ],
     )
     def test_what_makes_no_sense_is_left_out(self, cast: Cast, sue: PageChecker, query: str) -> None:
-        assert sue.page(f"/admin/record?{query}").select("tbody tr")
+        assert sue.page(f"/admin/audit-log?{query}").select("tbody tr")
 
     def test_it_comes_in_pages_that_keep_the_filter(self, cast: Cast, sue: PageChecker) -> None:
         for _ in range(audit.PAGE_SIZE + 1):
             sue.get(path(cast.alice))
-        page = sue.page(f"/admin/record?account={cast.alice.account_id}&action=account:read-by-operator")
+        page = sue.page(f"/admin/audit-log?account={cast.alice.account_id}&action=account:read-by-operator")
         assert len(page.select("tbody tr")) == audit.PAGE_SIZE
         following = page.select_one("nav.pages a[rel=next]")
         assert following
@@ -406,7 +408,7 @@ def test_an_operator_who_looks_too_often_is_told_until_when(
     sue: PageChecker, ada: PageChecker, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(questions, "LOOK_OWN", Limit("look by account and session", 4, 3600))
-    pages = ("/admin/accounts", path(cast.alice), "/admin/record", "/admin/usage")
+    pages = ("/admin/accounts", path(cast.alice), "/admin/audit-log", "/admin/usage")
     assert [sue.get(page).status_code for page in pages] == [200] * 4
 
     refused = [sue.get(page) for page in pages]

@@ -100,7 +100,7 @@ def test_operators_see_it_beside_the_account(client, cast, make_key, use):
     assert not client.page(page).select("#excess")
     use(key, calls=8)
     assert "Warned by mail 8 0 nightly: 8 of 10" in text_of(client.page(page).select_one("main"))
-    record = text_of(client.page(f"/admin/record?account={cast.alice.account_id}").select_one("main"))
+    record = text_of(client.page(f"/admin/audit-log?account={cast.alice.account_id}").select_one("main"))
     assert "nightly: 8 of 10, 0 refused" in record
 
 

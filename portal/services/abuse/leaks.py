@@ -81,7 +81,7 @@ def report(actor: Actor, leaks: Iterable[Leak], reporter: Reporter) -> frozenset
     """
     places = _places_of(leaks)
     hits: defaultdict[int, dict[UUID, str]] = defaultdict(dict)
-    for account_id, key_id, secret in _find(list(places)):
+    for account_id, key_id, secret in find_keys(list(places)):
         hits[account_id][key_id] = secret
     for account_id in sorted(hits):
         found_at = {key_id: places[secret] for key_id, secret in hits[account_id].items()}
@@ -116,8 +116,8 @@ def _places_of(leaks: Iterable[Leak]) -> Places:
     return found
 
 
-def _find(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
-    """Account, key and secret of each that is ours, revoked or not."""
+def find_keys(given: Sequence[str]) -> Iterable[tuple[int, UUID, str]]:
+    """Account, key and secret of each that is ours, revoked or not; found by its digest."""
     for start in range(0, len(given), AT_ONCE):
         for pepper_id, pepper in settings.peppers.get_secret_value().items():
             by_digest = {secrets.digest(pepper, each): each for each in given[start : start + AT_ONCE]}

@@ -23,6 +23,8 @@ NOT_ACTS = frozenset(
     {
         Action.ACCOUNT_READ,
         Action.ACCOUNTS_SEARCHED,
+        Action.KEY_READ,
+        Action.KEYS_SEARCHED,
         Action.AUDIT_LOG_READ,
         Action.USAGE_READ,
         Action.SESSION_REFUSED,

@@ -36,7 +36,7 @@ def search_accounts(
     The look is recorded with the numbers of the accounts that it showed, and not with what was
     typed: that may be the email of somebody who is forgotten later. Raises Forbidden, Slowed.
     """
-    _refuse_too_many(actor)
+    refuse_too_many(actor)
     condition = and_(
         Account.removed_at.is_(None),
         _like(query),
@@ -44,7 +44,7 @@ def search_accounts(
         Account.status == status if status is not None else true(),
     )
     with transaction() as session:
-        _admit(session, actor)
+        admit_look(session, actor)
         found = read_page(session, select(Account).where(condition).order_by(Account.id.desc()), page)
         shown = [each.id for each in found.items]
         audit.log_event(
@@ -55,9 +55,9 @@ def search_accounts(
 
 def read_account(actor: Actor, account_id: int) -> Account:
     """One account, for an operator. The look is recorded. Raises NotFound, Forbidden, Slowed."""
-    _refuse_too_many(actor)
+    refuse_too_many(actor)
     with transaction() as session:
-        _admit(session, actor)
+        admit_look(session, actor)
         account = session.get(Account, account_id)
         if account is None:
             raise NotFound
@@ -67,27 +67,28 @@ def read_account(actor: Actor, account_id: int) -> Account:
 
 def note_log_read(actor: Actor, account_id: int | None = None) -> None:
     """Record that an operator looks at the audit log, of all or of one account. Raises Forbidden, Slowed."""
-    _refuse_too_many(actor)
+    refuse_too_many(actor)
     with transaction() as session:
-        _admit(session, actor)
+        admit_look(session, actor)
         audit.log_event(session, actor, Action.AUDIT_LOG_READ, account_id=account_id)
 
 
 def note_usage_read(actor: Actor, span: str) -> None:
     """Record that an operator looks at the use of all keys. Raises Forbidden, Slowed."""
-    _refuse_too_many(actor)
+    refuse_too_many(actor)
     with transaction() as session:
-        _admit(session, actor)
+        admit_look(session, actor)
         audit.log_event(session, actor, Action.USAGE_READ, span=span)
 
 
-def _refuse_too_many(actor: Actor) -> None:
+def refuse_too_many(actor: Actor) -> None:
+    """Count a look, but of the command line. Raises Slowed."""
     if actor.kind is ActorKind.COMMAND_LINE:
         return
     questions.require(questions.may_look(actor.account_id or 0, actor.session_id))
 
 
-def _admit(session: Session, actor: Actor) -> None:
+def admit_look(session: Session, actor: Actor) -> None:
     """Raise Forbidden for whoever is less than support, NotAdmitted for whose session has ended."""
     if actor.kind is not ActorKind.COMMAND_LINE:
         admit(session, actor, level=SUPPORT)

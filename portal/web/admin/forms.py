@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from wtforms import IntegerField, RadioField, SearchField, SelectField, TextAreaField
+from wtforms import Field, IntegerField, PasswordField, RadioField, SearchField, SelectField, TextAreaField
 from wtforms.validators import Optional
+from wtforms.widgets import TextInput
 
 from portal.error_messages import sentence
 from portal.labels import ACTIONS, ROLES, STATUSES
@@ -14,8 +17,10 @@ from portal.models import AccountStatus, Action
 from portal.permissions import Role
 from portal.services.operators.actions import REASON_LENGTH
 from portal.web.forms import Form, choices
+from portal.web.leaks.forms import PLAIN
 
 LONGEST_QUERY = 100
+LONGEST_PASTE = 2000
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -101,3 +106,22 @@ class AuditLogForm(FilterForm):
     def chosen_action(self) -> Action | None:
         """The act to narrow to."""
         return Action(self.action.data) if self.action.data in set(Action) else None
+
+
+class Forgetful(TextInput):
+    """A field of text that never shows again what was typed into it."""
+
+    def __call__(self, field: Field, **kwargs: Any) -> Any:
+        """Draw it empty."""
+        return super().__call__(field, **{**kwargs, "value": ""})
+
+
+class FindKeyForm(Form):
+    """Find any key. It is posted, since a leaked secret may be pasted: no address may hold that."""
+
+    wanted = PasswordField(
+        _l("Name, id or leaked secret"),
+        widget=Forgetful(),
+        default="",
+        render_kw={**PLAIN, "maxlength": LONGEST_PASTE},
+    )

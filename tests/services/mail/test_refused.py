@@ -248,7 +248,7 @@ class TestWhoIsTold:
         ):
             assert "550 5.1.1 no such user" in client.page(path).text
         assert "could not be delivered" in alice.page("/account/activity").text
-        assert "answer 550" in sue.page("/admin/record?action=mail:refused").text
+        assert "answer 550" in sue.page("/admin/audit-log?action=mail:refused").text
         assert "550" not in sue.page("/account/profile").text
 
     def test_the_figures_count_them(self, app: Flask, cast: Cast, client: Any, make_key: Any) -> None:

@@ -1,0 +1,65 @@
+"""Any key: find it by its id, its name or the leaked secret itself; look at it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from portal.permissions import SUPPORT
+from portal.services.abuse import leaks
+from portal.services.operators import keys as operator_keys
+from portal.web.admin.blueprint import blueprint, may
+from portal.web.admin.forms import LONGEST_QUERY, FindKeyForm
+from portal.web.admin.presenters import OPERATORS_REASONS
+from portal.web.forms import text
+from portal.web.identity import actor
+from portal.web.keys.presenters import row, rows
+
+
+@blueprint.get("/keys")
+def keys() -> ResponseReturnValue:
+    """All keys, the newest first; or those that fit."""
+    query = request.args.get("query", "")[:LONGEST_QUERY]
+    if leaks.search(query):
+        flash(_("That was a secret, and it stood in an address. Paste it into the field instead."), "warning")
+        return redirect(url_for(".keys"), 303)
+    page = operator_keys.search_keys(actor(), query, before=request.args.get("before", type=UUID))
+    return render_template(
+        "admin/keys.html",
+        form=FindKeyForm(),
+        page=page,
+        keys=list(zip(page.items, rows(page.items), strict=True)),
+        why=OPERATORS_REASONS,
+        query=query,
+    )
+
+
+@blueprint.post("/keys")
+def find_key() -> ResponseReturnValue:
+    """Find a key by what was typed or pasted. A secret goes no further: the next address has the key's id."""
+    form = FindKeyForm()
+    wanted = text(form.wanted).strip() if form.validate() else ""
+    if not leaks.search(wanted):
+        return redirect(url_for(".keys", query=wanted[:LONGEST_QUERY] or None), 303)
+    found = operator_keys.find_by_secret(actor(), wanted)
+    if not found:
+        flash(_("No key of this portal has this secret. It was not kept."), "info")
+        return redirect(url_for(".keys"), 303)
+    flash(_("This is the key that the secret belongs to. The secret was not kept."), "success")
+    return redirect(url_for(".key", key_id=found[0]), 303)
+
+
+@blueprint.get("/keys/<uuid:key_id>")
+def key(key_id: UUID) -> ResponseReturnValue:
+    """One key of anybody."""
+    found = operator_keys.read_key(actor(), key_id)
+    return render_template(
+        "admin/key.html",
+        key=row(found),
+        account=found.account,
+        why=OPERATORS_REASONS,
+        may_act=may(found.account, SUPPORT),
+    )
