@@ -8,14 +8,14 @@ may take its time, so whoever was let in by the head is asked again when it is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
-from portal.api.authorize import is_open, is_preflight, let_through, terms_of_request
+from portal.api.authorize import Terms, closed_method, is_open, is_preflight, let_through, terms_of_request
 from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
 from portal.api.shown import shown, shows_header, shows_something
@@ -28,10 +28,13 @@ from portal.runtime import runtime
 from portal.services.auth import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
-from portal.services.core.outcomes import Outcome
+from portal.services.core.outcomes import Outcome, ShownAt
 from portal.services.ratelimits import questions
 from portal.services.verify.doorkeeper import STRANGER, Admission
 from portal.services.verify.key_record import VerifiedKey
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""
@@ -96,7 +99,7 @@ def admit_visitor() -> Response | None:
     terms = terms_of_request()
     if is_preflight(terms, request.environ) and not shows_header():
         return let_through()
-    admission = admit(level=terms.level, is_open=is_open(terms, request.environ), audience=terms.audience)
+    admission = admit(**asked_by(terms, request.environ))
     return _let_in(admission, TOLD_GATEWAYS)
 
 
@@ -107,6 +110,20 @@ class Asked(TypedDict, total=False):
     introspects: bool
     is_open: bool
     audience: str | None
+    shown_at: ShownAt
+    method: str
+
+
+def asked_by(terms: Terms, environ: WSGIEnvironment) -> Asked:
+    """What a gateway asks for its visitor. Raises InvalidInput, as :func:`is_open`."""
+    may_pass = is_open(terms, environ)
+    return {
+        "level": terms.level,
+        "is_open": may_pass,
+        "audience": terms.audience,
+        "shown_at": ShownAt.FORWARD_AUTH,
+        "method": "" if may_pass else closed_method(terms, environ),
+    }
 
 
 def admit(**asked: Unpack[Asked]) -> Admission:

@@ -122,6 +122,11 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
     return all(method in terms.methods for method in told)
 
 
+def closed_method(terms: Terms, environ: WSGIEnvironment) -> str:
+    """The first method that is told and is not open."""
+    return next((method for method in _told(terms, environ) if method not in terms.methods), "")
+
+
 def is_preflight(terms: Terms, environ: WSGIEnvironment) -> bool:
     """Whether it is a browser's preflight (Fetch, 4.8) that the gateway lets pass: it never holds a key.
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 from flask import Flask
 
 from portal.api.answers import PLAIN_ACCEPTS
-from portal.api.auth import ADMISSION, Asked
-from portal.api.authorize import METHODS, identity, is_open, read_terms
+from portal.api.auth import ADMISSION, Asked, asked_by
+from portal.api.authorize import METHODS, identity, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.headers import JSON_TYPE
 from portal.permissions import READ_OTHERS
 from portal.runtime import Runtime
+from portal.services.core.outcomes import ShownAt
 from portal.services.core.trouble import tell_swallowed
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ class FastLane:
         if environ["REQUEST_METHOD"] in HOPS_ONLY:
             return None
         terms = read_terms(environ.get("QUERY_STRING", ""))
-        may_pass = is_open(terms, environ)
-        admission = self._admit(environ, level=terms.level, is_open=may_pass, audience=terms.audience)
+        admission = self._admit(environ, **asked_by(terms, environ))
         if admission is None or admission.key is None:
             return None
         return Answer("204 No Content", [*identity(admission.key, admission.level), *admission.headers])
@@ -101,7 +101,9 @@ class FastLane:
         if asked is None or service is None or service.key is None:
             return None
         audience = service.key.audience
-        told = self._runtime.doorkeeper.admit(asked.token, asked.address, audience=audience)
+        told = self._runtime.doorkeeper.admit(
+            asked.token, asked.address, audience=audience, shown_at=ShownAt.INTROSPECTION
+        )
         body = told_of(told, self._issuer, audience)
         headers = [("Content-Type", JSON_TYPE), ("Content-Length", str(len(body))), *headers_of(told)]
         return Answer("200 OK", [*headers, *service.headers], (body,))

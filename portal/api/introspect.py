@@ -31,6 +31,7 @@ from portal.http.headers import JSON_TYPE
 from portal.permissions import scope_of
 from portal.runtime import runtime
 from portal.services.core.errors import InvalidInput, NotFound
+from portal.services.core.outcomes import ShownAt
 from portal.services.keys import revocation
 from portal.services.operators import actions
 from portal.services.verify.doorkeeper import Admission, Credentials
@@ -149,7 +150,9 @@ def _form() -> dict[str, str]:
 
 
 def _admit(asked: IntrospectedToken | TokenOfMany) -> Admission:
-    return runtime.doorkeeper.admit(asked.token, asked.address, audience=_asking())
+    return runtime.doorkeeper.admit(
+        asked.token, asked.address, audience=_asking(), shown_at=ShownAt.INTROSPECTION
+    )
 
 
 def _told_here(admission: Admission) -> bytes:

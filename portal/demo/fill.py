@@ -59,7 +59,7 @@ def _use_of(stage: Stage, now: datetime) -> Iterator[Batch]:
         until = min(ended, now - plan.rests * DAY)
         yield batch_of(key, plan.use, plan.calls, _ip_addresses(key, plan.owner), until)
         if ended <= now:
-            yield knocks(key, plan.calls, ended, reason)
+            yield knocks(key, plan.calls, ended, reason, _ip_addresses(key, plan.owner)[0])
 
 
 def _end_of(key: ApiKey) -> tuple[datetime, Outcome]:

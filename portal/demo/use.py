@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from random import Random
 
 from portal import clock
 from portal.models import ApiKey
-from portal.services.core.outcomes import Outcome
-from portal.services.usage.batch import Batch, Slot
+from portal.services.core.outcomes import Outcome, ShownAt
+from portal.services.usage import refusals
+from portal.services.usage.batch import MINUTE_MS, Batch, Slot
+from portal.services.usage.refusals import Collected
 from portal.services.usage.rollup import HOURS_KEPT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOURS = range(24)
 AT_WORK = (0,) * 6 + (1, 3, 6, 8, 8, 6, 4, 6, 8, 8, 7, 5, 2, 1, 1, 1, 0, 0)
 AWAKE = (2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 9, 9, 8, 8, 8, 9, 10, 10, 9, 7, 5, 3)
+ELSEWHERE = "203.0.113.9"
+"""From where keys are refused that are bound to a network."""
 KNOCKS_ON = 6
 """Days for which somebody goes on to call with a key that has ended."""
 
@@ -37,7 +41,7 @@ def batch_of(key: ApiKey, use: Use, calls: int, ip_addresses: Sequence[str], unt
 
     Old days are written as the jobs fold them: one row each.
     """
-    chance, written = Random(key.name), defaultdict[Slot, list[int]](lambda: [0, 0])  # noqa: S311  # no secret
+    chance, written = Random(key.name), defaultdict[Slot, list[int]](lambda: [0, 0, 0])  # noqa: S311  # no secret
     refused: defaultdict[Slot, int] = defaultdict(int)
     name, folded = str(key.id), clock.today() - HOURS_KEPT
     for hour, number in _hours(
@@ -50,10 +54,37 @@ def batch_of(key: ApiKey, use: Use, calls: int, ip_addresses: Sequence[str], unt
         slot[1] = clock.to_ms(min(hour + HOUR * chance.random(), until))
         if chance.random() < 0.02:
             refused[name, clock.to_ms(row), Outcome.LEVEL] += 1 + number // 40
-    return Batch(dict(written), dict(refused))
+    if key.networks:
+        refused |= _from_elsewhere(name, until)
+    return Batch(dict(written), refused, _recent(refused, ip_addresses[0]))
 
 
-def knocks(key: ApiKey, calls: int, ended: datetime, reason: Outcome) -> Batch:
+def _from_elsewhere(name: str, until: datetime) -> dict[Slot, int]:
+    """What is refused since somebody moved a script to another machine, until today."""
+    last = until.replace(minute=0, second=0, microsecond=0)
+    return {
+        (name, clock.to_ms(last - DAY * ago), Outcome.ADDRESS): times
+        for ago, times in enumerate((30, 38, 22, 6))
+    }
+
+
+def _recent(refused: Mapping[Slot, int], ip_address: str) -> Collected:
+    """The refusals of the last weeks with their circumstances."""
+    found: Collected = {}
+    since = clock.to_ms(clock.utcnow() - refusals.KEPT_FOR)
+    for (name, hour, reason), times in sorted(refused.items()):
+        if hour > since:
+            place = ELSEWHERE if reason == Outcome.ADDRESS else ip_address
+            asked = "4" if reason == Outcome.LEVEL else ""
+            day = hour - hour % refusals.DAY_MS
+            refusal = refusals.Refusal(day, str(reason), place, ShownAt.FORWARD_AUTH.value, asked)
+            known = found.setdefault(name, {}).setdefault(refusal, [0, hour, hour])
+            known[0] += times
+            known[2] = min(hour + MINUTE_MS * 42, clock.now_ms())
+    return found
+
+
+def knocks(key: ApiKey, calls: int, ended: datetime, reason: Outcome, ip_address: str) -> Batch:
     """What is refused after the end of a key, fewer from day to day, until somebody notices."""
     chance, refused = Random(key.name), dict[Slot, int]()  # noqa: S311  # no secret
     for day in range(KNOCKS_ON):
@@ -63,7 +94,7 @@ def knocks(key: ApiKey, calls: int, ended: datetime, reason: Outcome) -> Batch:
             refused[str(key.id), clock.to_ms(first.replace(hour=0) if day else first), reason] = 1 + int(
                 share
             )
-    return Batch({}, refused)
+    return Batch({}, refused, _recent(refused, ip_address))
 
 
 def _hours(

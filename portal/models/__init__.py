@@ -12,7 +12,7 @@ from portal.models.mail_token import MailToken, TokenPurpose
 from portal.models.outbox import MailKind, OutboxMail
 from portal.models.sent_form import SentForm
 from portal.models.session import SessionKind, UserSession
-from portal.models.usage import KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.models.usage import KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour, RecentRefusal
 
 __all__ = [
     "LANGUAGES",
@@ -41,6 +41,7 @@ __all__ = [
     "OutboxMail",
     "PepperCheck",
     "PromiseProof",
+    "RecentRefusal",
     "RevocationReason",
     "SentForm",
     "SessionKind",

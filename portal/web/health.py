@@ -16,7 +16,7 @@ from portal.http.basic import CHALLENGE
 from portal.http.limited import refuse_when_limited
 from portal.permissions import HIGHEST_LEVEL, READ_OTHERS, scope_of
 from portal.runtime import runtime
-from portal.services.core.outcomes import Outcome
+from portal.services.core.outcomes import Outcome, ShownAt
 from portal.services.core.trouble import Readiness
 from portal.services.ratelimits import questions
 from portal.services.system.readiness import readiness
@@ -99,7 +99,7 @@ def _refuse_scraper() -> Response | None:
     """Let in a key that reaches the level. Only who holds its secret learns that it doesn't."""
     headers = runtime.key_headers
     admission = runtime.doorkeeper.admit(
-        headers.read(request.environ), client_ip_address(), level=READ_OTHERS
+        headers.read(request.environ), client_ip_address(), level=READ_OTHERS, shown_at=ShownAt.METRICS
     )
     if admission.is_good:
         return None

@@ -30,7 +30,10 @@ READ_BY_OPERATORS = {
     "record:read-by-operator",
     "usage:read-by-operator",
 }
-COUNTED = {"key_usage", "key_usage_hours", "key_refusals", "key_addresses", "call_windows", "last_moments"}
+COUNTED = {
+    "key_usage", "key_usage_hours", "key_refusals", "key_recent_refusals", "key_addresses",
+    "call_windows", "last_moments",
+}  # fmt: skip
 
 
 def mint(app: Flask, cast: Cast) -> list[dict[str, object]]:

@@ -46,8 +46,8 @@ __all__ = ["app", "scene"]  # fixtures
 SHELL = Actor.command_line()
 COUNTED = {
     "last_moments",
-    "call_windows", "job_leases", "key_addresses", "key_refusals", "key_usage", "key_usage_hours",
-    "limit_counters", "outbox",
+    "call_windows", "job_leases", "key_addresses", "key_recent_refusals", "key_refusals",
+    "key_usage", "key_usage_hours", "limit_counters", "outbox",
 }  # fmt: skip
 """What counts tries and calls, and, where jobs run, what they work on."""
 OPEN_WITHOUT_CONSENT = ("consent.", "security.", "auth.")

@@ -91,6 +91,17 @@ calls bigint NOT NULL
 key_id uuid NOT NULL
 last_used_at bigint NOT NULL
 
+-- columns of key_recent_refusals
+address character varying(45) NOT NULL
+asked character varying(40) NOT NULL
+day bigint NOT NULL
+door character varying(20) NOT NULL
+first_at bigint NOT NULL
+key_id uuid NOT NULL
+last_at bigint NOT NULL
+reason character varying(40) NOT NULL
+times bigint NOT NULL
+
 -- columns of key_refusals
 hour bigint NOT NULL
 key_id uuid NOT NULL
@@ -102,6 +113,7 @@ calls bigint NOT NULL
 key_id uuid NOT NULL
 last_used_address character varying(45)
 last_used_at bigint
+minute_calls bigint NOT NULL
 refused bigint NOT NULL
 reused_at bigint
 
@@ -272,6 +284,9 @@ FOREIGN KEY (account_id) REFERENCES accounts(id)
 -- constraint fk_key_addresses_key_id
 FOREIGN KEY (key_id) REFERENCES api_keys(id)
 
+-- constraint fk_key_recent_refusals_key_id
+FOREIGN KEY (key_id) REFERENCES api_keys(id)
+
 -- constraint fk_key_refusals_key_id
 FOREIGN KEY (key_id) REFERENCES api_keys(id)
 
@@ -313,6 +328,9 @@ PRIMARY KEY (name)
 
 -- constraint pk_key_addresses
 PRIMARY KEY (key_id, address)
+
+-- constraint pk_key_recent_refusals
+PRIMARY KEY (key_id, day, reason, address, door, asked)
 
 -- constraint pk_key_refusals
 PRIMARY KEY (key_id, hour, reason)

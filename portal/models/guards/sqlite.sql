@@ -91,6 +91,17 @@ calls BIGINT NOT NULL
 key_id CHAR(32) NOT NULL
 last_used_at BIGINT NOT NULL
 
+-- columns of key_recent_refusals
+address VARCHAR(45) NOT NULL
+asked VARCHAR(40) NOT NULL
+day BIGINT NOT NULL
+door VARCHAR(20) NOT NULL
+first_at BIGINT NOT NULL
+key_id CHAR(32) NOT NULL
+last_at BIGINT NOT NULL
+reason VARCHAR(40) NOT NULL
+times BIGINT NOT NULL
+
 -- columns of key_refusals
 hour BIGINT NOT NULL
 key_id CHAR(32) NOT NULL
@@ -102,6 +113,7 @@ calls BIGINT NOT NULL
 key_id CHAR(32) NOT NULL
 last_used_address VARCHAR(45)
 last_used_at BIGINT
+minute_calls BIGINT NOT NULL
 refused BIGINT NOT NULL
 reused_at BIGINT
 
@@ -272,6 +284,9 @@ FOREIGN KEY(account_id) REFERENCES accounts (id)
 -- constraint fk_key_addresses_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
 
+-- constraint fk_key_recent_refusals_key_id
+FOREIGN KEY(key_id) REFERENCES api_keys (id)
+
 -- constraint fk_key_refusals_key_id
 FOREIGN KEY(key_id) REFERENCES api_keys (id)
 
@@ -313,6 +328,9 @@ PRIMARY KEY (name)
 
 -- constraint pk_key_addresses
 PRIMARY KEY (key_id, address)
+
+-- constraint pk_key_recent_refusals
+PRIMARY KEY (key_id, day, reason, address, door, asked)
 
 -- constraint pk_key_refusals
 PRIMARY KEY (key_id, hour, reason)

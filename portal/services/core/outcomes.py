@@ -27,3 +27,12 @@ class Outcome(StrEnum):
     AUDIENCE = "audienceNotAllowed"
     METHOD = "methodNotPermitted"
     THROTTLED = "tooManyRequests"
+
+
+class ShownAt(StrEnum):
+    """Where a key is shown, or is asked about."""
+
+    API = "api"
+    FORWARD_AUTH = "authorize"
+    INTROSPECTION = "introspect"
+    METRICS = "metrics"

@@ -21,7 +21,8 @@ from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
 from portal.services.core import trouble
-from portal.services.usage.batch import HOUR_MS, Batch, Slot, fold_ip_addresses, write
+from portal.services.usage.batch import HOUR_MS, MINUTE_MS, Batch, Slot, Use, add_up, fold_ip_addresses, write
+from portal.services.usage.refusals import Circumstances, RecentRefusals
 
 PAUSE = 2.0
 MOST_SLOTS = 10_000
@@ -36,8 +37,9 @@ class UsageCollector:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._calls: dict[Slot, list[int]] = {}
+        self._calls: dict[Slot, Use] = {}
         self._refusals: dict[Slot, int] = {}
+        self._recent = RecentRefusals()
         self._room = MOST_SLOTS
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -50,22 +52,26 @@ class UsageCollector:
             if use is None:
                 use = self._new_use(slot)
             use[0] += 1
+            use[2] = use[2] + 1 if now_ms // MINUTE_MS == use[1] // MINUTE_MS else 1
             use[1] = now_ms
         if self._thread is None:
             self._start()
 
-    def note_refusal(self, key_id: str, now_ms: int, reason: str) -> None:
+    def note_refusal(
+        self, key_id: str, now_ms: int, reason: str, how: Circumstances = Circumstances()
+    ) -> None:
         """Count a call by a holder of the secret that was refused; the reason is the error's code."""
         slot = (key_id, now_ms - now_ms % HOUR_MS, reason)
         with self._lock:
             self._refusals[slot] = self._refusals.get(slot, 0) + 1
+            self._recent.note(key_id, now_ms, reason, how)
         if self._thread is None:
             self._start()
 
     def flush(self) -> None:
         """Write what was collected; when that fails, keep it for the next time."""
         with self._lock:
-            batch = Batch(self._calls, self._refusals)
+            batch = Batch(self._calls, self._refusals, self._recent.take())
             self._calls, self._refusals = {}, {}
             self._room = MOST_SLOTS
         if not batch.calls and not batch.refusals:
@@ -88,11 +94,11 @@ class UsageCollector:
         self.flush()
         atexit.unregister(self.flush)
 
-    def _new_use(self, slot: Slot) -> list[int]:
+    def _new_use(self, slot: Slot) -> Use:
         """Make room for a slot; the lock is held. Folding is rare: each time there is more room."""
         if len(self._calls) >= self._room:
             self._fold()
-        use = self._calls[slot] = [0, 0]
+        use = self._calls[slot] = [0, 0, 0]
         return use
 
     def _fold(self) -> None:
@@ -101,12 +107,11 @@ class UsageCollector:
 
     def _take_back(self, batch: Batch) -> None:
         with self._lock:
-            for slot, (calls, last) in batch.calls.items():
-                use = self._calls.setdefault(slot, [0, 0])
-                use[0] += calls
-                use[1] = max(use[1], last)
+            for slot, use in batch.calls.items():
+                add_up(self._calls.setdefault(slot, [0, 0, 0]), use)
             for slot, refused in batch.refusals.items():
                 self._refusals[slot] = self._refusals.get(slot, 0) + refused
+            self._recent.take_back(batch.recent)
             self._fold()
 
     def _start(self) -> None:

@@ -1,5 +1,7 @@
 """Old use, made small: hours become days after five weeks, and go after thirteen months.
 
+The last refusals with their circumstances go after 30 days.
+
 A day's sum stands in the row of its first hour (UTC), in the table of the hours, so whoever
 adds up finds the same totals before and after. Each batch is one short transaction that
 moves sums or does not; what is folded already stays as it is.
@@ -27,9 +29,10 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Account, ApiKey, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
+from portal.models import Account, ApiKey, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour, RecentRefusal
 from portal.services.core.transaction import count_changed, transaction
 from portal.services.core.upsert import insert_into
+from portal.services.usage import refusals
 from portal.services.usage.batch import HOUR_MS, hold_keys
 
 HOURS_KEPT = timedelta(days=35)
@@ -56,7 +59,7 @@ def fold() -> dict[str, int]:
     folded = gone = 0
     last: UUID | None = None
     while keys := _next_keys(last):
-        gone += _forget(keys, midnight - DAYS_KEPT)
+        gone += _forget(keys)
         while rows := _fold_some(keys, midnight - HOURS_KEPT):
             folded += rows
         last = keys[-1]
@@ -143,26 +146,31 @@ def _hold(session: Session, keys: Sequence[UUID]) -> None:
     )
 
 
-def _forget(keys: Sequence[UUID], before: datetime) -> int:
+def _forget(keys: Sequence[UUID]) -> int:
     """Delete what is too old to be kept."""
+    before = clock.today() - DAYS_KEPT
     with transaction() as session:
         return sum(
-            count_changed(session, delete(model).where(model.key_id.in_(keys), at < before))
-            for model, at in (
-                (KeyUsageHour, KeyUsageHour.hour),
-                (KeyRefusal, KeyRefusal.hour),
-                (KeyIpAddress, KeyIpAddress.last_used_at),
+            count_changed(session, delete(model).where(model.key_id.in_(keys), is_old))
+            for model, is_old in (
+                (KeyUsageHour, KeyUsageHour.hour < before),
+                (KeyRefusal, KeyRefusal.hour < before),
+                (KeyIpAddress, KeyIpAddress.last_used_at < before),
+                (RecentRefusal, RecentRefusal.last_at < clock.utcnow() - refusals.KEPT_FOR),
             )
         )
 
 
 def _forget_removed() -> int:
-    """Forget from where the keys of removed accounts were used."""
+    """Forget from where the keys of removed accounts were used, or tried."""
     removed = select(ApiKey.id).join(Account).where(Account.removed_at.is_not(None))
     known = KeyUsage.key_id.in_(removed) & KeyUsage.last_used_ip_address.is_not(None)
     with transaction() as session:
         count_changed(session, update(KeyUsage).where(known).values(last_used_ip_address=None))
-        return count_changed(session, delete(KeyIpAddress).where(KeyIpAddress.key_id.in_(removed)))
+        return sum(
+            count_changed(session, delete(model).where(model.key_id.in_(removed)))
+            for model in (KeyIpAddress, RecentRefusal)
+        )
 
 
 def _day(model: Hours) -> ColumnElement[int]:

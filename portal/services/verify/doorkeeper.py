@@ -16,10 +16,11 @@ from portal import clock
 from portal.permissions import READ_OTHERS
 from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits
-from portal.services.core.outcomes import NO_LEVEL, Outcome
+from portal.services.core.outcomes import NO_LEVEL, Outcome, ShownAt
 from portal.services.core.trouble import words_of
 from portal.services.keys import audiences
 from portal.services.usage.collector import UsageCollector
+from portal.services.usage.refusals import Circumstances
 from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.verifier import Decision, Verifier
 
@@ -57,6 +58,8 @@ Notice = Callable[[str, str | None], object]
 
 log = logging.getLogger(__name__)
 
+INTROSPECTING = "introspection"
+"""Stands for the level of the door of services, which asks for a kind of key, too."""
 STRANGER = Admission(Outcome.UNKNOWN)
 
 
@@ -80,12 +83,15 @@ class Doorkeeper:
         introspects: bool = False,
         is_open: bool = True,
         audience: str | None = None,
+        shown_at: ShownAt = ShownAt.API,
+        method: str = "",
     ) -> Admission:
         """Check a caller who comes from ``ip_address`` to a door that asks for ``level``.
 
         ``introspects`` is the door of services: it opens to service keys, and else from
         level 6 on. A door that is not open to the caller's method (``is_open``) says so only
-        to a good key, and takes no call from its limit. ``audience`` is in whose name is asked, if
+        to a good key, and takes no call from its limit; ``method`` is told to its owner then.
+        ``audience`` is in whose name is asked, if
         in anybody's: a key that is bound to others is refused. An unknown address (None) is let in
         only where every one is. Raises OperationalError when the database can't be read.
         """
@@ -106,7 +112,8 @@ class Doorkeeper:
         if outcome is Outcome.GOOD:
             self._usage.note_call(key.id, ip_address or "", now)
         else:
-            self._refuse(key, outcome, ip_address, now)
+            asked = _asked(outcome, level, introspects, method, audience)
+            self._refuse(key, outcome, now, Circumstances(ip_address or "", shown_at, asked))
         return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
 
     def admit_again(
@@ -122,18 +129,19 @@ class Doorkeeper:
             return STRANGER
         outcome = _outcome_at(decision, key, level, introspects, is_open=True)
         if outcome is not Outcome.GOOD:
-            self._refuse(key, outcome, ip_address, clock.now_ms())
+            asked = _asked(outcome, level, introspects)
+            self._refuse(key, outcome, clock.now_ms(), Circumstances(ip_address or "", ShownAt.API, asked))
         return Admission(outcome, decision.level, key)
 
     def find_key(self, shown: Credentials) -> VerifiedKey | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
         return self._decide(shown, None).key
 
-    def _refuse(self, key: VerifiedKey, outcome: Outcome, ip_address: str | None, now: int) -> None:
+    def _refuse(self, key: VerifiedKey, outcome: Outcome, now: int, how: Circumstances) -> None:
         """Count a refusal, and tell of a rotated-out secret."""
-        self._usage.note_refusal(key.id, now, outcome.value)
+        self._usage.note_refusal(key.id, now, outcome.value, how)
         if outcome is Outcome.REVOKED and key.retires_at is not None:
-            self._tell_of_reuse(key.id, ip_address)
+            self._tell_of_reuse(key.id, how.ip_address or None)
 
     def _tell_of_reuse(self, key_id: str, ip_address: str | None) -> None:
         """A refusal stays one, whether or not it can be written down."""
@@ -157,6 +165,15 @@ def _outcome_at(
     if not _reaches(decision, key, level, introspects):
         return Outcome.LEVEL
     return Outcome.GOOD if is_open else Outcome.METHOD
+
+
+def _asked(
+    outcome: Outcome, level: int, introspects: bool, method: str = "", audience: str | None = None
+) -> str:
+    """What was asked for that the key does not have: it helps its owner to mend a refusal."""
+    if outcome is Outcome.LEVEL:
+        return INTROSPECTING if introspects else str(level)
+    return {Outcome.METHOD: method, Outcome.AUDIENCE: audience or ""}.get(outcome, "")
 
 
 def _reaches(decision: Decision, key: VerifiedKey, level: int, introspects: bool) -> bool:
