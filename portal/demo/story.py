@@ -20,11 +20,12 @@ from portal.services.accounts import recovery, removal, sign_in
 from portal.services.accounts.update import change_account
 from portal.services.core.actor import Actor
 from portal.services.core.errors import SignInFailed
-from portal.services.core.outcomes import Outcome
+from portal.services.core.outcomes import Outcome, ShownAt
 from portal.services.keys import rotation
 from portal.services.keys.revocation import revoke_key
 from portal.services.operators import actions
 from portal.services.usage.batch import HOUR_MS, Batch
+from portal.services.usage.refusals import DAY_MS, Refusal
 
 Scene = Callable[[Stage], object]
 
@@ -78,8 +79,15 @@ def _use_old_secret(stage: Stage) -> None:
 def _call_too_often(stage: Stage) -> None:
     key, now = str(stage.keys["bruno", "Fuzzing"]), clock.now_ms()
     hour = now - now % HOUR_MS
-    calls = {(key, hour, BY_NAME["bruno"].ip_address): [6600, now]}
-    stage.write_use(Batch(calls, {(key, hour, Outcome.THROTTLED): 320}))
+    place = BY_NAME["bruno"].ip_address
+    refused = Refusal(now - now % DAY_MS, Outcome.THROTTLED.value, place, ShownAt.API.value, "")
+    stage.write_use(
+        Batch(
+            {(key, hour, place): [6600, now, 0]},
+            {(key, hour, Outcome.THROTTLED): 320},
+            {key: {refused: [320, hour, now]}},
+        )
+    )
     excess.look(excess.policy_of(settings))
 
 

@@ -44,9 +44,7 @@ def test_forward_auth_tells_the_level_the_method_or_the_audience(
     ]
 
 
-def test_the_api_and_the_metrics_tell_the_level(
-    app: Flask, client: PageChecker, cast: Cast, kept
-) -> None:
+def test_the_api_and_the_metrics_tell_the_level(app: Flask, client: PageChecker, cast: Cast, kept) -> None:
     key = forge(app, cast.ada, level=2)
     client.post("/api/apikeys/key", json={}, headers=key.headers, environ_overrides=FROM)
     client.post("/api/introspect", data={"token": "x"}, headers=key.headers, environ_overrides=FROM)

@@ -22,7 +22,7 @@ from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
 from portal.services.core import trouble
 from portal.services.usage.batch import HOUR_MS, MINUTE_MS, Batch, Slot, Use, add_up, fold_ip_addresses, write
-from portal.services.usage.refusals import Circumstances, RecentRefusals
+from portal.services.usage.refusals import UNKNOWN_HOW, Circumstances, RecentRefusals
 
 PAUSE = 2.0
 MOST_SLOTS = 10_000
@@ -57,9 +57,7 @@ class UsageCollector:
         if self._thread is None:
             self._start()
 
-    def note_refusal(
-        self, key_id: str, now_ms: int, reason: str, how: Circumstances = Circumstances()
-    ) -> None:
+    def note_refusal(self, key_id: str, now_ms: int, reason: str, how: Circumstances = UNKNOWN_HOW) -> None:
         """Count a call by a holder of the secret that was refused; the reason is the error's code."""
         slot = (key_id, now_ms - now_ms % HOUR_MS, reason)
         with self._lock:

@@ -39,6 +39,9 @@ class Circumstances(NamedTuple):
     asked: str = ""
 
 
+UNKNOWN_HOW = Circumstances()
+
+
 class Refusal(NamedTuple):
     """What equal refusals have in common; ``day`` is the day's first millisecond."""
 

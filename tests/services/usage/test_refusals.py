@@ -137,7 +137,9 @@ def test_nothing_that_a_caller_writes_stops_a_batch(
 
     ((times, _reason, address, _door, asked, *_),) = recent(app, key)
     assert (times, len(address)) == (1, 45)
-    assert asked.isascii() and asked.isprintable() and len(asked) <= 40
+    assert asked.isascii()
+    assert asked.isprintable()
+    assert len(asked) <= 40
 
 
 def test_counts_and_circumstances_are_written_together_or_not_at_all(
