@@ -12,7 +12,7 @@ from portal.cli.accounts import reason
 from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.extensions import settings
-from portal.models import ApiKey, RevocationReason
+from portal.models import ApiKey, RevocationReason, key_states
 from portal.services.accounts.lookalikes import shown_email
 from portal.services.keys import peppers
 from portal.services.operators import actions, exports, lost_pepper
@@ -96,6 +96,9 @@ def revoke_pepper(pepper_id: str, reason: str) -> None:
 
 
 def _state(key: ApiKey, now: datetime) -> str:
-    if key.is_revoked(now):
+    word = key_states.word_of(key, now)
+    if word == "revoked":
         return f"revoked:{key.revoked_reason or RevocationReason.REPLACED}"
-    return "expired" if key.is_expired(now) else "live"
+    if word == "expired" and key.is_unused_too_long(now):
+        return "expired:unused"
+    return word if word in ("pending", "expired") else "live"

@@ -146,6 +146,15 @@ class ApiKey(Base):
         idle = self.idles_out_at
         return now >= self.expires_at or (idle is not None and now >= idle)
 
+    def is_unused_too_long(self, now: datetime) -> bool:
+        """Whether it ended because it was not used, and not by its expiry or a revocation."""
+        idle = self.idles_out_at
+        return idle is not None and idle <= now and idle < self.expires_at and not self.is_revoked(now)
+
+    def is_pending(self, now: datetime) -> bool:
+        """Whether its first moment lies ahead, so that its calls are refused."""
+        return self.not_before is not None and now < self.not_before
+
     def is_live(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
         return not self.is_revoked(now) and not self.is_expired(now)

@@ -1,17 +1,25 @@
-"""The state of a key at a moment as conditions in SQL; ``ApiKey`` says the same of one row."""
+"""The state of a key at a moment: as conditions in SQL, and as the word for one row.
+
+Pages know more states than the API: there a key is live from its creation on, whether it is
+valid yet or not, as here in :func:`live`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Label, and_, case, cast, func, not_, or_, select, type_coerce
+from sqlalchemy import BigInteger, Label, ScalarSelect, and_, case, cast, func, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal.clock import to_ms
-from portal.models import ApiKey, KeyUsage
+from portal.models import ApiKey, KeyRefusal, KeyUsage
 
-SOON = timedelta(days=7)
+SOON = timedelta(days=14)
 SOON_MS = int(SOON.total_seconds()) * 1000
+UNUSED_FOR = timedelta(days=90)
+"""From when on a key that works and is not used is worth a look: does anybody need it?"""
+REFUSED_WITHIN = timedelta(days=30)
+"""How far back refusals count."""
 
 
 def revoked(now: datetime) -> ColumnElement[bool]:
@@ -30,25 +38,71 @@ def live(now: datetime) -> ColumnElement[bool]:
     return and_(not_(revoked(now)), ApiKey.expires_at > now, not_(_rested(now)))
 
 
+def pending(now: datetime) -> ColumnElement[bool]:
+    """Not ended, and not yet valid: its calls are refused until its first moment. Never NULL."""
+    return and_(live(now), ApiKey.not_before.is_not(None), ApiKey.not_before > now)
+
+
+def working(now: datetime) -> ColumnElement[bool]:
+    """Live and valid: what pages call live. Never NULL."""
+    return and_(live(now), or_(ApiKey.not_before.is_(None), ApiKey.not_before <= now))
+
+
 def soon(now: datetime) -> ColumnElement[bool]:
-    """Whether a live key ends soon: by its expiry, for its successor, or because it rests. Never NULL."""
+    """Whether a live key ends soon: by its expiry, for its successor, or because it is unused. Never NULL."""
     quarter = cast(ApiKey.max_idle, BigInteger) * 1000 / 4
     margin = case((quarter < SOON_MS, quarter), else_=SOON_MS)
     return or_(ApiKey.expires_at <= now + SOON, ApiKey.retires_at.is_not(None), _rested(now, margin))
 
 
-def is_soon(key: ApiKey, now: datetime) -> bool:
-    """The same of one row that has no successor.
+def expiring(now: datetime) -> ColumnElement[bool]:
+    """What pages call expiring: works, ends soon, and has no successor yet. Never NULL."""
+    return and_(working(now), ApiKey.retires_at.is_(None), soon(now))
 
-    A key that is used again and again is never near the end of a short rest.
+
+def unused(now: datetime) -> ColumnElement[bool]:
+    """What pages call unused: works, and was not used though it could be for so long. Never NULL."""
+    since = to_ms(now - UNUSED_FOR)
+    moments = (ApiKey.created_at, ApiKey.not_before, _last_used())
+    return and_(working(now), *(func.coalesce(type_coerce(at, BigInteger), 0) <= since for at in moments))
+
+
+def refused(now: datetime) -> ColumnElement[bool]:
+    """Whether a holder of its secret was refused of late, in whatever state it is now. Never NULL."""
+    since = (now - REFUSED_WITHIN).replace(minute=0, second=0, microsecond=0)
+    found = select(KeyRefusal.key_id).where(KeyRefusal.key_id == ApiKey.id, KeyRefusal.hour >= since)
+    return found.correlate(ApiKey).exists()
+
+
+def is_soon(key: ApiKey, now: datetime) -> bool:
+    """Whether one row that has no successor ends soon.
+
+    A key that is used again and again is never near its end for being unused.
     """
     rest = key.idles_out_at
     margin = min(SOON, timedelta(seconds=key.max_idle or 0) / 4)
     return key.expires_at - now <= SOON or (rest is not None and rest - now <= margin)
 
 
+def word_of(key: ApiKey, now: datetime) -> str:
+    """The state of one row, in the word that pages have for it.
+
+    ``live``, ``soon`` (it ends within :data:`SOON`), ``pending`` (not yet valid), ``retiring``
+    (rotated, and still good), ``expired`` or ``revoked``.
+    """
+    if key.is_revoked(now):
+        return "revoked"
+    if key.is_expired(now):
+        return "expired"
+    if key.is_pending(now):
+        return "pending"
+    if key.retires_at is not None:
+        return "retiring"
+    return "soon" if is_soon(key, now) else "live"
+
+
 def state(now: datetime) -> Label[str]:
-    """``live``, ``expired`` or ``revoked``, to group by."""
+    """``live``, ``expired`` or ``revoked``, as the API means them, to group by."""
     return case((revoked(now), "revoked"), (expired(now), "expired"), else_="live").label("state")
 
 
@@ -57,8 +111,13 @@ def _rested(now: datetime, margin: ColumnElement[int] | int = 0) -> ColumnElemen
 
     ``margin`` is in milliseconds: so much before that.
     """
-    last_used = select(KeyUsage.last_used_at).where(KeyUsage.key_id == ApiKey.id).scalar_subquery()
     limit = to_ms(now) + margin - cast(ApiKey.max_idle, BigInteger) * 1000
-    since = (ApiKey.created_at, ApiKey.not_before, last_used)
+    since = (ApiKey.created_at, ApiKey.not_before, _last_used())
     moments = (func.coalesce(type_coerce(moment, BigInteger), 0) for moment in since)
     return and_(ApiKey.max_idle.is_not(None), *(moment <= limit for moment in moments))
+
+
+def _last_used() -> ScalarSelect[datetime | None]:
+    return (
+        select(KeyUsage.last_used_at).where(KeyUsage.key_id == ApiKey.id).correlate(ApiKey).scalar_subquery()
+    )

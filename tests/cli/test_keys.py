@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Flask
@@ -9,6 +10,8 @@ from flask import Flask
 from portal.extensions import db
 from portal.models import Action, ActorKind, ApiKey, RevocationReason
 from portal.services.core import audit
+from portal.services.keys import creation
+from portal.services.keys.conditions import Conditions
 from tests.cli.test_accounts import last_event, refused, run
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -79,3 +82,17 @@ def test_all_keys_of_an_account_are_revoked_for_excess(app: Flask, cast: Cast, m
     again = run(app, "key", "revoke-all", str(cast.alice.account_id))
     assert (again.exit_code, again.stdout) == (0, f"{cast.alice.email}\t0\n")
     assert "nothing here" in refused(run(app, "key", "revoke-all", "nobody@example.org"))
+
+
+def test_a_key_that_waits_or_rested_says_so(app: Flask, cast: Cast, clock: Clock) -> None:
+    bound = Conditions(not_before=clock.now() + timedelta(days=5)), Conditions(max_idle=86_400)
+    with app.app_context():
+        for each in bound:
+            creation.create_key(
+                cast.alice.actor, name="ci", level=1, life=timedelta(days=30), conditions=each
+            )
+    clock.forward(days=2)
+
+    rows = [line.split("\t") for line in run(app, "key", "list").stdout.splitlines()]
+
+    assert [row[4] for row in rows] == ["pending", "expired:unused"]

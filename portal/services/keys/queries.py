@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, String, and_, cast, func, or_, select
+from sqlalchemy import Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -25,10 +25,23 @@ Line = dict[UUID, UUID]
 
 
 class KeyStatus(StrEnum):
-    """How a list of keys can be narrowed."""
+    """How the API narrows a list of keys; live are those that have not ended, valid yet or not."""
 
     ALL = "all"
     LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class KeyFilter(StrEnum):
+    """How pages narrow a list of keys; each is defined in :mod:`portal.models.key_states`."""
+
+    ALL = "all"
+    LIVE = "live"
+    EXPIRING = "expiring"
+    UNUSED = "unused"
+    REFUSED = "refused"
+    PENDING = "pending"
     EXPIRED = "expired"
     REVOKED = "revoked"
 
@@ -67,15 +80,15 @@ def find_creation(key: ApiKey) -> ActorKind | None:
 def list_keys(
     account_id: int,
     *,
-    status: KeyStatus = KeyStatus.ALL,
+    status: KeyFilter = KeyFilter.ALL,
     query: str = "",
     page: int = 1,
     size: int = PAGE_SIZE,
 ) -> Page[ApiKey]:
     """The keys of an account: live ones first, newest first; ``query`` is of name or id."""
     now = clock.utcnow()
-    condition = and_(ApiKey.account_id == account_id, _having(status, now), _like(query))
-    order = (_having(KeyStatus.LIVE, now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
+    condition = and_(ApiKey.account_id == account_id, _shown(now)[status], _like(query))
+    order = (key_states.live(now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
     return read_page(db.session(), select(ApiKey).where(condition).order_by(*order), page, size)
 
 
@@ -103,22 +116,38 @@ def list_keys_after(
 
 
 def count_keys(account_id: int) -> dict[KeyStatus, int]:
-    """How many keys an account has, by state."""
+    """How many keys an account has, by state as the API means it."""
     state = key_states.state(clock.utcnow())
     query = select(state, func.count()).where(ApiKey.account_id == account_id).group_by(state)
     found = {KeyStatus(name): count for name, count in db.session.execute(query)}
     return dict.fromkeys(KeyStatus, 0) | found | {KeyStatus.ALL: sum(found.values())}
 
 
+def count_shown(account_id: int, query: str = "") -> dict[KeyFilter, int]:
+    """How many keys of an account each filter shows of those that the search finds."""
+    shown = _shown(clock.utcnow())
+    numbers = (func.coalesce(func.sum(case((meant, 1), else_=0)), 0) for meant in shown.values())
+    found = db.session.execute(select(*numbers).where(ApiKey.account_id == account_id, _like(query))).one()
+    return {status: int(number) for status, number in zip(shown, found, strict=True)}
+
+
 def count_expiring_soon(account_id: int) -> int:
-    """How many live keys of an account end soon; see :func:`portal.models.key_states.soon`."""
-    now = clock.utcnow()
-    condition = and_(
-        ApiKey.account_id == account_id,
-        _having(KeyStatus.LIVE, now),
-        key_states.soon(now),
-    )
+    """How many keys of an account work and end soon; see :func:`portal.models.key_states.expiring`."""
+    condition = and_(ApiKey.account_id == account_id, key_states.expiring(clock.utcnow()))
     return db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
+
+
+def _shown(now: datetime) -> dict[KeyFilter, ColumnElement[bool]]:
+    return {
+        KeyFilter.ALL: ApiKey.id.is_not(None),
+        KeyFilter.LIVE: key_states.working(now),
+        KeyFilter.EXPIRING: key_states.expiring(now),
+        KeyFilter.UNUSED: key_states.unused(now),
+        KeyFilter.REFUSED: key_states.refused(now),
+        KeyFilter.PENDING: key_states.pending(now),
+        KeyFilter.EXPIRED: key_states.expired(now),
+        KeyFilter.REVOKED: key_states.revoked(now),
+    }
 
 
 def _having(status: KeyStatus, now: datetime) -> ColumnElement[bool]:

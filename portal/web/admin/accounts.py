@@ -58,7 +58,7 @@ def account(account_id: int) -> ResponseReturnValue:
         page=page,
         keys=key_rows(page.items),
         why=OPERATORS_REASONS,
-        counts=key_queries.count_keys(account_id),
+        counts=key_queries.count_shown(account_id),
         excess_steps=excess.steps_since(account_id, clock.utcnow() - EXCESS_SHOWN),
         excess_days=EXCESS_SHOWN.days,
         refused=find_refused(account_id),

@@ -17,6 +17,7 @@ from portal.permissions import LEVELS
 from portal.runtime import runtime
 from portal.services.calls.limits import LimitStatus
 from portal.services.usage import collector
+from portal.web.filters import length
 from portal.web.keys.conditions import in_words
 
 SPARK_DAYS = 14
@@ -36,6 +37,7 @@ class KeyRow:
     expires_at: datetime
     ends_at: datetime
     ended_at: datetime | None
+    starts_at: datetime | None
     retires_at: datetime | None
     revoked_reason: str | None
     replaces: UUID | None
@@ -48,6 +50,7 @@ class KeyRow:
     conditions: Sequence[tuple[str, list[str]]]
     note: str
     idles_out_at: datetime | None
+    unused_for: str
     days: Sequence[int] = ()
 
     @property
@@ -84,14 +87,8 @@ class KeyRow:
 
 
 def state_of(key: ApiKey, now: datetime) -> str:
-    """``live``, ``soon`` (its end is near), ``retiring`` (rotated), ``expired`` or ``revoked``."""
-    if key.is_revoked(now):
-        return "revoked"
-    if key.is_expired(now):
-        return "expired"
-    if key.retires_at is not None:
-        return "retiring"
-    return "soon" if key_states.is_soon(key, now) else "live"
+    """The word of :func:`portal.models.key_states.word_of`."""
+    return key_states.word_of(key, now)
 
 
 def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
@@ -109,6 +106,7 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         expires_at=key.expires_at,
         ends_at=key.ends_at,
         ended_at=ended_at if state in ENDED else None,
+        starts_at=key.not_before if key.is_pending(now) else None,
         retires_at=key.retires_at,
         revoked_reason=(key.revoked_reason or RevocationReason.REPLACED) if state == "revoked" else None,
         replaces=key.replaces_id,
@@ -121,8 +119,14 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         conditions=list(in_words(key)),
         note=key.note,
         idles_out_at=key.idles_out_at,
+        unused_for=_unused_for(key, now),
         days=days,
     )
+
+
+def _unused_for(key: ApiKey, now: datetime) -> str:
+    """How long a key was unused that ended for it; empty of any other."""
+    return length(timedelta(seconds=key.max_idle or 0)) if key.is_unused_too_long(now) else ""
 
 
 def _place_of(used: KeyUsage) -> str | None:

@@ -20,7 +20,7 @@ from portal.services.calls import rates
 from portal.services.core.errors import AlreadyCreated, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyStatus
+from portal.services.keys.queries import KeyFilter
 from portal.services.keys.quotas import KeyQuota
 from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
@@ -44,12 +44,12 @@ require(blueprint)
 def index() -> ResponseReturnValue:
     """The keys of the account, the living ones first."""
     asked = request.args.get("status")
-    status = KeyStatus(asked) if asked in set(KeyStatus) else None
+    status = KeyFilter(asked) if asked in set(KeyFilter) else None
     query = request.args.get("query", "")[:LONGEST_QUERY]
     page = key_queries.list_keys(
-        me().id, status=status or KeyStatus.ALL, query=query, page=request.args.get("page", 1, int)
+        me().id, status=status or KeyFilter.ALL, query=query, page=request.args.get("page", 1, int)
     )
-    counts, room = key_queries.count_keys(me().id), quotas.quota_of(me().id, me().role)
+    counts, room = key_queries.count_shown(me().id), quotas.quota_of(me().id, me().role)
     return render_template(
         "keys/index.html",
         page=page,
@@ -58,7 +58,7 @@ def index() -> ResponseReturnValue:
         figures=_figures(room),
         room=room,
         chart=_chart(status, query),
-        status=status or KeyStatus.ALL,
+        status=status or KeyFilter.ALL,
         query=query,
         notice=excess.notice(me().id),
     )
@@ -214,7 +214,7 @@ def _figures(room: KeyQuota) -> list[tuple[int | str, str]]:
     live = _("%(live)s of %(most)s", live=format_number(room.live), most=format_number(room.most))
     return [
         (live, _told(room)),
-        (soon, ngettext("expires within 7 days", "expire within 7 days", soon)),
+        (soon, ngettext("expires within 14 days", "expire within 14 days", soon)),
         (calls, ngettext("call in 30 days", "calls in 30 days", calls)),
         (refused, _("refused in 30 days")),
     ]
@@ -228,6 +228,6 @@ def _told(room: KeyQuota) -> str:
     return str(_("live keys, besides %(rotated)s", rotated=words))
 
 
-def _chart(status: KeyStatus | None, query: str) -> charts.Chart:
+def _chart(status: KeyFilter | None, query: str) -> charts.Chart:
     series = usage_queries.read_series(charts.asked_span(), UsageScope(account_id=me().id))
     return charts.chart(series, ".index", status=status, query=query or None)

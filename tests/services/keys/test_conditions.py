@@ -21,7 +21,7 @@ from portal.services.core.errors import InvalidInput
 from portal.services.keys import audiences, creation, networks, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.conditions import Conditions
-from portal.services.keys.queries import KeyStatus
+from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -209,10 +209,10 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
         later = make(max_idle=7200, not_before=clock.now() + HOUR).id
         forever = make(max_idle=30 * 86_400, life=90 * DAY).id
 
-    def listed(status: KeyStatus) -> set[UUID]:
+    def listed(status: KeyFilter) -> set[UUID]:
         with app.app_context():
             found = key_queries.list_keys(me, status=status).items
-            assert {key.is_expired(clock.now()) for key in found} <= {status is KeyStatus.EXPIRED}
+            assert {key.is_expired(clock.now()) for key in found} <= {status is KeyFilter.EXPIRED}
             return {key.id for key in found}
 
     with app.app_context():
@@ -227,14 +227,14 @@ def test_a_key_that_rests_too_long_is_listed_as_expired(
         clock.forward(minutes=-31)
     usage.note_call(str(used), "192.0.2.1", int(clock.now().timestamp() * 1000))
     usage.flush()
-    assert listed(KeyStatus.EXPIRED) == set()
+    assert listed(KeyFilter.EXPIRED) == set()
     clock.forward(hours=1)
-    assert listed(KeyStatus.EXPIRED) == {resting}
+    assert listed(KeyFilter.EXPIRED) == {resting}
     with app.app_context():
         assert key_queries.count_keys(me) == {"all": 4, "live": 3, "expired": 1, "revoked": 0}
     clock.forward(hours=1)
-    assert listed(KeyStatus.EXPIRED) == {resting, used, later}
-    assert listed(KeyStatus.LIVE) == {forever}
+    assert listed(KeyFilter.EXPIRED) == {resting, used, later}
+    assert listed(KeyFilter.LIVE) == {forever}
 
 
 @pytest.mark.sqlite_only(reason="how a secret begins has nothing to do with the database")

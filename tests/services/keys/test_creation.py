@@ -29,7 +29,7 @@ from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, issuing, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyStatus
+from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock
@@ -231,8 +231,8 @@ def test_lists_put_the_living_first_and_find_by_name_and_id(
 
         assert found()[0] == live.id
         assert len(found()) == 3
-        assert found(status=KeyStatus.EXPIRED) == [old.id]
-        assert found(status=KeyStatus.REVOKED) == [gone.id]
+        assert found(status=KeyFilter.EXPIRED) == [old.id]
+        assert found(status=KeyFilter.REVOKED) == [gone.id]
         assert found(query="0% LIVE_") == [live.id]
         assert found(query=live.id[:13]) == [live.id] or live.id in found(query=live.id[:13])
         assert found(query=live.id) == [live.id]

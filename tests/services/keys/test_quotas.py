@@ -12,7 +12,7 @@ from config_values import ConfigurationError
 from portal.services.core.errors import InvalidInput, TooManyKeys
 from portal.services.keys import creation, quotas, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyStatus
+from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeApp
 from tests.services.test_races import together
 from tests.support.cast import Cast, Person, make_cast
@@ -63,7 +63,7 @@ def test_a_key_that_ends_makes_room_and_rotating_a_live_one_needs_none(
         make(cast.sue)
         with pytest.raises(TooManyKeys):
             rotation.rotate_key(cast.sue.actor, short)
-        assert key_queries.list_keys(cast.sue.account_id, status=KeyStatus.EXPIRED).total == 1
+        assert key_queries.list_keys(cast.sue.account_id, status=KeyFilter.EXPIRED).total == 1
 
 
 def test_overlaps_are_no_way_around_the_cap(app: Flask, cast: Cast) -> None:

@@ -18,7 +18,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitted
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyStatus
+from portal.services.keys.queries import KeyFilter
 from portal.services.operators import actions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
@@ -63,7 +63,7 @@ def test_both_work_during_the_overlap_and_only_the_new_one_after_it(
         assert old.is_live(clock.now()) is bool(overlap)
         clock.to(old.retires_at)
         assert (old.is_live(clock.now()), old.is_revoked(clock.now())) == (False, True)
-        alive = key_queries.list_keys(cast.alice.account_id, status=KeyStatus.LIVE).items
+        alive = key_queries.list_keys(cast.alice.account_id, status=KeyFilter.LIVE).items
         assert [key.id for key in alive] == [new.id]
         counts = {"all": 2, "live": 1, "expired": 0, "revoked": 1}
         assert key_queries.count_keys(cast.alice.account_id) == counts
