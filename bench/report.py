@@ -11,11 +11,13 @@ from statistics import median
 
 from bench.contestants import DOORS, PEERS, Contestant
 from bench.load import Load
+from bench.spells import Spell
 
 LOWEST_RATIOS = {"bare": 0.75, "naive": 100.0, "drf_api_key": 3.5, "knox_tokens": 4.5}
 HIGHEST_COST = 1.05
 """Of forward auth against whoami; the twentieth is what two spells differ by."""
 P99_MS = 15.0
+PAGE_P95_MS = 100.0
 WORKER_MB = 90.0
 """Of PSS: what the workers share, the libraries above all, counts once."""
 
@@ -96,6 +98,20 @@ def spells_table(spells: dict[str, Sequence[Load]]) -> str:
         figures = (median(each.rate for each in loads), *_times(loads))
         lines.append(f"| {name} | {figures[0]:,.0f} | {figures[1]:.1f} | {figures[2]:.1f} |")
     return "\n".join(lines)
+
+
+def pages_table(spells: Sequence[Spell], what: str, *, database: str, busy: float) -> str:
+    """The table of the pages, and those that take too long; a ratio is against the quickest page."""
+    quickest = min(spell.p50 for spell in spells)
+    lines = ["| page | p50 ms | p95 ms | of the quickest | kB |", "| --- " + "| ---: " * 4 + "|"]
+    for spell in spells:
+        figures = f"{spell.p50:.1f} | {spell.p95:.1f} | {spell.p50 / quickest:.1f} times"
+        lines.append(f"| `{spell.path}` | {figures} | {spell.size / 1000:.0f} |")
+    slowest = max(spell.p95 for spell in spells)
+    sentence = f"p95 of the slowest page {slowest:.0f} of at most {PAGE_P95_MS:g} ms"
+    told = aims_list([Aim(sentence, slowest <= PAGE_P95_MS)])
+    where = f"{_machine()}, Python {platform.python_version()}, {database}; load average {busy:.1f} before."
+    return f"\n{where}\n{what}.\n\n" + "\n".join(lines) + f"\n\n{told}"
 
 
 def aims_list(aims: Sequence[Aim]) -> str:
