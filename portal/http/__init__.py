@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.http import headers, limited, logs, request_guard
+from portal.http import compressed, headers, limited, logs, request_guard
 from portal.http.cookies import PagesOnlySession
 from portal.http.proxy import TrustedProxies
 from portal.http.request import client_ip_address, request_id
@@ -20,6 +20,7 @@ def init_app(app: Flask) -> None:
     app.session_interface = PagesOnlySession()
     request_guard.init_app(app)
     limited.init_app(app)
+    compressed.init_app(app)
     headers.init_app(app)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings)  # type: ignore[method-assign]  # Flask's way
     if settings.path:

@@ -39,6 +39,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/api/introspect.py:_written",
     "portal/api/openapi.py:document",
     "portal/api/whoami.py:_written",
+    "portal/http/compressed.py:_compressed",
     "portal/http/slow_body_guard.py:",
     "portal/http/request_guard.py:RequestGuard.__init__",
     "portal/http/headers.py:_digest",
@@ -48,6 +49,7 @@ KEPT = {  # beside those that keep one answer alone
     "portal/mailer.py:_environments",
     "portal/models/guards/__init__.py:expected_guards",
     "portal/services/keys/networks.py:split",
+    "portal/web/zones.py:_load",
 }
 CACHES = {"cache", "lru_cache", "cached", "kept_if_short"}
 
