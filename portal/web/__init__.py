@@ -18,7 +18,7 @@ from portal.web.consent.views import blueprint as consent
 from portal.web.docs.views import blueprint as docs
 from portal.web.health import blueprint as health
 from portal.web.home import blueprint as home
-from portal.web.keys.views import blueprint as keys
+from portal.web.keys import blueprint as keys
 from portal.web.leaks.views import blueprint as leaks
 from portal.web.overview.views import blueprint as overview
 from portal.web.profile.views import blueprint as profile

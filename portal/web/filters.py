@@ -49,6 +49,11 @@ def at(moment: datetime) -> str:
     return f"{day(moment)}, {local(moment):%H:%M}"
 
 
+def second(moment: datetime) -> str:
+    """The second in the reader's zone, for what happens now: ``21:30:05``."""
+    return f"{local(moment):%H:%M:%S}"
+
+
 def exact(moment: datetime) -> str:
     """Day and second in the reader's zone, with UTC beside it: ``24 Nov 2026, 21:30:05 (20:30:05 UTC)``."""
     here, there = local(moment), moment.astimezone(UTC)
