@@ -31,10 +31,18 @@ def ago(moment: datetime) -> str:
     delta = moment - clock.utcnow()
     if abs(delta.total_seconds()) < MINUTE:
         return str(_("in a moment") if delta.total_seconds() > 0 else _("just now"))
+    return _about(delta, direction=True)
+
+
+def left(moment: datetime) -> str:
+    """How long until then, as :func:`ago` counts: ``12 days``."""
+    return _about(moment - clock.utcnow(), direction=False)
+
+
+def _about(delta: timedelta, *, direction: bool) -> str:
     days = abs(delta.total_seconds()) / DAY
     threshold = days / 7 + 1 if _THRESHOLD <= days < LAST_DAYS else _THRESHOLD
-    words = format_timedelta(delta, granularity="minute", threshold=threshold, add_direction=True)
-    return str(words)
+    return str(format_timedelta(delta, granularity="minute", threshold=threshold, add_direction=direction))
 
 
 def day(moment: date) -> str:

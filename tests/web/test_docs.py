@@ -108,7 +108,7 @@ def test_it_explains_every_code_of_the_description(app: Flask, page: BeautifulSo
     told = rows_below(page, "Errors")
 
     assert {row[0] for row in told} == codes | {"notFound", "methodNotAllowed"}
-    assert ["apikeyExpired", "401", "This key has expired. Rotate it, or create a new one."] in told
+    assert ["apikeyExpired", "401", "This key has expired. Make a new one, or rotate it."] in told
     assert "%(" not in page.get_text()
 
 

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from portal.labels import ACTIONS, REASONS, REPORTERS, ROLES
 from portal.models import Action, ActorKind, AuditEvent
-from portal.permissions import Role
+from portal.permissions import N_, Role
+from portal.web.activity.pictures import picture_of
 from portal.web.filters import exact
 
 BY_LINK = frozenset(
@@ -28,6 +30,14 @@ BY_LINK = frozenset(
 )
 """What somebody who is not signed in can only do with a mailed link."""
 
+WITH_NAME: dict[Action, str] = {
+    Action.KEY_CREATED: N_("%(name)s created"),
+    Action.KEY_ROTATED: N_("%(name)s rotated"),
+    Action.KEY_REVOKED: N_("%(name)s revoked"),
+    Action.KEY_REUSED: N_("Old secret of %(name)s used"),
+}
+"""What was done to a key, where its name is known."""
+
 EXCESS = frozenset({Action.EXCESS_WARNED, Action.EXCESS_THROTTLED, Action.EXCESS_REVOKED})
 
 
@@ -42,6 +52,10 @@ class ActivityRow:
     ip_address: str | None
     at: datetime
     key_id: UUID | None
+    request_id: str | None
+    short: str
+    icon: str
+    tone: str
 
 
 def row(event: AuditEvent, account_id: int) -> ActivityRow:
@@ -51,6 +65,7 @@ def row(event: AuditEvent, account_id: int) -> ActivityRow:
     whoever reported a leak.
     """
     own = event.actor_account_id == account_id
+    icon, tone = picture_of(event.action)
     nobody = event.actor_account_id is None and "reporter" not in event.details
     return ActivityRow(
         what=_(ACTIONS[event.action]),
@@ -60,7 +75,19 @@ def row(event: AuditEvent, account_id: int) -> ActivityRow:
         ip_address=event.ip_address if own or nobody else None,
         at=event.at,
         key_id=event.key_id if event.account_id == account_id else None,
+        request_id=event.request_id if own or nobody else None,
+        short=_short(event),
+        icon=icon,
+        tone=tone,
     )
+
+
+def _short(event: AuditEvent) -> str:
+    """What was done, with the name of the key that it was done to."""
+    words = _(WITH_NAME[event.action]) if event.action in WITH_NAME and event.details.get("name") else ""
+    if not words:
+        return str(_(ACTIONS[event.action]))
+    return Markup(words) % {"name": Markup("<bdi>{}</bdi>").format(event.details["name"])}  # noqa: S704  # ours
 
 
 def _by(event: AuditEvent, own: bool) -> str:

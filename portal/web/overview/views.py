@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.extensions import settings
+from portal.models import Account, ExcessLevel
+from portal.services.abuse import excess
 from portal.services.core import audit
+from portal.services.keys import queries as key_queries
 from portal.services.keys import quotas
+from portal.services.keys.queries import KeyStatus
+from portal.services.mail import outbox, pending
+from portal.services.usage import attention, collector
 from portal.services.usage import queries as usage_queries
-from portal.services.usage.queries import UsageScope
+from portal.services.usage.queries import Span, UsageScope
 from portal.web import charts
 from portal.web.activity.presenters import row
 from portal.web.identity import me, require
+from portal.web.overview import notices, tiles
+from portal.web.overview.notices import Notice
+from portal.web.overview.tiles import Tile
 
 LATEST = 5
 """Events that the overview shows."""
@@ -23,12 +35,15 @@ require(blueprint)
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """What needs attention, the figures, the chart and the latest activity."""
-    series = usage_queries.read_series(charts.asked_span(), UsageScope(account_id=me().id))
+    account = me()
+    if not attention.has_been_called(account.id):
+        return _show_steps(account)
     return render_template(
         "overview/index.html",
-        quota=quotas.quota_of(me().id, me().role),
-        chart=charts.chart(series, ".index"),
-        activity=[row(event, me().id) for event in audit.list_events(account_id=me().id, limit=LATEST)],
+        notices=_notices(account),
+        tiles=_tiles(account),
+        chart=charts.chart(_series(account, charts.asked_span()), ".index"),
+        activity=_latest(account),
     )
 
 
@@ -36,3 +51,54 @@ def index() -> ResponseReturnValue:
 def slash() -> ResponseReturnValue:
     """Lead on from the address with a slash at its end."""
     return redirect(url_for(".index"), 308)
+
+
+def _show_steps(account: Account) -> str:
+    """What there is to do until the first call: a key, its secret, the call."""
+    counts = key_queries.count_keys(account.id)
+    newest = key_queries.list_keys(account.id, size=1).items
+    return render_template(
+        "overview/steps.html",
+        key=newest[0] if newest and counts[KeyStatus.LIVE] else None,
+        notices=_notices(account),
+        base_url=settings.base_url,
+        activity=_latest(account),
+    )
+
+
+def _notices(account: Account) -> list[Notice]:
+    step = excess.notice(account.id)
+    found = [
+        *notices.of_excess(step),
+        *notices.of_keys(
+            attention.find(account.id),
+            is_throttled=step is not None and step.step is not ExcessLevel.WARNED,
+        ),
+        *notices.of_quota(quotas.quota_of(account.id, account.role)),
+        *notices.of_email(
+            account.email or "",
+            pending.find_email(account.id),
+            is_refused=outbox.find_refused(account.id) is not None,
+        ),
+    ]
+    return notices.in_order(found)
+
+
+def _tiles(account: Account) -> list[Tile]:
+    month = _series(account, Span.MONTH)
+    number, length = usage_queries.SLOTS[Span.MONTH]
+    both, _refused = collector.sums_since(account.id, month.slots[0].begins - number * length)
+    return [
+        tiles.of_quota(quotas.quota_of(account.id, account.role)),
+        tiles.of_calls(month.slots, both - month.calls),
+        tiles.of_refusals(month.slots),
+        tiles.of_end(attention.find_next_to_end(account.id)),
+    ]
+
+
+def _series(account: Account, span: Span) -> usage_queries.Series:
+    return usage_queries.read_series(span, UsageScope(account_id=account.id))
+
+
+def _latest(account: Account) -> list[Any]:
+    return [row(event, account.id) for event in audit.list_events(account_id=account.id, limit=LATEST)]
