@@ -101,6 +101,26 @@ class CallLimits:
             allowance = held.spend(now_ms) if held is not None else None
         return allowance or self._lease_and_spend(facts, now_ms)
 
+    def would_take(self, facts: LimitedKey, now_ms: int) -> bool | None:
+        """Whether :meth:`take` would count a call now; nothing is counted. None while the store is away."""
+        if not self._enabled:
+            return True
+        with self._lock:
+            held = self._held.get(facts.counted_as)
+            windows = (held.minute, held.day) if held else ()
+            closed = {MINUTE, DAY} - {window.span for window in windows if window.is_open(now_ms)}
+            is_refused = held is not None and now_ms < held.look_again_at
+        if not closed or is_refused:
+            return not closed
+        try:
+            taken = self._store.taken([facts.counted_as], now_ms).get(facts.counted_as, {})
+        except StoreAway as error:
+            tell_swallowed(error, "it is not told whether a call would be taken")
+            return None
+        rates = self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day)
+        most = {MINUTE: rates.per_minute, DAY: rates.per_day}
+        return all(taken.get(span, 0) < most[span] for span in closed)
+
     def rates_of(self, role: str, per_minute: int | None, per_day: int | None) -> Rates:
         """The limits of a key whose owner has this role."""
         return narrowed(self._rates[role], per_minute, per_day)

@@ -22,7 +22,7 @@ from portal.services.keys import audiences
 from portal.services.usage.collector import UsageCollector
 from portal.services.usage.refusals import Circumstances
 from portal.services.verify.key_record import VerifiedKey
-from portal.services.verify.verifier import Decision, Verifier
+from portal.services.verify.verifier import Decision, Verifier, level_of
 
 
 class Credentials(NamedTuple):
@@ -51,6 +51,20 @@ class Admission(NamedTuple):
     def is_good(self) -> bool:
         """Whether to let the caller in."""
         return self.outcome is Outcome.GOOD
+
+
+class Known(NamedTuple):
+    """A key as the doorkeeper reads it, for explanations; nothing of a secret is in it.
+
+    ``level`` is the one that counts. Without its pepper in the ring (``has_pepper``) no secret is
+    the right one. ``may_call`` is whether a call would be within its limits now, None where nobody
+    knows.
+    """
+
+    key: VerifiedKey
+    level: int
+    has_pepper: bool
+    may_call: bool | None
 
 
 Notice = Callable[[str, str | None], object]
@@ -101,9 +115,7 @@ class Doorkeeper:
         key = decision.key
         if key is None:
             return STRANGER
-        outcome = _outcome_at(decision, key, level, introspects, is_open)
-        if outcome is Outcome.GOOD and audience and not audiences.allows(key.audiences, audience):
-            outcome = Outcome.AUDIENCE
+        outcome = outcome_at(decision, key, level, introspects, is_open, audience=audience)
         now = clock.now_ms()
         allowance = UNLIMITED
         if outcome is Outcome.GOOD and not key.is_service:
@@ -127,7 +139,7 @@ class Doorkeeper:
         key = decision.key
         if key is None:
             return STRANGER
-        outcome = _outcome_at(decision, key, level, introspects, is_open=True)
+        outcome = outcome_at(decision, key, level, introspects, is_open=True)
         if outcome is not Outcome.GOOD:
             asked = _asked(outcome, level, introspects)
             self._refuse(key, outcome, clock.now_ms(), Circumstances(ip_address or "", ShownAt.API, asked))
@@ -136,6 +148,17 @@ class Doorkeeper:
     def find_key(self, shown: Credentials) -> VerifiedKey | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
         return self._decide(shown, None).key
+
+    def look_up(self, digest: bytes) -> Known | None:
+        """What is known of the key with this digest; nothing is counted. None where there is none.
+
+        Raises OperationalError when the database can't be read.
+        """
+        key, has_pepper = self._verifier.read(digest)
+        if key is None:
+            return None
+        may_call = key.is_service or self._call_limits.would_take(key, clock.now_ms())
+        return Known(key, level_of(key), has_pepper, may_call)
 
     def _refuse(self, key: VerifiedKey, outcome: Outcome, now: int, how: Circumstances) -> None:
         """Count a refusal, and tell of a rotated-out secret."""
@@ -156,15 +179,25 @@ class Doorkeeper:
         return self._verifier.decide(shown.key_id, shown.secret, ip_address)
 
 
-def _outcome_at(
-    decision: Decision, key: VerifiedKey, level: int, introspects: bool, is_open: bool
+def outcome_at(
+    decision: Decision,
+    key: VerifiedKey,
+    level: int,
+    introspects: bool,
+    is_open: bool,
+    *,
+    audience: str | None = None,
 ) -> Outcome:
-    """What a door that asks for this makes of the decision."""
+    """What a door that asks for this makes of the decision, but for the calls that are left."""
     if decision.outcome is not Outcome.GOOD:
         return decision.outcome
     if not _reaches(decision, key, level, introspects):
         return Outcome.LEVEL
-    return Outcome.GOOD if is_open else Outcome.METHOD
+    if not is_open:
+        return Outcome.METHOD
+    if audience and not audiences.allows(key.audiences, audience):
+        return Outcome.AUDIENCE
+    return Outcome.GOOD
 
 
 def _asked(

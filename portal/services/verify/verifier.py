@@ -76,8 +76,15 @@ class Verifier:
         facts = self._find(secret)
         if facts is None:
             return UNKNOWN
-        level = NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
-        return Decision(outcome_of(facts, clock.now_ms(), ip_address), level, facts)
+        return Decision(outcome_of(facts, clock.now_ms(), ip_address), level_of(facts), facts)
+
+    def read(self, digest: bytes) -> tuple[VerifiedKey | None, bool]:
+        """The key of a digest, as every decision reads it; and whether its pepper is in the ring.
+
+        Raises OperationalError when the database can't be read.
+        """
+        facts = self._reader.find(digest)
+        return facts, facts is not None and facts.pepper_id in self._peppers
 
     def _find(self, secret: str) -> VerifiedKey | None:
         """The key that this is the secret of; each pepper of the ring is tried."""
@@ -91,6 +98,11 @@ class Verifier:
     def close(self) -> None:
         """Close every connection; whoever decides again opens a new one."""
         self._reader.close()
+
+
+def level_of(facts: VerifiedKey) -> int:
+    """The level that counts: the lower of the key's own and its owner's; a service key has none."""
+    return NO_LEVEL if facts.is_service else min(facts.level, LEVELS_BY_ROLE[facts.role])
 
 
 def outcome_of(facts: VerifiedKey, now_ms: int, ip_address: str | None = None) -> Outcome:
