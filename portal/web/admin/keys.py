@@ -8,10 +8,15 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from portal.models import ApiKey
 from portal.permissions import SUPPORT
+from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.operators import keys as operator_keys
+from portal.services.verify.explanation import explain
 from portal.web.admin.blueprint import blueprint, may
+from portal.web.admin.check_form import CheckForm
+from portal.web.admin.checks import Verdict, verdict
 from portal.web.admin.forms import LONGEST_QUERY, FindKeyForm
 from portal.web.admin.presenters import OPERATORS_REASONS
 from portal.web.forms import text
@@ -54,12 +59,23 @@ def find_key() -> ResponseReturnValue:
 
 @blueprint.get("/keys/<uuid:key_id>")
 def key(key_id: UUID) -> ResponseReturnValue:
-    """One key of anybody."""
-    found = operator_keys.read_key(actor(), key_id)
+    """One key of anybody, and whether it would pass; nothing is called or counted for that."""
+    form = CheckForm()
+    found = operator_keys.read_key(actor(), key_id, checked="address" in request.args)
+    if "address" not in request.args and found.usage:
+        form.address.data = found.usage.last_used_ip_address or ""
     return render_template(
         "admin/key.html",
         key=row(found),
         account=found.account,
         why=OPERATORS_REASONS,
         may_act=may(found.account, SUPPORT),
+        form=form,
+        verdict=_verdict(found, form),
     )
+
+
+def _verdict(found: ApiKey, form: CheckForm) -> Verdict | None:
+    """What the doorkeeper would say; None of a key that was deleted past the portal meanwhile."""
+    known = runtime.doorkeeper.look_up(found.digest)
+    return verdict(found, explain(known, form.question()), form.methods) if known else None
