@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import flash, request
 from flask_babel import gettext
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import Field, IntegerField, PasswordField, RadioField, SearchField, SelectField, TextAreaField
 from wtforms.validators import Optional
@@ -15,6 +16,7 @@ from portal.error_messages import sentence
 from portal.labels import ACTIONS, ROLES, STATUSES
 from portal.models import AccountStatus, Action
 from portal.permissions import Role
+from portal.services.abuse import leaks
 from portal.services.operators.actions import REASON_LENGTH
 from portal.web.forms import Form, choices
 from portal.web.leaks.forms import PLAIN
@@ -65,6 +67,14 @@ class FilterForm(Form):
         """Set the choices."""
 
 
+def without_secrets(query: str) -> str:
+    """What is looked for, from an address; nothing where that holds a secret, and it is said why."""
+    if not leaks.search(query):
+        return query
+    flash(_("That was a secret, and it stood in an address. Paste it into the search for keys."), "warning")
+    return ""
+
+
 class SearchForm(FilterForm):
     """Find accounts."""
 
@@ -73,7 +83,7 @@ class SearchForm(FilterForm):
     status = SelectField(_l("State"), validate_choice=False)
 
     def _narrow(self) -> None:
-        self.query.data = (self.query.data or "")[:LONGEST_QUERY]
+        self.query.data = without_secrets((self.query.data or "")[:LONGEST_QUERY])
         roles = ((role.value, gettext(ROLES[role])) for role in Role)
         self.role.choices = choices([("", gettext("Every role")), *roles])
         states = ((status.word, gettext(STATUSES[status])) for status in AccountStatus)
