@@ -20,20 +20,28 @@ REASONS: dict[str, str] = {
 """Why a key was revoked, behind the word 'revoked'."""
 
 REFUSALS: dict[str, str] = {
-    "apikeyExpired": N_("The key had expired, or had rested for too long"),
-    "apikeyRevoked": N_("The key was revoked, or its successor had taken its place"),
-    "apikeyNotYetValid": N_("It was too early for the key"),
-    "addressNotAllowed": N_("It came from a network that the key does not allow"),
-    "audienceNotAllowed": N_("It went to a service that the key is not meant for"),
-    "insufficientAccessLevel": N_("It asked for a higher level"),
-    "methodNotPermitted": N_("Its method was not open at the gateway"),
-    "tooManyRequests": N_("There were too many calls"),
-    "accountBlocked": N_("The account was blocked"),
-    "accountLocked": N_("The account was locked by its owner"),
-    "consentLacking": N_("The owner's consent was lacking"),
+    "apikeyExpired": N_("Key expired"),
+    "apikeyRevoked": N_("Key revoked or rotated"),
+    "apikeyNotYetValid": N_("Key not yet valid"),
+    "addressNotAllowed": N_("Address not allowed"),
+    "audienceNotAllowed": N_("Service not allowed"),
+    "insufficientAccessLevel": N_("Level too low"),
+    "methodNotPermitted": N_("Method not allowed"),
+    "tooManyRequests": N_("Above a rate limit"),
+    "accountBlocked": N_("Account blocked"),
+    "accountLocked": N_("Account locked"),
+    "consentLacking": N_("Consent missing"),
     "": N_("Not known: before reasons were kept"),
 }
 """Why a call with the right secret was refused, by the code that it got."""
+
+DOORS: dict[str, str] = {
+    "api": N_("the API"),
+    "authorize": N_("a gateway"),
+    "introspect": N_("introspection"),
+    "metrics": N_("the metrics"),
+}
+"""Where a key was shown, or was asked about."""
 
 ROLES: dict[Role, str] = {
     Role.USER: N_("User"),

@@ -20,7 +20,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOURS = range(24)
 AT_WORK = (0,) * 6 + (1, 3, 6, 8, 8, 6, 4, 6, 8, 8, 7, 5, 2, 1, 1, 1, 0, 0)
 AWAKE = (2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 9, 9, 8, 8, 8, 9, 10, 10, 9, 7, 5, 3)
-ELSEWHERE = "203.0.113.9"
+ELSEWHERE = "198.51.100.77"
 """From where keys are refused that are bound to a network."""
 KNOCKS_ON = 6
 """Days for which somebody goes on to call with a key that has ended."""

@@ -24,7 +24,7 @@ SPANS = {
     Span.DAY: (N_("24 hours"), N_("The last 24 hours"), N_("Hour (UTC)"), N_("Each bar is an hour, UTC.")),
     Span.MONTH: (N_("30 days"), N_("The last 30 days"), N_("Day (UTC)"), N_("Each bar is a day, UTC.")),
     Span.YEAR: (
-        N_("A year"),
+        N_("Year"),
         N_("The last 52 weeks"),
         N_("Week from (UTC)"),
         N_("Each bar is a week from Monday on, UTC."),
@@ -99,7 +99,7 @@ def chart(series: Series, endpoint: str, **query: object) -> Chart:
         bars=[Bar(_when(slot.begins, series.span), slot.calls, slot.refused) for slot in series.slots],
         marks=_marks(series),
         tabs=_tabs(series.span, endpoint, query),
-        reasons=[Refusals(_reason(code), code, count) for code, count in series.reasons],
+        reasons=[Refusals(reason_words(code), code, count) for code, count in series.reasons],
         calls=series.calls,
         refused=series.refused,
     )
@@ -114,6 +114,11 @@ def scale_end(peak: int) -> int:
 def compact(number: int) -> str:
     """A number in few letters: ``12K``."""
     return str(format_compact_decimal(number, locale=get_locale(), fraction_digits=1))
+
+
+def reason_words(code: str) -> str:
+    """Why calls were refused, in words."""
+    return _(REFUSALS[code]) if code in REFUSALS else code
 
 
 def init_app(app: Flask) -> None:
@@ -154,7 +159,3 @@ def _short(moment: datetime, span: Span, *, whole: bool) -> str:
         return f"{moment:%H:%M}"
     skeleton = ("yMMM" if whole else "MMM") if span is Span.YEAR else "MMMd"
     return str(format_skeleton(skeleton, moment, locale=get_locale()))
-
-
-def _reason(code: str) -> str:
-    return _(REFUSALS[code]) if code in REFUSALS else code

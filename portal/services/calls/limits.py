@@ -121,6 +121,11 @@ class CallLimits:
         most = {MINUTE: rates.per_minute, DAY: rates.per_day}
         return all(taken.get(span, 0) < most[span] for span in closed)
 
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is limited here."""
+        return self._enabled
+
     def rates_of(self, role: str, per_minute: int | None, per_day: int | None) -> Rates:
         """The limits of a key whose owner has this role."""
         return narrowed(self._rates[role], per_minute, per_day)

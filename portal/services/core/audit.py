@@ -118,6 +118,12 @@ def list_events(
     return list_events_before(None, account_id=account_id, action=action, without=without, limit=limit).items
 
 
+def list_events_of_key(key_id: UUID, *, limit: int) -> Sequence[AuditEvent]:
+    """What was done to a key, the newest first."""
+    query = select(AuditEvent).where(AuditEvent.key_id == key_id).order_by(AuditEvent.id.desc())
+    return db.session.scalars(query.limit(limit)).all()
+
+
 def list_events_before(
     before: int | None,
     *,

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, func, or_, select, type_coerce
 from sqlalchemy.orm import joinedload
 
 from portal import clock
 from portal.extensions import db
-from portal.models import ApiKey, KeyIpAddress, KeyRefusal, KeyUsageHour
+from portal.models import ApiKey, KeyIpAddress, KeyRefusal, KeyUsage, KeyUsageHour
 
 UNKNOWN_REASON = ""
 """Refusals of the time before reasons were kept."""
@@ -118,6 +119,48 @@ def list_ip_addresses(key_id: UUID) -> Sequence[KeyIpAddress]:
     return db.session.scalars(
         select(KeyIpAddress).where(KeyIpAddress.key_id == key_id).order_by(*newest_first)
     ).all()
+
+
+class CallsNow(NamedTuple):
+    """Calls in the minute that is running, and since midnight (UTC)."""
+
+    in_minute: int
+    today: int
+
+
+def list_counted_together(key: ApiKey) -> Sequence[ApiKey]:
+    """The keys whose calls count together: a key with all that it replaced, or was replaced by.
+
+    The oldest first; the key itself is among them.
+    """
+    first = key.counted_with_id or key.id
+    return db.session.scalars(
+        select(ApiKey)
+        .where(ApiKey.account_id == key.account_id, or_(ApiKey.id == first, ApiKey.counted_with_id == first))
+        .order_by(ApiKey.created_at, ApiKey.id)
+    ).all()
+
+
+def calls_now(key_ids: Sequence[UUID]) -> CallsNow:
+    """The calls of some keys together, as every process has written them: a few seconds late."""
+    minute = clock.utcnow().replace(second=0, microsecond=0)
+    in_minute = select(func.sum(KeyUsage.minute_calls)).where(
+        KeyUsage.key_id.in_(key_ids), KeyUsage.last_used_at >= minute
+    )
+    today = select(func.sum(KeyUsageHour.calls)).where(
+        KeyUsageHour.key_id.in_(key_ids), KeyUsageHour.hour >= clock.today()
+    )
+    return CallsNow(db.session.scalar(in_minute) or 0, int(db.session.scalar(today) or 0))
+
+
+def refused_by_key(key_ids: Sequence[UUID], span: Span = Span.MONTH) -> dict[UUID, int]:
+    """How many calls of each of these keys were refused in a span, whatever for; one query for a list."""
+    query = (
+        select(KeyUsageHour.key_id, func.sum(KeyUsageHour.refused))
+        .where(KeyUsageHour.key_id.in_(key_ids), KeyUsageHour.hour >= first_moment(span))
+        .group_by(KeyUsageHour.key_id)
+    )
+    return dict.fromkeys(key_ids, 0) | {key_id: int(sum_) for key_id, sum_ in db.session.execute(query)}
 
 
 def busiest_keys(span: Span) -> list[BusyKey]:

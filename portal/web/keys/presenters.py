@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from flask_babel import gettext
@@ -14,8 +13,6 @@ from portal import clock
 from portal.labels import REASONS
 from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
 from portal.permissions import LEVELS
-from portal.runtime import runtime
-from portal.services.calls.limits import LimitStatus
 from portal.services.usage import collector
 from portal.web.filters import length
 from portal.web.keys.conditions import in_words
@@ -138,21 +135,3 @@ def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:
     """Make the rows of keys, each with its calls of the last two weeks."""
     days = collector.calls_by_day([key.id for key in keys], SPARK_DAYS)
     return [row(key, days[key.id]) for key in keys]
-
-
-class LimitedKey(NamedTuple):
-    """A key of the database, as the limits want to know it."""
-
-    counted_as: str
-    role: str
-    calls_per_minute: int | None
-    calls_per_day: int | None
-
-
-def standing(key: ApiKey) -> LimitStatus | None:
-    """Its limits and what is left; None for a key that has ended, or where nothing is limited."""
-    if not key.is_live(clock.utcnow()):
-        return None
-    counted_as, role = str(key.counted_with_id or key.id), key.account.role.value
-    limited = LimitedKey(counted_as, role, key.calls_per_minute, key.calls_per_day)
-    return runtime.call_limits.standing(limited)

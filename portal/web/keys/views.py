@@ -10,8 +10,6 @@ from flask_babel import format_number, ngettext
 from flask_babel import gettext as _
 
 from portal.extensions import settings
-from portal.labels import CREATED_THROUGH
-from portal.models import ApiKey, KeyKind
 from portal.services.abuse import excess
 from portal.services.keys import queries as key_queries
 from portal.services.keys import quotas
@@ -23,7 +21,8 @@ from portal.services.usage.queries import Span, UsageScope
 from portal.web import charts
 from portal.web.identity import me
 from portal.web.keys.blueprint import blueprint
-from portal.web.keys.presenters import row, rows, standing
+from portal.web.keys.key_page import key_page
+from portal.web.keys.presenters import rows
 
 LONGEST_QUERY = 100
 
@@ -55,27 +54,12 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/<uuid:key_id>")
 def detail(key_id: UUID) -> ResponseReturnValue:
     """Show a key."""
-    key = key_queries.get_key(me().id, key_id)
-    series = usage_queries.read_series(charts.asked_span(), UsageScope(key_id=key_id))
     return render_template(
         "keys/detail.html",
-        key=row(key),
-        chart=charts.chart(series, ".detail", key_id=key_id),
-        ip_addresses=usage_queries.list_ip_addresses(key_id),
+        p=key_page(key_queries.get_key(me().id, key_id)),
+        all_refusals=request.args.get("refusals") == "all",
         base_url=settings.base_url,
-        successor=key_queries.find_successor(key),
-        maker=key.made_by_key_id,
-        created_through=_created_through(key),
-        created=len(key_queries.list_unrevoked_descendants(me().id, key_id)),
-        reused_at=key.usage.reused_at if key.usage else None,
-        standing=standing(key) if key.kind is KeyKind.ACCOUNT else None,
     )
-
-
-def _created_through(key: ApiKey) -> str | None:
-    """Through what a key was created, in words."""
-    through = key_queries.find_creation(key)
-    return _(CREATED_THROUGH[through]) if through in CREATED_THROUGH else None
 
 
 def _figures(room: KeyQuota) -> list[tuple[int | str, str]]:
