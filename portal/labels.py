@@ -36,10 +36,10 @@ REFUSALS: dict[str, str] = {
 """Why a call with the right secret was refused, by the code that it got."""
 
 DOORS: dict[str, str] = {
-    "api": N_("the API"),
-    "authorize": N_("a gateway"),
-    "introspect": N_("introspection"),
-    "metrics": N_("the metrics"),
+    "api": N_("at the API"),
+    "authorize": N_("at a gateway"),
+    "introspect": N_("by introspection"),
+    "metrics": N_("at the metrics"),
 }
 """Where a key was shown, or was asked about."""
 

@@ -68,7 +68,7 @@ def test_a_key_tells_why_calls_were_refused_and_from_where_it_was_used(
 
     page = client.page(f"/account/keys/{created.id}")
 
-    assert "It asked for a higher level" in text_of(page)
+    assert "Level too low" in text_of(page)
     rows = page.select("[aria-labelledby=addresses] tbody tr")
     assert [text_of(row.select_one("th")) for row in rows] == ["192.0.2.1", "192.0.2.72", "192.0.2.120"]
 

@@ -102,9 +102,3 @@ def test_operators_see_it_beside_the_account(client, cast, make_key, use):
     assert "Warned by mail 8 0 nightly: 8 of 10" in text_of(client.page(page).select_one("main"))
     record = text_of(client.page(f"/admin/audit-log?account={cast.alice.account_id}").select_one("main"))
     assert "nightly: 8 of 10, 0 refused" in record
-
-
-def test_the_page_of_a_key_tells_what_is_left(alice, app, cast, make_key):
-    key = make_key(cast.alice)
-    facts = text_of(alice.page(f"/account/keys/{key.id}").select_one("dl.facts"))
-    assert "Calls left 6,000 of 6,000 this minute 1,000,000 of 1,000,000 today (UTC)" in facts

@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sqlalchemy import Engine
 
@@ -18,9 +18,7 @@ from config import Settings
 from portal import clock
 from portal.services.calls.database_store import DatabaseStore
 from portal.services.calls.leases import (
-    DAY,
     LOOK_AGAIN_MS,
-    MINUTE,
     UNLIMITED,
     Allowance,
     Ask,
@@ -64,13 +62,6 @@ class LimitedKey(Protocol):
     @property
     def calls_per_day(self) -> int | None:
         """The same for a day."""
-
-
-class LimitStatus(NamedTuple):
-    """A key's limits, and how much of them is left."""
-
-    rates: Rates
-    left: Rates
 
 
 class CallLimits:
@@ -129,23 +120,6 @@ class CallLimits:
     def rates_of(self, role: str, per_minute: int | None, per_day: int | None) -> Rates:
         """The limits of a key whose owner has this role."""
         return narrowed(self._rates[role], per_minute, per_day)
-
-    def standing(self, facts: LimitedKey) -> LimitStatus | None:
-        """What is left now, but for what other processes hold. None when the limits are off or away."""
-        if not self._enabled:
-            return None
-        now_ms = clock.now_ms()
-        rates = self.rates_of(facts.role, facts.calls_per_minute, facts.calls_per_day)
-        try:
-            taken = self._store.taken([facts.counted_as], now_ms).get(facts.counted_as, {})
-        except StoreAway as error:
-            tell_swallowed(error, "no standing is shown")
-            return None
-        left = Rates(rates.per_minute - taken.get(MINUTE, 0), rates.per_day - taken.get(DAY, 0))
-        with self._lock:
-            held = self._held.get(facts.counted_as)
-            own = [w.left if w.is_open(now_ms) else 0 for w in (held.minute, held.day)] if held else [0, 0]
-        return LimitStatus(rates, Rates(max(0, left.per_minute) + own[0], max(0, left.per_day) + own[1]))
 
     def give_back(self) -> None:
         """Give back what others may be waiting for, and what is held for keys that rest."""
