@@ -389,7 +389,7 @@ def test_rotating_shows_a_new_secret_once(
     detail = alice.page(f"/account/keys/{old.id}")
     assert detail.select_one(f"a[href='/account/keys/{key}']"), "the old one names its successor"
     assert ("was rotated and works until" in text_of(detail)) is works_on
-    assert alice.page(f"/account/keys/{key}").select_one(f".thread a[href='/account/keys/{old.id}']")
+    assert alice.page(f"/account/keys/{key}").select_one(f".timeline a[href='/account/keys/{old.id}']")
     assert alice.get(f"/account/keys/{old.id}/rotate").headers["Location"] == f"/account/keys/{key}"
 
 

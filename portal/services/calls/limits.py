@@ -18,7 +18,9 @@ from config import Settings
 from portal import clock
 from portal.services.calls.database_store import DatabaseStore
 from portal.services.calls.leases import (
+    DAY,
     LOOK_AGAIN_MS,
+    MINUTE,
     UNLIMITED,
     Allowance,
     Ask,
