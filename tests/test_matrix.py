@@ -37,7 +37,8 @@ PAGES = {
     Door.EVERYBODY: """
         home.index home.change_password health.healthz health.readyz health.security_txt health.favicon
         health.oauth_metadata
-        docs.index leaks.index leaks.thanks promises.index
+        docs.index docs.page docs.find docs.markdown docs.page_markdown docs.llms
+        leaks.index leaks.thanks promises.index
         static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out
         auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email auth.stop_email
     """,

@@ -18,7 +18,7 @@ from tests.support.house_rules import assert_none, place, python_files, tree_of
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
 CATALOGUE = ROOT / "portal" / "translations" / "messages.pot"
 READ_ALOUD = ("alt", "title", "placeholder", "aria-label", "aria-description")
-NAMES = {"Chatelaine", "UTC", "MB", "curl", "Python", "JavaScript", "OpenAPI", "JSON"}
+NAMES = {"Chatelaine", "UTC", "MB", "curl", "Python", "JavaScript", "Go", "OpenAPI", "JSON"}
 """Names are the same in every language."""
 
 SPEAKING = {"flash", "abort", "ValidationError", "StopValidation"}

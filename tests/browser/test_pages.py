@@ -132,7 +132,11 @@ def addresses(server: Server, created: dict[str, str], owner: Person, long: Pers
             ("forgot", "/password/forgot"), ("stale-link", "/password/reset/wrong"), ("confirm", confirm),
             ("confirm-email", new_email), ("stop-email", stop),
             ("leaks", "/leaks"), ("leaks-thanks", "/leaks/thanks"),
-            ("docs", "/docs"), ("promises", "/promises"), ("not-found", "/nothing/here"),
+            ("docs", "/docs"), ("docs-call", "/docs/authentication?lang=go"), ("docs-errors", "/docs/errors"),
+            ("docs-limits", "/docs/limits"), ("docs-check", "/docs/introspection"),
+            ("docs-leaks", "/docs/leaks"), ("docs-routes", "/docs/api-keys"),
+            ("docs-search", "/docs/search?q=rotate"), ("docs-none", "/docs/search?q=zzz"),
+            ("promises", "/promises"), ("not-found", "/nothing/here"),
         ],
         "owner": [
             ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),

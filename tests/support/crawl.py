@@ -20,6 +20,7 @@ MISSING: Mapping[str, object] = {
     "level": 0,
     "audience": "orders",
     "path": "of/the/visitor",
+    "name": "limits",
 }
 """What stands in the holes of paths when it shall be nobody's; a new name has to be added here."""
 

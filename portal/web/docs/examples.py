@@ -1,141 +1,133 @@
-"""The examples of the documentation. They run as they stand; a test does that.
-
-Each takes ``CHATELAINE_URL``, ``CHATELAINE_KEY`` and ``CHATELAINE_SECRET`` from the
-environment, as the .env file of a new key has them; those of a service also
-``VISITOR_SECRET``, which its visitor has shown.
-"""
+"""What the documentation shows of programs: one thing done, in each language, and what comes back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from portal.web.docs.samples import curl, go, javascript, python
+
+LANGUAGES = {"curl": "curl", "python": "Python", "javascript": "JavaScript", "go": "Go"}
+"""What ``?lang=`` may say, and the name of each."""
+
+FIRST = "curl"
+"""The language of whoever has not chosen one."""
+
+FENCES = {"curl": "sh", "python": "python", "javascript": "js", "go": "go"}
+"""What Markdown calls them."""
+
+_SAMPLES = {
+    "curl": curl.SAMPLES,
+    "python": python.SAMPLES,
+    "javascript": javascript.SAMPLES,
+    "go": go.SAMPLES,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """One thing done, in one language."""
 
-    id: str
+    name: str
     language: str
     text: str
 
+    @property
+    def id(self) -> str:
+        """Its id on the page."""
+        return f"{self.name}-{self.language}"
 
-ASK = (
-    Example(
-        "ask-curl", "curl", 'curl -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" "$CHATELAINE_URL/api/whoami/key"'
-    ),
-    Example(
-        "ask-python",
-        "Python",
-        """\
-import json, os
-from base64 import b64encode
-from urllib.request import Request, urlopen
 
-pair = f"{os.environ['CHATELAINE_KEY']}:{os.environ['CHATELAINE_SECRET']}"
-asked = Request(os.environ["CHATELAINE_URL"] + "/api/whoami/key")
-asked.add_header("Authorization", "Basic " + b64encode(pair.encode()).decode())
-with urlopen(asked) as answer:
-    print(json.load(answer)["apikey"]["level"])""",
-    ),
-    Example(
-        "ask-javascript",
-        "JavaScript",
-        """\
-const { CHATELAINE_URL, CHATELAINE_KEY, CHATELAINE_SECRET } = process.env;
-const pair = Buffer.from(`${CHATELAINE_KEY}:${CHATELAINE_SECRET}`).toString("base64");
-const answer = await fetch(`${CHATELAINE_URL}/api/whoami/key`, {
-  headers: { Authorization: `Basic ${pair}` },
-});
-const { apikey } = await answer.json();
-console.log(apikey.level);""",
-    ),
-)
+EXAMPLES: dict[str, dict[str, Example]] = {
+    name: {
+        language: Example(name, language, samples[name])
+        for language, samples in _SAMPLES.items()
+        if name in samples
+    }
+    for name in ("ask", "create", "rotate", "revoke", "introspect", "authorize", "client")
+}
 
-MAKE = (
-    Example(
-        "make-curl",
-        "curl",
-        """\
-curl -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" \\
-  --json '{"name": "nightly build", "level": 1, "expiresIn": 86400}' \\
-  "$CHATELAINE_URL/api/apikeys/key\"""",
-    ),
-    Example(
-        "make-python",
-        "Python",
-        """\
-import json, os
-from base64 import b64encode
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
-pair = f"{os.environ['CHATELAINE_KEY']}:{os.environ['CHATELAINE_SECRET']}"
-wanted = {"name": "nightly build", "level": 1, "expiresIn": 24 * 60 * 60}
-asked = Request(os.environ["CHATELAINE_URL"] + "/api/apikeys/key", json.dumps(wanted).encode())
-asked.add_header("Authorization", "Basic " + b64encode(pair.encode()).decode())
-asked.add_header("Content-Type", "application/json")
-try:
-    with urlopen(asked) as answer:
-        made = json.load(answer)["apikey"]
-        print(made["key"], made["expiresAt"])
-except HTTPError as error:
-    print(json.load(error)["message"])""",
-    ),
-    Example(
-        "make-javascript",
-        "JavaScript",
-        """\
-const { CHATELAINE_URL, CHATELAINE_KEY, CHATELAINE_SECRET } = process.env;
-const pair = Buffer.from(`${CHATELAINE_KEY}:${CHATELAINE_SECRET}`).toString("base64");
-const answer = await fetch(`${CHATELAINE_URL}/api/apikeys/key`, {
-  method: "POST",
-  headers: { Authorization: `Basic ${pair}`, "Content-Type": "application/json" },
-  body: JSON.stringify({ name: "nightly build", level: 1, expiresIn: 86400 }),
-});
-const { apikey, message } = await answer.json();
-console.log(answer.ok ? apikey.key : message);""",
-    ),
-)
+def written_in(name: str, language: str) -> Example:
+    """An example in this language, or in the first that there is."""
+    found = EXAMPLES[name]
+    return found.get(language) or next(iter(found.values()))
 
-ROTATE = (
-    Example(
-        "rotate-curl",
-        "curl",
-        """\
-curl -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" \\
-  --json '{"overlap": 3600}' \\
-  "$CHATELAINE_URL/api/apikeys/$CHATELAINE_KEY/rotate/key\"""",
-    ),
-)
-"""How a script renews its own secret, without a person."""
 
-PROTECT = (
-    Example(
-        "protect-authorize",
-        "curl",
+ANSWERS = {
+    "ask": (
+        "200",
         """\
-curl -i "$CHATELAINE_URL/api/authorize?level=3" \\
-  -H "Authorization: Bearer $VISITOR_SECRET\"""",
+{
+  "result": "success",
+  "apikey": {
+    "key": "0195aa07-…",
+    "name": "Deploy bot",
+    "level": 3,
+    "expiresAt": "2026-12-26T21:30:00Z",
+    …
+  }
+}""",
     ),
-    Example(
-        "protect-introspect",
-        "curl",
+    "create": (
+        "201",
         """\
-curl "$CHATELAINE_URL/api/introspect" \\
-  -u "$CHATELAINE_KEY:$CHATELAINE_SECRET" \\
-  --data-urlencode "token=$VISITOR_SECRET\"""",
+{
+  "result": "created",
+  "apikey": {
+    "key": "0195b2c4-…",
+    "secret": "{prefix}_…",
+    "level": 1,
+    "name": "nightly build",
+    "createdAt": "2026-11-27T20:00:00Z",
+    "expiresAt": "2026-11-28T20:00:00Z",
+    …
+  }
+}""",
     ),
-    Example(
-        "protect-python",
-        "Python",
+    "rotate": (
+        "201",
         """\
-import os
-from chatelaine_client import Portal
-
-names = ("CHATELAINE_URL", "CHATELAINE_KEY", "CHATELAINE_SECRET")
-portal = Portal(*(os.environ[name] for name in names))
-visitor = portal.check(os.environ["VISITOR_SECRET"], level=3)
-print(visitor.username)""",
+{
+  "result": "created",
+  "apikey": {
+    "key": "0195b2c9-…",
+    "secret": "{prefix}_…",
+    …
+  },
+  "replaces": "0195aa07-…",
+  "retiresAt": "2026-11-27T21:00:00Z"
+}""",
     ),
-)
-"""How a service learns who its visitor is."""
+    "introspect": (
+        "200",
+        """\
+{
+  "active": true,
+  "scope": "level:3",
+  "client_id": "0195aa07-…",
+  "username": "ola",
+  "exp": 1798320600,
+  …
+}""",
+    ),
+    "authorize": (
+        "204",
+        """\
+Portal-Account: 1042
+Portal-Username: ola
+Portal-Role: user
+Portal-Level: 3
+Portal-Key: 0195aa07-…""",
+    ),
+    "error": (
+        "403",
+        """\
+{
+  "result": "error",
+  "error": "insufficientAccessLevel",
+  "message": "…",
+  "requestId": "…"
+}""",
+    ),
+}
+"""Statuses and bodies that come back; ``…`` stands for what is left out."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_babel import gettext
 
-from portal.error_messages import sentence
+from portal.error_messages import SENTENCES, sentence
+
+CHAPTERS = {
+    "apikeys": "api-keys",
+    **dict.fromkeys(("signup", "confirm", "signin", "account", "available"), "api-accounts"),
+}
+"""The page of the routes that begin with a word; what is not here checks keys or takes reports."""
+
+GATEWAYS = "/api/authorize"
+"""It answers with the few statuses that gateways pass on, so a code's own one stands elsewhere."""
+
+ONE_OF_TWO = re.compile(r"/(?:key|jwt)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,17 @@ class DescribedRoute:
     """Of its body, by their names: whether they are required."""
     codes: tuple[str, ...]
 
+    @property
+    def id(self) -> str:
+        """Its anchor: ``get-apikeys-auth``."""
+        return "-".join([self.method.lower(), *re.findall(r"\w+", self.path.removeprefix("/api/"))])
+
+    @property
+    def chapter(self) -> str:
+        """The page that it stands on."""
+        first = self.path.split("/")[2]
+        return CHAPTERS.get(first, "api-checks")
+
 
 @dataclass(frozen=True, slots=True)
 class DescribedError:
@@ -40,26 +62,43 @@ class DescribedError:
 
 
 def routes(document: dict[str, Any]) -> list[DescribedRoute]:
-    """Every route, in the order of the description; one that any method opens stands there once."""
-    found = []
+    """Every route, in the order of the description.
+
+    One that any method opens stands there once, and so does one that a key and a JWT open alike:
+    its path ends in ``{auth}``.
+    """
+    found: list[DescribedRoute] = []
     for path, operations in document["paths"].items():
         if len(operations) > 1 and len({each["summary"] for each in operations.values()}) == 1:
             found.append(_route(document, gettext("any"), path, next(iter(operations.values()))))
         else:
             found += [_route(document, method.upper(), path, each) for method, each in operations.items()]
-    return found
+    return _paired(found)
+
+
+def _paired(found: list[DescribedRoute]) -> list[DescribedRoute]:
+    """Two routes that differ by how one proves who one is become one, with the codes of both."""
+    paired: dict[tuple[str, str, str], DescribedRoute] = {}
+    for route in found:
+        path = ONE_OF_TWO.sub("/{auth}", route.path)
+        place = (route.method, path, route.summary)
+        if place in paired:
+            codes = tuple(dict.fromkeys((*paired[place].codes, *route.codes)))
+            paired[place] = replace(route, path=path, codes=codes)
+        else:
+            paired[place] = route
+    return list(paired.values())
 
 
 def errors(document: dict[str, Any]) -> list[DescribedError]:
-    """Every code that any route, or any other path, can answer with, by status."""
-    found = {DescribedError("notFound", "404"), DescribedError("methodNotAllowed", "405")} | {
-        DescribedError(code, status)
-        for operations in document["paths"].values()
-        for operation in operations.values()
-        for status, response in operation["responses"].items()
-        for code in response.get("x-codes", ())
-    }
-    return sorted(found, key=lambda error: (error.status, error.code))
+    """Every code there is, by status; at the end, without one, those that only pages have."""
+    statuses = {"notFound": "404", "methodNotAllowed": "405"}
+    for _path, operations in sorted(document["paths"].items(), key=lambda each: each[0] == GATEWAYS):
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                statuses = dict.fromkeys(response.get("x-codes", ()), status) | statuses
+    told = [DescribedError(code, statuses.get(code, "")) for code in SENTENCES]
+    return sorted(told, key=lambda error: (error.status or "999", error.code))
 
 
 def _route(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> DescribedRoute:

@@ -1,84 +1,110 @@
-"""The page that explains the API, made of the same tables that the API is made of."""
+"""The pages that explain the API, made of the same tables that the API is made of."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from portal.extensions import settings
-from portal.labels import ROLES
-from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
-from portal.runtime import runtime
-from portal.services.abuse import leaks
-from portal.services.calls.rates import rates_by_role
-from portal.services.keys import secrets
-from portal.services.ratelimits import questions
-from portal.web.docs import openapi_view
-from portal.web.docs.examples import ASK, MAKE, PROTECT, ROTATE
-from portal.web.docs.scanners import scanners
+from portal.web.docs import library
+from portal.web.docs.book import CHAPTERS, MOVED, PAGES, START, Page, neighbours
+from portal.web.docs.examples import FIRST, LANGUAGES
+from portal.web.docs.search import LONGEST, search
 
-LIMITS = (
-    (N_("Failed tries to sign in, by one source and name"), questions.SIGN_IN_OWN),
-    (N_("Failed tries to sign in, by one source"), questions.SIGN_IN_SOURCE),
-    (N_("Sign-ups, by one source and address"), questions.SIGN_UP_OWN),
-    (N_("Sign-ups, by one source"), questions.SIGN_UP_SOURCE),
-    (N_("Confirmations, by one source"), questions.CONFIRM_SOURCE),
-    (N_("Wrong current passwords, by one account and source"), questions.PROVE_OWN),
-    (N_("Keys made, by one account"), questions.ISSUE_ACCOUNT),
-    (N_("Failed checks of a key, by one source"), questions.KEY_CHECK_SOURCE),
-    (N_("Reports of leaked secrets, by one source"), questions.LEAK_SOURCE),
-)
-
-CONDITIONS = (
-    (
-        "networks",
-        '["192.0.2.0/24", "!192.0.2.7"]',
-        N_("Networks that it may be used from; after !, not from."),
-    ),
-    (
-        "audiences",
-        '["orders"]',
-        N_("Services that it is good for, by the names that they ask under; of a service key its own."),
-    ),
-    ("notBefore", '"2027-01-31T08:00:00Z"', N_("From when on it is good: a time before its end.")),
-    ("maxIdle", "604800", N_("Seconds without use after which it ends: an hour or more.")),
-    (
-        "callsPerMinute",
-        "60",
-        N_("Calls that it may make in a minute, if fewer than its owner's role allows."),
-    ),
-    ("callsPerDay", "5000", N_("Calls that it may make in a day, if fewer than its owner's role allows.")),
-    ("environment", '"test"', N_("live or test: a label, and no right.")),
-    ("note", '"deploys the shop"', N_("For the account's owner; no service is told it.")),
-    ("kind", '"service"', N_("A key for a service that introspects, and opens nothing else; for admins.")),
-)
-"""What may be given besides name, level and expiresIn: the field, an example, and what it says."""
+COOKIE = "docs-language"
+A_YEAR = 365 * 24 * 60 * 60
 
 blueprint = Blueprint("docs", __name__)
 
 
 @blueprint.get("/docs")
 def index() -> str:
-    """Show the documentation; anybody may read it."""
-    document = runtime.openapi()
-    return render_template(
-        "docs/index.html",
-        ask=ASK,
-        make=MAKE,
-        rotate=ROTATE,
-        protect={example.id: example for example in PROTECT},
-        levels=LEVELS,
-        roles=list(Role),
-        routes=openapi_view.routes(document),
-        errors=openapi_view.errors(document),
-        conditions=CONDITIONS,
-        limits=LIMITS,
-        rates=[(ROLES[Role(role)], rate) for role, rate in rates_by_role(settings).items()],
-        longest_life=LONGEST_LIFE,
-        secret=secrets,
-        pattern=secrets.pattern(settings.key_prefix).pattern,
-        scanners=scanners(settings.key_prefix, settings.base_url),
-        most_secrets=leaks.MOST_SECRETS,
-        prefix=settings.key_prefix,
-        base_url=settings.base_url,
-        key_headers=settings.key_headers,
-    )
+    """Show the first page; anybody may read it."""
+    return _show(START)
+
+
+@blueprint.get("/docs/<name>")
+def page(name: str) -> ResponseReturnValue:
+    """Show one page; anybody may read it."""
+    found = _page(name)
+    return redirect(url_for("docs.index")) if found is START else _show(found)
+
+
+@blueprint.get("/docs/search")
+def find() -> str:
+    """Show the places that have the words of ``?q=``."""
+    question = request.args.get("q", "").strip()[:LONGEST]
+    found = search(library.read_all(language()), question)
+    return render_template("docs/search.html", question=question, found=found, **_frame(None))
+
+
+@blueprint.get("/docs.md")
+def markdown() -> Response:
+    """The whole documentation as one text in Markdown."""
+    texts = [library.as_markdown(written) for written in library.read_all(language())]
+    return _text("\n".join(texts), "text/markdown")
+
+
+@blueprint.get("/docs/<name>.md")
+def page_markdown(name: str) -> Response:
+    """One page in Markdown."""
+    return _text(library.as_markdown(library.read(_page(name), language())), "text/markdown")
+
+
+@blueprint.get("/llms.txt")
+def llms() -> Response:
+    """What there is to read, for language models (llmstxt.org)."""
+    return _text(render_template("docs/llms.txt", **_frame(None)), "text/plain")
+
+
+@blueprint.after_request
+def remember(response: Response) -> Response:
+    """Keep the language of the examples that somebody has chosen."""
+    chosen = request.args.get("lang", "")
+    if chosen in LANGUAGES and response.mimetype == "text/html":
+        response.set_cookie(
+            cookie_name(), chosen, A_YEAR,
+            path=settings.path or "/", secure=settings.is_https, httponly=True, samesite="Lax",
+        )  # fmt: skip
+    return response
+
+
+def cookie_name() -> str:
+    """With a prefix that browsers hold it to, as the session's has."""
+    if not settings.is_https:
+        return COOKIE
+    return f"__Secure-{COOKIE}" if settings.path else f"__Host-{COOKIE}"
+
+
+def language() -> str:
+    """The language of the examples: as asked for, else as chosen before, else the first."""
+    wanted = (request.args.get("lang", ""), request.cookies.get(cookie_name(), ""))
+    return next((each for each in wanted if each in LANGUAGES), FIRST)
+
+
+def _page(name: str) -> Page:
+    return PAGES.get(name) or abort(404)
+
+
+def _show(page: Page) -> str:
+    written = library.read(page, language())
+    before, after = neighbours(page)
+    return render_template("docs/page.html", written=written, before=before, after=after, **_frame(page))
+
+
+def _frame(current: Page | None) -> dict[str, object]:
+    """What stands around every text."""
+    return {
+        "chapters": CHAPTERS,
+        "current": current,
+        "start": START,
+        "path_of": library.path_of,
+        "moved": MOVED,
+        "base_url": settings.base_url,
+        "origin": settings.origin,
+        "pages": PAGES,
+    }
+
+
+def _text(text: str, kind: str) -> Response:
+    return Response(text, content_type=f"{kind}; charset=utf-8")
