@@ -30,7 +30,7 @@ from portal.services.mail.outbox import Claim, MailContent, PreparedMail
 LONGEST_LINE = 900
 """Characters; RFC 5321 (4.5.3.1.6) allows 998 octets, and links must not be cut."""
 
-OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "others", "locked")
+OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "others", "locked", "why")
 """Params that a mail may go without; all others must be there."""
 
 SOURCE_LANGUAGE = "en"

@@ -41,6 +41,8 @@ LETTERS: dict[str, dict[str, Any]] = {
     "email-changed": {"email": "new@example.org"},
     "locked": {"token": "tOkEn"},
     "key-made": KEY_CREATED,
+    "account-blocked": {"why": "Your keys sent spam.", "keys": 2},
+    "consent-withdrawn": {"keys": 1},
     "keys-revoked": {"reason": "owner", "keys": 1, "names": ["nightly build"]},
     "key-rotated": {
         **KEY_CREATED,

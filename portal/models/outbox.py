@@ -29,6 +29,8 @@ class MailKind(StrEnum):
     KEYS_REVOKED = "keys-revoked"
     KEYS_LEAKED = "keys-leaked"
     EXCESS = "excess"
+    ACCOUNT_BLOCKED = "account-blocked"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
     ROLE_CHANGED = "role-changed"
     ACCOUNT_REMOVED = "account-removed"
 

@@ -30,10 +30,6 @@ ON_PAGES: dict[str, str] = {
     "insufficientAccessLevel": N_(
         "Your role does not allow this. If you need it, ask an admin of this portal."
     ),
-    "accountLocked": N_(
-        "This account is locked. We have sent a mail to its address: "
-        "follow its link to open the account again."
-    ),
 }
 """Where a page knows more than the wire, or the wire speaks of what a page does not show."""
 

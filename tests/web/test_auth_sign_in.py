@@ -111,7 +111,7 @@ def test_a_locked_account_gets_another_mail_for_whoever_has_the_password(client,
     mailbox.clear()
     sign_in(client, "alice", WRONG)
     assert mailbox.all() == []
-    assert "We have sent a mail to its address" in sign_in(client, "alice", cast.alice.password).text
+    assert "We have sent an email with a link" in sign_in(client, "alice", cast.alice.password).text
     assert mailbox.last(to=cast.alice.email).path("/unlock/")
 
 

@@ -34,7 +34,7 @@ def test_withdrawing_revokes_every_key_for_good(alice, cast, make_key, database,
     answer = alice.submit(f"{PAGE}/withdraw")
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert database.execute("SELECT DISTINCT revoked_reason FROM api_keys") == [("consent-withdrawn",)]
-    assert mailbox.last(to=cast.alice.email).subject == "2 keys were revoked"
+    assert mailbox.last(to=cast.alice.email).subject == "You withdrew your consent"
 
 
 def test_without_consent_nothing_else_is_open_until_it_is_given_again(alice, cast, make_key):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.models import Account, Action, ActorKind, Consent, RevocationReason
+from portal.models import Account, Action, ActorKind, Consent, MailKind, RevocationReason
 from portal.services.core import audit
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.keys import revocation
+from portal.services.mail import outbox
 
 CONSENT_VERSION = "2026-11"
 """The version of the sentences that an owner agrees to; kept with each consent."""
@@ -18,15 +19,16 @@ CONSENT_VERSION = "2026-11"
 def apply_consent(session: Session, actor: Actor, account: Account, consent: Consent) -> None:
     """Give, change or withdraw the consent of a locked account in the caller's transaction.
 
-    Withdrawn, all keys are revoked, for good.
+    Withdrawn, all keys are revoked, for good, and the owner is told how to go on.
     """
     if consent is not Consent.NONE:
         if consent != account.consent or account.consent_version is None:
             give_consent(session, actor, account, consent)
     elif account.consent is not Consent.NONE:
-        revocation.revoke_all(session, actor, account, RevocationReason.CONSENT_WITHDRAWN)
+        ended = revocation.revoke_all(session, actor, account, RevocationReason.CONSENT_WITHDRAWN, tell=False)
         account.consent = Consent.NONE
         audit.log_event(session, actor, Action.CONSENT_WITHDRAWN, account_id=account.id)
+        outbox.enqueue_to(session, account, MailKind.CONSENT_WITHDRAWN, keys=ended)
     account.updated_at = clock.utcnow()
 
 

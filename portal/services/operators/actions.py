@@ -55,7 +55,7 @@ def set_role(actor: Actor, account_id: int, role: Role, *, why: str = "") -> Acc
 
 
 def block(actor: Actor, account_id: int, *, why: str) -> Account:
-    """Block an account: its keys are revoked, its sessions and JWTs end.
+    """Block an account: its keys are revoked, its sessions and JWTs end. Its owner is mailed the reason.
 
     Raises InvalidInput without a reason, Forbidden, LastAdmin, NotFound.
     """
@@ -64,7 +64,9 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
         account = _lock_target(session, actor, account_id, SUPPORT)
         refuse_last_admin(session, account.id)
         if account.status is not AccountStatus.BLOCKED:
-            revocation.revoke_all(session, actor, account, RevocationReason.BLOCKED, why=reason)
+            ended = revocation.revoke_all(
+                session, actor, account, RevocationReason.BLOCKED, why=reason, tell=False
+            )
             sessions.end_all(session, actor, account.id)
             before = account.status
             account.status, account.status_before_block = AccountStatus.BLOCKED, before
@@ -77,6 +79,8 @@ def block(actor: Actor, account_id: int, *, why: str) -> Account:
                 reason=reason,
                 before=before.word,
             )
+            if before is not AccountStatus.INACTIVE:  # else nobody has proved that the email is theirs
+                outbox.enqueue_to(session, account, MailKind.ACCOUNT_BLOCKED, why=reason, keys=ended)
     return account
 
 

@@ -63,11 +63,23 @@ def sign_in() -> ResponseReturnValue:
             )
         return redirect(form.target)
     if form.validate_on_submit():
-        with form.refusals(SignInFailed, AccountBlocked, AccountLocked):
+        with form.refusals(SignInFailed):
             who = visitor(), text(form.username), text(form.password)
             enter(*signing_in.sign_in(*who, SessionKind.BROWSER))
             return redirect(form.target, 303)
     return shown("auth/sign_in.html", form)
+
+
+@blueprint.errorhandler(AccountBlocked)
+def show_blocked(error: AccountBlocked) -> ResponseReturnValue:
+    """Tell whoever gave the right password of a blocked account why, and whom to ask."""
+    return render_template("auth/blocked.html", why=error.details.get("why")), 403
+
+
+@blueprint.errorhandler(AccountLocked)
+def show_locked(_error: AccountLocked) -> ResponseReturnValue:
+    """Tell whoever gave the right password of a locked account how to open it."""
+    return render_template("auth/locked.html", files=_mail_folder()), 403
 
 
 @blueprint.post("/signout")
