@@ -18,6 +18,7 @@
         source.select?.();
         return;
       }
+      button.dispatchEvent(new CustomEvent("copied", { bubbles: true, detail: source.id }));
       text.textContent = said.textContent = button.dataset.copied;
       setTimeout(() => { text.textContent = before; said.textContent = ""; }, 2500);
     });

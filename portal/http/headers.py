@@ -36,7 +36,7 @@ _POLICY = (
     "Content-Security-Policy",
     (
         "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-        "img-src 'self' data:; style-src 'self'; script-src 'self'"
+        "img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'"
     ),
 )
 """Scripts and styles are files of ours; nothing that stands in a page itself runs, so there is no nonce."""

@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 PAGE = {
     "Content-Security-Policy": (
         "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-        "img-src 'self' data:; style-src 'self'; script-src 'self'"
+        "img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -82,7 +82,11 @@ def test_a_key_is_made_and_its_secret_works_at_once(app: Flask, alice: PageCheck
     assert response.headers["Cache-Control"] == "no-store"
     assert SECRET.fullmatch(secret)
     assert runtime_of(app).verifier.decide(key, secret).outcome == "good"
-    assert f"curl -u {key}:{secret}" in text_of(pages.parse(response))
+    page = pages.parse(response)
+    [curl], [env] = page.select("#curl"), page.select("#env")
+    assert f"curl -u {key} " in text_of(curl), "curl asks for the secret, so no shell remembers it"
+    assert f"CHATELAINE_SECRET={secret}" in text_of(env)
+    assert response.text.count(secret) == 2, "in its field, and in the lines that are downloaded"
 
 
 def test_the_secret_is_focused_and_announced(alice: PageChecker) -> None:
@@ -279,7 +283,7 @@ def test_revoking_asks_first_and_says_what_will_happen(
     path = f"/account/keys/{created.id}/revoke"
 
     page = alice.page(path)
-    assert "This is final" in text_of(page)
+    assert "This key stops working, immediately and permanently" in text_of(page)
     assert runtime_of(app).verifier.decide(created.id, created.secret).outcome == "good"
 
     response = alice.submit(path)
@@ -378,8 +382,8 @@ def test_rotating_shows_a_new_secret_once(
         once = alice.post(str(form["action"]), data=data)
 
     key, secret = key_and_secret(once)
-    assert ("The old key works until" in once.text) is works_on
-    assert ("The old key is refused from now on" in once.text) is not works_on
+    assert ("The old secret works until" in once.text) is works_on
+    assert ("The old secret is refused from now on" in once.text) is not works_on
     decide = runtime_of(app).verifier.decide
     assert (decide(key, secret).outcome, decide(key, secret).level) == ("good", 3)
     assert decide(old.id, old.secret).outcome == ("good" if works_on else "apikeyRevoked")
@@ -402,10 +406,40 @@ def test_an_overlap_is_told_with_its_end_and_cut_to_the_old_expiry(
     page = alice.page(f"/account/keys/{created.id}/rotate")
 
     labels = [text_of(label) for label in page.select(".choice")]  # type: ignore[arg-type]
-    expiry = re.search(r"The old key expires on (.*? UTC)", text_of(page))
-    assert expiry
-    assert [expiry[1] in label for label in labels] == [False, False, False, True]
-    assert ["works until" in label for label in labels] == [False, True, True, True]
+    ends = [clock.now() + span for span in (timedelta(hours=1), timedelta(hours=24), timedelta(days=3))]
+    assert [label.split(" ")[0] for label in labels] == ["Not", "1", "1", "Until"]
+    for label, end in zip(labels[1:], ends, strict=True):
+        assert f"until {end:%-d %b %Y, %H:%M}" in label
+    assert "ends at once" in labels[0]
+
+
+def test_of_overlaps_that_the_old_expiry_cuts_only_one_is_offered(
+    alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    created = make_key(cast.alice, days=1)
+    clock.forward(hours=23, minutes=30)
+
+    form = find_form(alice.page(f"/account/keys/{created.id}/rotate"))
+
+    assert [str(each["value"]) for each in form.select("input[name=overlap]")] == ["0", "3600"]
+    assert "Until it expires" in text_of(form)
+
+
+def test_the_page_before_a_rotation_tells_who_uses_the_old_secret(
+    app: Flask, alice: PageChecker, cast: Cast, clock: Clock, make_key: MakeKey
+) -> None:
+    created, usage = make_key(cast.alice), runtime_of(app).usage
+    for days, calls in ((2, 3), (0, 1)):
+        for _ in range(calls):
+            usage.note_call(
+                created.id, "203.0.113.7", int(clock.now().timestamp() * 1000) - days * 86_400_000
+            )
+    usage.flush()
+
+    page = alice.page(f"/account/keys/{created.id}/rotate")
+
+    assert "24 hours 1 call 7 days 4 calls 203.0.113.7 4 calls" in text_of(page)
+    assert not page.select("main .button.bad, main .danger"), "to rotate is routine"
 
 
 @pytest.mark.parametrize(("hours", "proposed"), [(1, "86400"), (25, "0")])
@@ -573,14 +607,21 @@ def test_a_condition_that_can_not_be_is_told_beside_its_field_and_stays_to_be_se
     assert response.status_code == 422
     assert error
     assert words in text_of(error)  # type: ignore[arg-type]
-    assert page.select_one("details.conditions[open]")
+    if field != "environment":
+        assert page.select_one(f"details[open] #{field}")
     assert note
     assert note.get_text().strip() == (typed if field == "note" else BOUND["note"])
     assert database.execute("SELECT count(*) FROM api_keys") == [(0,)]
 
 
-def test_the_conditions_are_folded_until_they_are_needed(alice: PageChecker) -> None:
-    assert alice.page("/account/keys/new").select_one("details.conditions:not([open])")
+def test_restrictions_and_note_are_folded_until_they_are_needed(alice: PageChecker) -> None:
+    assert len(alice.page("/account/keys/new").select("details.restrictions:not([open])")) == 2
+
+    again = pages.parse(alice.submit("/account/keys/new", {"name": "", "level": "1", "note": "mine"}))
+    assert [bool(each.get("open") is not None) for each in again.select("details.restrictions")] == [
+        False,
+        True,
+    ]
 
 
 def test_the_use_of_a_rotated_out_secret_is_told_to_its_owner(
@@ -618,7 +659,7 @@ def test_admins_are_offered_service_keys_and_nobody_else_is(
         ("account", 1), ("service", 0),
     ]  # fmt: skip
     key, _secret = key_and_secret(response)
-    assert "introspects the keys of others" in text_of(pages.parse(response))
+    assert "introspects keys, and nothing else" in text_of(pages.parse(response))
     assert "/api/introspect" in text_of(ada.page(f"/account/keys/{key}"))
     assert "Service" in text_of(ada.page("/account/keys").select_one("tbody"))  # type: ignore[arg-type]
 

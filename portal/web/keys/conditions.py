@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_babel import format_number, gettext
 from flask_babel import lazy_gettext as _l
-from wtforms import DateField, Field, RadioField, StringField, TextAreaField
+from wtforms import DateField, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional
 
 from portal.models import ApiKey, Environment, KeyKind
@@ -24,16 +24,8 @@ from portal.web.zones import first_moment, reader_zone
 
 DAY = 24 * 60 * 60
 MOST_DIGITS = 9
-NAMES = (
-    "networks",
-    "audiences",
-    "not_before",
-    "max_idle",
-    "environment",
-    "calls_per_minute",
-    "calls_per_day",
-    "note",
-)
+RESTRICTIONS = ("networks", "not_before", "max_idle", "calls_per_minute", "calls_per_day", "audiences")
+NAMES = (*RESTRICTIONS, "note")
 ON_FORM: dict[str, str] = {
     "maxIdleInvalid": N_("These days won't do. Give a whole number from 1 to 365, or none."),
     "notBeforeInvalid": N_("This day won't do. Choose one before the key's end, or none."),
@@ -54,12 +46,14 @@ class ConditionFields(Form):
 
     sentences = ON_PAGES | ON_FORM
 
-    networks = TextAreaField(_l("Allowed networks"), render_kw={"rows": 3, "spellcheck": "false"})
+    networks = TextAreaField(
+        _l("Allowed addresses"), render_kw={"rows": 1, "autocomplete": "off", "spellcheck": "false"}
+    )
     audiences = StringField(
         _l("Audiences"), render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
     )
-    not_before = DateField(_l("Not before"), validators=[Optional()])
-    max_idle = StringField(_l("Days without use after which it ends"), render_kw=NUMBER)
+    not_before = DateField(_l("Valid from"), validators=[Optional()])
+    max_idle = StringField(_l("End if unused for (days)"), render_kw=NUMBER)
     environment = RadioField(
         _l("Environment"), choices=choices(ENVIRONMENTS), default="", validate_choice=False
     )
@@ -68,14 +62,24 @@ class ConditionFields(Form):
     note = TextAreaField(_l("Private note"), render_kw={"rows": 3, "maxlength": NOTE_LENGTH})
 
     @property
-    def condition_fields(self) -> list[Field]:
-        """The fields, as they stand on the form."""
-        return [getattr(self, name) for name in NAMES]
+    def set_restrictions(self) -> int:
+        """How many restrictions were typed."""
+        return sum(bool(getattr(self, name).data) for name in RESTRICTIONS)
 
     @property
-    def shows_conditions(self) -> bool:
-        """Whether something was typed, or has to be corrected, so that it must be seen."""
-        return any(field.data or field.errors for field in self.condition_fields)
+    def shows_restrictions(self) -> bool:
+        """Whether a restriction was typed, or has to be corrected, so that it must be seen."""
+        return any(getattr(self, name).data or getattr(self, name).errors for name in RESTRICTIONS)
+
+    @property
+    def shows_note(self) -> bool:
+        """The same of the note."""
+        return bool(self.note.data or self.note.errors)
+
+    def add_network(self, address: str) -> None:
+        """Allow one more address, unless it is there already."""
+        typed = text(self.networks).split()
+        self.networks.data = " ".join(typed if address in typed else [*typed, address])
 
     def read_conditions(self) -> Conditions | None:
         """What was typed; None, with an error beside its field, when that can't be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
-from flask import Response, flash, redirect, render_template, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug import Response as BaseResponse
@@ -13,6 +13,7 @@ from werkzeug import Response as BaseResponse
 from portal import clock
 from portal.error_messages import sentence
 from portal.extensions import settings
+from portal.http import client_ip_address
 from portal.http.headers import JSON_TYPE
 from portal.labels import REFUSALS
 from portal.models import ApiKey
@@ -20,20 +21,33 @@ from portal.services.calls import rates
 from portal.services.core.errors import AlreadyCreated, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.usage import refusals
+from portal.services.usage import collector, refusals
+from portal.services.usage import queries as usage_queries
+from portal.services.usage.queries import Span, UsageScope
 from portal.web.filters import second
 from portal.web.forms import text
 from portal.web.identity import actor, me
 from portal.web.keys.blueprint import blueprint
 from portal.web.keys.forms import NewKeyForm, RotateForm
+from portal.web.keys.prefill import prefill
 from portal.web.keys.presenters import row
+from portal.web.keys.snippets import snippets
 from portal.web.once import answered_again, is_known_form
+from portal.web.stale import is_asked_again
+
+WEEK = 7
+"""Days of which the page before a rotation tells the calls."""
+ADD_MINE = "mine"
+"""The button of the form that adds the reader's address to those that are allowed, and creates nothing."""
 
 
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
-    """Show the form of a new key."""
-    return _show_new(NewKeyForm(me().role))
+    """Show the form of a new key, filled in as far as the address says; nothing is created by it."""
+    form = NewKeyForm(me().role)
+    if not is_asked_again():
+        prefill(form, request.args)
+    return _show_new(form)
 
 
 @blueprint.post("/new")
@@ -45,6 +59,9 @@ def create() -> ResponseReturnValue:
     answer only, so there is no other page that could show it.
     """
     form = NewKeyForm(me().role)
+    if ADD_MINE in request.form:
+        form.add_network(client_ip_address())
+        return _show_new(form)
     is_whole = form.validate()
     life, conditions = form.life(), form.read_conditions()
     level = form.chosen_level
@@ -113,6 +130,7 @@ def _show_new(form: NewKeyForm) -> str:
     return render_template(
         "keys/new.html",
         form=form,
+        address=client_ip_address(),
         room=quotas.quota_of(me().id, me().role),
         rates=rates.rates_by_role(settings)[me().role.value],
     )
@@ -126,11 +144,19 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
         return redirect(url_for(".detail", key_id=successor.id))
     shown = row(key)
     form.tell(key, is_in_use=shown.recently_used)
-    return render_template("keys/rotate.html", key=shown, form=form)
+    by_day = collector.calls_by_day([key_id], WEEK)[key_id]
+    return render_template(
+        "keys/rotate.html",
+        key=shown,
+        form=form,
+        new_end=clock.utcnow() + min(key.expires_at - key.created_at, quotas.longest_life(me().role)),
+        day=usage_queries.read_series(Span.DAY, UsageScope(key_id=key_id)).calls,
+        week=sum(by_day),
+        addresses=usage_queries.list_ip_addresses(key_id),
+    )
 
 
 def _show_once(key: ApiKey, secret: str) -> str:
     old = key_queries.get_key(me().id, key.replaces_id) if key.replaces_id else None
-    return render_template(
-        "keys/once.html", key=row(key), old=old and row(old), secret=secret, base_url=settings.base_url
-    )
+    tabs = snippets(key, secret, settings.base_url)
+    return render_template("keys/once.html", key=row(key), old=old and row(old), secret=secret, tabs=tabs)
