@@ -13,9 +13,9 @@ REASONS: dict[str, str] = {
     RevocationReason.LOCKED: N_("account locked"),
     RevocationReason.CONSENT_WITHDRAWN: N_("consent withdrawn"),
     RevocationReason.ACCOUNT_REMOVED: N_("account removed"),
-    RevocationReason.EXCESSIVE: N_("excessive use"),
+    RevocationReason.EXCESSIVE: N_("excessive usage"),
     RevocationReason.OPERATOR: N_("by an operator"),
-    RevocationReason.LEAKED: N_("its secret leaked"),
+    RevocationReason.LEAKED: N_("secret leaked"),
 }
 """Why a key was revoked, behind the word 'revoked'."""
 
@@ -47,7 +47,7 @@ ROLES: dict[Role, str] = {
     Role.USER: N_("User"),
     Role.TESTER: N_("Tester"),
     Role.CURATOR: N_("Curator"),
-    Role.BUGHUNTER: N_("Bughunter"),
+    Role.BUGHUNTER: N_("Bug hunter"),
     Role.SUPPORT: N_("Support"),
     Role.ADMIN: N_("Admin"),
 }
@@ -60,72 +60,72 @@ STATUSES: dict[AccountStatus, str] = {
 }
 
 ACTOR_KINDS: dict[ActorKind, str] = {
-    ActorKind.ANONYMOUS: N_("somebody not signed in"),
+    ActorKind.ANONYMOUS: N_("not signed in"),
     ActorKind.BROWSER: N_("in the browser"),
     ActorKind.JWT: N_("with a token"),
     ActorKind.KEY: N_("with a key"),
     ActorKind.COMMAND_LINE: N_("on the command line"),
-    ActorKind.SYSTEM: N_("the portal itself"),
+    ActorKind.SYSTEM: N_("by the portal"),
 }
 """Through what somebody acted."""
 
 CREATED_THROUGH: dict[ActorKind, str] = {
-    ActorKind.BROWSER: N_("The browser, signed in"),
+    ActorKind.BROWSER: N_("The browser"),
     ActorKind.JWT: N_("An API token (JWT)"),
     ActorKind.COMMAND_LINE: N_("The command line"),
 }
 """Through what a key was created, if not with a key."""
 
 REPORTERS: dict[str, str] = {
-    "page": N_("reported on the page for leaks"),
+    "page": N_("reported on the leaks page"),
     "api": N_("reported through the API"),
     "github": N_("reported by GitHub"),
 }
 """Through what a leak was reported."""
 
 ACTIONS: dict[Action, str] = {
-    Action.ACCOUNT_SIGN_UP_REQUESTED: N_("Sign-up asked for"),
-    Action.ACCOUNT_CREATED: N_("Account made"),
+    Action.ACCOUNT_SIGN_UP_REQUESTED: N_("Sign-up requested"),
+    Action.ACCOUNT_CREATED: N_("Account created"),
     Action.ACCOUNT_CONFIRMED: N_("Email confirmed"),
     Action.ACCOUNT_UPDATED: N_("Profile changed"),
-    Action.ACCOUNT_EMAIL_CHANGE_REQUESTED: N_("Change of email asked for"),
-    Action.ACCOUNT_EMAIL_CHANGE_CANCELLED: N_("Change of email cancelled"),
+    Action.ACCOUNT_EMAIL_CHANGE_REQUESTED: N_("Email change requested"),
+    Action.ACCOUNT_EMAIL_CHANGE_CANCELLED: N_("Email change cancelled"),
     Action.ACCOUNT_EMAIL_CHANGED: N_("Email changed"),
     Action.ACCOUNT_LOCKED: N_("Account locked by its owner"),
     Action.ACCOUNT_UNLOCKED: N_("Account unlocked by its owner"),
-    Action.ACCOUNT_UNLOCK_REQUESTED: N_("Link to unlock asked for"),
-    Action.ACCOUNT_LINK_MAILED: N_("Link mailed to the owner"),
+    Action.ACCOUNT_UNLOCK_REQUESTED: N_("Unlock link requested"),
+    Action.ACCOUNT_LINK_MAILED: N_("Link emailed to the owner"),
     Action.ACCOUNT_BLOCKED: N_("Account blocked"),
     Action.ACCOUNT_UNBLOCKED: N_("Account unblocked"),
     Action.ACCOUNT_REMOVED: N_("Account removed"),
     Action.ACCOUNT_ROLE_CHANGED: N_("Role changed"),
-    Action.ACCOUNT_READ: N_("Account looked at by an operator"),
-    Action.ACCOUNTS_SEARCHED: N_("Accounts looked through by an operator"),
-    Action.KEY_READ: N_("Key looked at by an operator"),
-    Action.KEYS_SEARCHED: N_("Keys looked through by an operator"),
-    Action.AUDIT_LOG_READ: N_("Audit log looked at by an operator"),
-    Action.MAIL_REFUSED: N_("An email could not be delivered"),
-    Action.CLOCK_PUT_BACK: N_("Clock put back"),
-    Action.DEMO_FILLED: N_("Filled with demo data"),
-    Action.AUDIT_LOG_ENDED: N_("Old acts taken out of the record"),
-    Action.USAGE_READ: N_("Use of all keys looked at by an operator"),
+    Action.ACCOUNT_READ: N_("Account viewed by an operator"),
+    Action.ACCOUNTS_SEARCHED: N_("Accounts searched by an operator"),
+    Action.KEY_READ: N_("Key viewed by an operator"),
+    Action.KEYS_SEARCHED: N_("Keys searched by an operator"),
+    Action.AUDIT_LOG_READ: N_("Audit log viewed by an operator"),
+    Action.MAIL_REFUSED: N_("Email not delivered"),
+    Action.CLOCK_PUT_BACK: N_("Clock set back"),
+    Action.DEMO_FILLED: N_("Demo data added"),
+    Action.AUDIT_LOG_ENDED: N_("Old audit log entries removed"),
+    Action.USAGE_READ: N_("Usage of all keys viewed by an operator"),
     Action.CONSENT_GIVEN: N_("Consent given"),
-    Action.CONSENT_ENTERED: N_("Consent entered by an operator"),
+    Action.CONSENT_ENTERED: N_("Consent recorded by an operator"),
     Action.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
     Action.PASSWORD_CHANGED: N_("Password changed"),
-    Action.PASSWORD_RESET_REQUESTED: N_("Password reset asked for"),
+    Action.PASSWORD_RESET_REQUESTED: N_("Password reset requested"),
     Action.PASSWORD_RESET: N_("Password reset"),
     Action.SESSION_STARTED: N_("Signed in"),
     Action.SESSION_REFUSED: N_("Sign-in refused"),
-    Action.SESSION_ENDED: N_("Signed out, or a session ended"),
+    Action.SESSION_ENDED: N_("Session ended"),
     Action.SESSIONS_ENDED: N_("Sessions ended"),
-    Action.KEY_CREATED: N_("Key made"),
+    Action.KEY_CREATED: N_("Key created"),
     Action.KEY_ROTATED: N_("Key rotated"),
-    Action.KEY_REUSED: N_("Rotated-out secret used"),
+    Action.KEY_REUSED: N_("Old secret used"),
     Action.KEY_REVOKED: N_("Key revoked"),
     Action.KEYS_REVOKED: N_("All keys revoked"),
-    Action.EXCESS_WARNED: N_("Warned of the limit of calls"),
-    Action.EXCESS_THROTTLED: N_("Calls above a limit refused"),
-    Action.EXCESS_REVOKED: N_("Keys revoked for too many calls"),
+    Action.EXCESS_WARNED: N_("Rate limit warning sent"),
+    Action.EXCESS_THROTTLED: N_("Calls above a rate limit refused"),
+    Action.EXCESS_REVOKED: N_("Keys revoked for excessive usage"),
 }
-"""What was done, for the activity of an owner and the record of all."""
+"""What was done, for the activity of an owner and the audit log."""

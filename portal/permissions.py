@@ -27,15 +27,15 @@ class Level:
 
 
 LEVELS: tuple[Level, ...] = (
-    Level(0, N_("Only prove who I am")),
-    Level(1, N_("Read my resources")),
-    Level(2, N_("Read all of my account")),
-    Level(3, N_("Write my resources")),
-    Level(4, N_("Write all of my account, keys included")),
-    Level(5, N_("Read resources of others")),
-    Level(6, N_("Read all account data of others")),
-    Level(7, N_("Read all account data of others, as level 6")),
-    Level(8, N_("Write account data of others, as support does")),
+    Level(0, N_("Identity only")),
+    Level(1, N_("Read resources")),
+    Level(2, N_("Read account")),
+    Level(3, N_("Write resources")),
+    Level(4, N_("Write account and keys")),
+    Level(5, N_("Read others' resources")),
+    Level(6, N_("Read others' accounts")),
+    Level(7, N_("Read others' accounts, as level 6")),
+    Level(8, N_("Write others' accounts, as support")),
     Level(9, N_("Everything")),
 )
 HIGHEST_LEVEL = LEVELS[-1].number

@@ -77,7 +77,7 @@ def test_each_step_of_an_account_is_mailed(app: Flask, mailbox: Mailbox, cast: C
         recovery.request_reset(Actor.system(), cast.bob.email)
 
     assert "/confirm/" in mailbox.last(to="new@example.org").link("/confirm/")
-    assert mailbox.last(to=cast.alice.email).subject == "You have an account already"
+    assert mailbox.last(to=cast.alice.email).subject == "You already have an account"
     assert mailbox.last(to=cast.bob.email).link("/password/reset/")
 
 

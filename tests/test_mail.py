@@ -169,17 +169,17 @@ def test_a_made_key_is_told_with_its_level_in_words(write: Write, level: Any) ->
 def test_a_made_key_is_told_with_all_that_the_owner_must_know(write: Write) -> None:
     mail = write("key-made")
 
-    assert mail.subject == "A key was made: nightly build"
+    assert mail.subject == "Key created: nightly build"
     assert "Name: nightly build" in mail.text
     assert "Expires: March 9, 2027, 14:05 UTC" in mail.text
-    assert "Made by: You, signed in to your account" in mail.text
-    assert "From address: 192.0.2.7" in mail.text
+    assert "Created by: You, signed in" in mail.text
+    assert "IP address: 192.0.2.7" in mail.text
 
 
 def test_a_key_that_made_a_key_is_named(write: Write) -> None:
     maker = "0190b1f2-0000-7000-8000-00000000000f"
 
-    assert f"Made by: The key {maker}" in write("key-made", made_by_key=maker, source=None).text
+    assert f"Created by: The key {maker}" in write("key-made", made_by_key=maker, source=None).text
 
 
 @pytest.mark.parametrize("reason", RevocationReason)
@@ -205,7 +205,7 @@ def test_what_a_person_typed_is_escaped_in_html_and_left_alone_in_text(write: Wr
 
 def test_a_subject_is_one_line(app: Flask, write: Write) -> None:
     name = "evil\r\nBcc: bob@example.org\r\n\r\nbody"
-    assert write("key-made", name=name).subject == "A key was made: evil Bcc: bob@example.org body"
+    assert write("key-made", name=name).subject == "Key created: evil Bcc: bob@example.org body"
 
     message = message_from_bytes(compose(app, MailContent("key-made", {**KEY_CREATED, "name": name})))
 
@@ -257,7 +257,7 @@ def test_other_letters_and_long_links_arrive_whole(make_app: MakeApp, eight_bit:
     text = message.get_body(("plain",)).get_content().replace("\r\n", "\n")  # type: ignore[union-attr]
     assert "Name: Schlüssel für Zoë – 鍵\n" in text
     assert f"https://{'a' * 60}.example.org/account/keys/{KEY_CREATED['key']}\n" in text
-    assert message["Subject"] == "A key was made: Schlüssel für Zoë – 鍵"
+    assert message["Subject"] == "Key created: Schlüssel für Zoë – 鍵"
 
 
 def test_very_long_lines_are_quoted(app: Flask) -> None:
@@ -284,7 +284,7 @@ def test_a_letter_does_not_show_its_token() -> None:
 def test_a_mail_is_written_in_the_language_of_its_reader(app: Flask, write: Write, tmp_path: Path) -> None:
     catalog = Catalog(locale="de")
     catalog.add("Set a new password", "Neues Passwort setzen")
-    catalog.add("A key was made: %(name)s", "Neuer Schlüssel: %(name)s", flags=["python-format"])
+    catalog.add("Key created: %(name)s", "Neuer Schlüssel: %(name)s", flags=["python-format"])
     (tmp_path / "de" / "LC_MESSAGES").mkdir(parents=True)
     with (tmp_path / "de" / "LC_MESSAGES" / "messages.mo").open("wb") as file:
         write_mo(file, catalog)

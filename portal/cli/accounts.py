@@ -15,12 +15,12 @@ from portal.services.accounts import signup
 from portal.services.accounts.lookalikes import shown_email
 from portal.services.operators import actions, exports
 
-UNSAID = "No reason was given, on the command line."
+UNSAID = "No reason given on the command line."
 """What the audit log keeps when nobody says why."""
 
 STATUSES = {status.word: status for status in AccountStatus}
 
-group = PlainGroup("account", help="Make, list, block and change accounts.")
+group = PlainGroup("account", help="Create, list, block and change accounts.")
 a_role = click.Choice([role.value for role in Role])
 
 
@@ -32,11 +32,11 @@ def at_a_terminal() -> bool:
 def _ask_why(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str:
     """The reason. At a terminal it is asked for; a script that gives none is told on in the audit log."""
     if given is None and at_a_terminal():
-        given = click.prompt("Why? The record keeps it", default="", show_default=False, err=True)
+        given = click.prompt("Reason, for the audit log", default="", show_default=False, err=True)
     return (given or "").strip() or UNSAID
 
 
-reason = click.option("--reason", callback=_ask_why, help="Why; the record keeps it.")
+reason = click.option("--reason", callback=_ask_why, help="Why, for the audit log.")
 
 
 @group.command("create")
@@ -45,7 +45,7 @@ reason = click.option("--reason", callback=_ask_why, help="Why; the record keeps
 @click.option("--password-stdin", is_flag=True, help="Read the password as one line from standard input.")
 @plain_errors
 def create(email: str, role: str, password_stdin: bool) -> None:
-    """Make an active account that has given consent. The password is asked for."""
+    """Create an active account that has given consent. Prompts for the password."""
     password = _password(password_stdin)
     account = signup.create_account(operator(), email, role=Role(role), password=password)
     _tell(account)
@@ -57,9 +57,9 @@ def create(email: str, role: str, password_stdin: bool) -> None:
 @reason
 @plain_errors
 def set_role(email: str, role: str, reason: str) -> None:
-    """Change a role; a lower level revokes all keys of the account.
+    """Change the role of an account. A role with a lower level revokes all its keys permanently.
 
-    EMAIL may also be the name or the number of the account.
+    EMAIL can also be the name or number of the account.
     """
     account = exports.get_account(email)
     _tell(actions.set_role(operator(), account.id, Role(role), why=reason))
@@ -68,7 +68,7 @@ def set_role(email: str, role: str, reason: str) -> None:
 def _add_change(name: str, change: Callable[..., Account], told: str, more: str = "") -> None:
     """Add a command that changes one account, with a reason and nothing else."""
 
-    @group.command(name, help=f"{told}\n\n{more}EMAIL may also be the name or the number of the account.")
+    @group.command(name, help=f"{told}\n\n{more}EMAIL can also be the name or number of the account.")
     @click.argument("email")
     @reason
     @plain_errors
@@ -77,29 +77,29 @@ def _add_change(name: str, change: Callable[..., Account], told: str, more: str 
         _tell(change(operator(), account.id, why=reason))
 
 
+_add_change("block", actions.block, "Block an account: revoke all its keys permanently and end its sessions.")
+_add_change("unblock", actions.unblock, "Unblock an account. Its revoked keys stay revoked.")
 _add_change(
-    "block", actions.block, "Block an account: all of its keys are revoked for good, its sessions end."
-)
-_add_change("unblock", actions.unblock, "Take a block away; no key comes back.")
-_add_change(
-    "end-sessions", actions.end_sessions, "End every session of an account, JWTs included; its keys go on."
+    "end-sessions",
+    actions.end_sessions,
+    "End all sessions of an account, JWTs included. Its keys keep working.",
 )
 _add_change(
     "mail-link",
     actions.mail_way_back,
-    "Mail the owner the link that leads back in: to confirm, or to set a new password.",
-    "A new password also opens an account that its owner has locked. ",
+    "Email the owner a link to confirm the account or to set a new password.",
+    "A new password also unlocks an account that its owner has locked. ",
 )
 
 
 @group.command("list")
-@click.option("--role", type=a_role, help="Only accounts of this role.")
+@click.option("--role", type=a_role, help="Only accounts with this role.")
 @click.option("--status", type=click.Choice(list(STATUSES)), help="Only accounts in this state.")
 @plain_errors
 def list_accounts(role: str | None, status: str | None) -> None:
-    """List accounts, one a line, with tabs between.
+    """List accounts, one per line, separated by tabs.
 
-    Number, address, name, role, status, live keys, made, last seen.
+    Number, email, name, role, status, live keys, created, last seen.
     """
     found = exports.list_accounts(
         operator(), role=Role(role) if role else None, status=STATUSES[status] if status else None
@@ -120,11 +120,11 @@ def _tell(account: Account) -> None:
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         if sys.stdin is None:
-            raise click.UsageError("Standard input is closed. Give the password there, as one line.")
+            raise click.UsageError("Standard input is closed. Send the password there, as one line.")
         try:
             return sys.stdin.readline().rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise click.ClickException("The password is not text in UTF-8.") from error
+            raise click.ClickException("The password isn't valid UTF-8.") from error
     if not at_a_terminal():
-        raise click.UsageError("Nobody is there to type a password. Use --password-stdin.")
+        raise click.UsageError("There is no terminal to type a password. Use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -12,19 +12,18 @@ from portal.models import Action
 from portal.services.core import free_text
 from portal.services.operators import exports
 
-group = PlainGroup("record", help="List what was done.")
+group = PlainGroup("record", help="Read the audit log.")
 
 
 @group.command("list")
 @click.argument("email", required=False)
-@click.option("--action", type=click.Choice([action.value for action in Action]), help="Only these acts.")
+@click.option("--action", type=click.Choice([action.value for action in Action]), help="Only this action.")
 @plain_errors
 def list_audit_log(email: str | None, action: str | None) -> None:
-    """List the acts, of an account or all, the oldest first, one a line, with tabs between.
+    """List the audit log, of one account or all, oldest first, one entry per line, separated by tabs.
 
-    Number, moment, action, kind of actor, its account, its key, the account that it was done
-    to, the key, from where, the reason, the rest as JSON. EMAIL may also be the name or the
-    number of the account.
+    Number, time, action, kind of actor, its account, its key, account acted on, key acted on,
+    IP address, reason, details as JSON. EMAIL can also be the name or number of the account.
     """
     account = exports.get_account(email) if email else None
     for act in exports.list_audit_log(operator(), account, Action(action) if action else None):

@@ -8,13 +8,13 @@ from portal.cli.console import PlainGroup, plain_errors, row
 from portal.cli.whoever import operator
 from portal.services.usage import moments
 
-group = PlainGroup("clock", help="Show and put back the last moment seen.")
+group = PlainGroup("clock", help="Show or reset the latest time the portal has seen.")
 
 
 @group.command("show")
 @plain_errors
 def show() -> None:
-    """Show the last moment that was kept, and by how many seconds this machine's clock is behind it."""
+    """Show the latest time that the portal has seen, and how many seconds this machine's clock is behind."""
     kept = moments.last_kept()
     row(clock.iso(clock.from_ms(kept)) if kept else None, "behind", clock.behind_ms() // 1000)
 
@@ -23,8 +23,8 @@ def show() -> None:
 @reason
 @plain_errors
 def put_back(reason: str) -> None:
-    """Believe this machine's clock again, after one had run ahead. End the portal on all machines first.
+    """Trust this machine's clock again after it ran ahead. Stop the portal on all machines first.
 
-    What expired or retired in the time between begins again to work.
+    Keys and links that expired in the meantime work again.
     """
     moments.put_back(operator(), why=reason)

@@ -82,9 +82,9 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             except (OSError, UnicodeEncodeError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise  # whoever read has read enough, and click ends quietly
-                raise click.ClickException(free_text.escaped(f"It can't be written: {error}.")) from error
+                raise click.ClickException(free_text.escaped(f"Can't write the output: {error}.")) from error
             except DBAPIError as error:
-                hint = "Is it there, and is 'flask db upgrade' done?"
+                hint = "Check that it exists, and run 'flask db upgrade'."
                 raise click.ClickException(f"{database_says(error)} {hint}") from error
 
     return run
@@ -120,7 +120,7 @@ def _refuse_no_text(values: Iterable[object]) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError as error:
-                raise click.ClickException("What was given is not text in UTF-8.") from error
+                raise click.ClickException("The input isn't valid UTF-8.") from error
 
 
 def row(*cells: object) -> None:

@@ -22,22 +22,22 @@ from portal.services.auth import demo_data
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without what looks alike."""
-PUBLIC = "Demo accounts are for this machine alone, and PORTAL_BASE_URL is public. Nothing was done."
-NOT_EMPTY = "There are accounts in this database, or were. Nothing was done; name an empty one."
-SIGN_IN = """Demo data is there. Sign in at {base_url}/signin as one of these, each with the password
+PUBLIC = "Demo accounts only work on this machine, and PORTAL_BASE_URL is public. Nothing was done."
+NOT_EMPTY = "This database has had accounts. Nothing was done. Choose an empty one."
+SIGN_IN = """The demo data is ready. Sign in at {base_url}/signin with one of these accounts and the password
 
     {password}
 
-The accounts, with their roles, states and keys:"""
+Email, role, status and number of keys:"""
 
 
 @click.command("demo", cls=PlainCommand)
 @with_appcontext
 @plain_errors
 def demo() -> None:
-    """Fill an empty installation with accounts and keys to look at, with a year of use.
+    """Fill an empty installation with demo accounts, keys and a year of usage.
 
-    It refuses a database with accounts, and a public base URL.
+    Refuses a database that has accounts, and a public base URL.
     """
     settings: Settings = current_app.config["PORTAL"]
     if settings.is_public:

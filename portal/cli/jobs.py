@@ -15,14 +15,14 @@ from portal.cli.starting import require_peppers, require_writable
 from portal.jobs import OutboxWorker, Stop, do_round, run
 from portal.transports import Transport, create_transport
 
-group = PlainGroup("jobs", help="Send mails and clean up.")
+group = PlainGroup("jobs", help="Send email and clean up.")
 
 
 @group.command("run")
-@click.option("--once", is_flag=True, help="Do all that is due now, and end.")
+@click.option("--once", is_flag=True, help="Do what is due now, then exit.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 def run_jobs(once: bool, parent: int | None) -> None:
-    """Send what waits in the outbox, and clean once an hour, until told to stop."""
+    """Send the email in the outbox and clean up every hour, until stopped."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
     try:
         transport = create_transport(app.config["PORTAL"])
@@ -47,4 +47,4 @@ def _run_once(app: Flask, transport: Transport) -> None:
     except DBAPIError as error:
         raise click.ClickException(with_database(database_says(error))) from error
     if worker.failed:
-        raise click.ClickException("Some mails could not be sent; they are tried again later.")
+        raise click.ClickException("Some email couldn't be sent; the jobs will try again.")

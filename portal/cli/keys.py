@@ -24,10 +24,10 @@ group = PlainGroup("key", help="List and revoke keys.")
 @click.argument("email", required=False)
 @plain_errors
 def list_keys(email: str | None) -> None:
-    """List the keys of an account, or of all, one a line, with tabs between.
+    """List keys, of one account or all, one per line, separated by tabs.
 
-    Key, owner's address, name, level, state, made, expires, last used, from where, calls.
-    EMAIL may also be the name or the number of the account.
+    Key, owner's email, name, level, state, created, expires, last used, IP address, calls.
+    EMAIL can also be the name or number of the account.
     """
     account = exports.get_account(email) if email else None
     now = clock.utcnow()
@@ -52,7 +52,7 @@ def list_keys(email: str | None) -> None:
 @reason
 @plain_errors
 def revoke(key_id: UUID, reason: str) -> None:
-    """Revoke a key for good."""
+    """Revoke a key, immediately and permanently."""
     key = actions.revoke_one(operator(), key_id, why=reason)
     row(key.id, key.name, _state(key, clock.utcnow()))
 
@@ -62,9 +62,9 @@ def revoke(key_id: UUID, reason: str) -> None:
 @reason
 @plain_errors
 def revoke_all(email: str, reason: str) -> None:
-    """Revoke all keys of an account for good, because its use is excessive.
+    """Revoke all keys of an account permanently, for excessive usage.
 
-    Tells the address and how many there were. EMAIL may also be the name or the number.
+    Prints the email and how many there were. EMAIL can also be the name or number.
     """
     account = exports.get_account(email)
     email = shown_email(account.email or "")
@@ -74,10 +74,11 @@ def revoke_all(email: str, reason: str) -> None:
 @group.command("peppers")
 @plain_errors
 def list_peppers() -> None:
-    """List the peppers: id, what PORTAL_PEPPERS has for it, and how many live keys need it.
+    """List the peppers: id, state in PORTAL_PEPPERS, and how many live keys need it.
 
-    current creates new keys, kept still verifies, lacking is not there, contradicted has another
-    value than the keys were created with. One that is kept and needed by none may go.
+    current: for new keys; kept: still verifies old ones; lacking: not in PORTAL_PEPPERS;
+    contradicted: not the value its keys were created with. Remove one that is kept once no key
+    needs it.
     """
     for use in peppers.list_uses(settings.peppers.get_secret_value()):
         row(*use)
@@ -88,9 +89,9 @@ def list_peppers() -> None:
 @reason
 @plain_errors
 def revoke_pepper(pepper_id: str, reason: str) -> None:
-    """Revoke every live key that needs a pepper, as when the pepper is lost or known to others.
+    """Revoke every live key that needs a pepper, for example when the pepper is lost or leaked.
 
-    Tells the pepper and how many keys there were.
+    Prints the pepper and how many keys there were.
     """
     row(pepper_id, lost_pepper.revoke_of_pepper(operator(), pepper_id, why=reason))
 

@@ -28,15 +28,15 @@ WIDTH = max(map(len, PROMISES))
 
 @click.command("selfcheck", cls=PlainCommand)
 @click.argument("ids", nargs=-1, type=click.Choice(list(PROMISES)), metavar="[PROMISE]...")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @with_appcontext
 @plain_errors
 def selfcheck(ids: tuple[str, ...], as_json: bool) -> None:
-    """Try to break each promise (or the named ones).
+    """Try to break every promise, or only those you name.
 
-    What they rest on is looked at in this installation; the rest is tried on a scratch one of the
-    configured kind. Nothing of yours is touched; only how it went is kept, for the page /promises.
-    The exit code is 0 when every promise held.
+    Checks what they rely on in this installation, and tries the rest on a scratch copy of the
+    same kind. It changes nothing of yours but the results, which it keeps for the page /promises.
+    Exits with 0 if every promise held.
     """
     begun = time.monotonic()
     results: list[Result] = []
@@ -80,7 +80,7 @@ def _keep(results: list[Result]) -> None:
         selfcheck_results.note_run({result.promise.id: result.held for result in results}, running_version())
     except DBAPIError as error:
         raise click.ClickException(
-            f"How it went could not be kept. {database_says(error)} Is 'flask db upgrade' done?"
+            f"Can't save the results. {database_says(error)} Run 'flask db upgrade'."
         ) from error
 
 

@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 @click.command("serve", cls=PlainCommand)
 @with_appcontext
 def serve() -> None:
-    """Bring the database up to date, then serve the portal and run the jobs."""
+    """Migrate the database, then serve the portal and run the jobs."""
     settings: Settings = current_app.config["PORTAL"]
     try:
         create_transport(settings)
@@ -97,8 +97,8 @@ def _announce(settings: Settings, link: str | None, ending: threading.Event) -> 
         if ending.wait(LOOK_EVERY):
             return
     if link:
-        click.echo(f"There is no admin yet. Create the first one here, within a day:\n{link}")
-    click.echo(f"Chatelaine is at {settings.base_url} (Ctrl-C ends it).")
+        click.echo(f"There is no admin yet. Create the first one here within 24 hours:\n{link}")
+    click.echo(f"Chatelaine is running at {settings.base_url} (press Ctrl-C to stop).")
 
 
 def _answers(host: str, port: int) -> bool:
@@ -123,8 +123,8 @@ def require_free_port(host: str, port: int) -> None:
             probe.listen(1)
         except OSError as error:
             raise ConfigurationError(
-                f"Nothing can listen on {host} port {port}: {error.strerror}. "
-                "End what does, or choose another PORTAL_PORT or PORTAL_HOST."
+                f"Can't listen on {host} port {port}: {error.strerror}. "
+                "Stop what uses it, or choose another PORTAL_PORT or PORTAL_HOST."
             ) from error
 
 

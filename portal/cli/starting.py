@@ -18,17 +18,15 @@ from portal.services.core.trouble import Readiness, readiness_of
 from portal.services.keys import peppers
 from portal.services.system.readiness import unsafe_settings
 
-TAKES_NO_WRITES = (
-    "The database takes no writes: it is a standby, or read-only. Let PORTAL_DATABASE_URL name the primary."
-)
+TAKES_NO_WRITES = "The database is read-only, or a standby. Set PORTAL_DATABASE_URL to the primary."
 UNSAFE = (
-    "The database does not hold what the portal relies on: a default of the server switches its triggers "
-    "off. Take session_replication_role back."
+    "The database doesn't enforce what the portal relies on: a server default switches its triggers off. "
+    "Reset session_replication_role."
 )
 
 HOLDS_DEMO = (
-    "The database holds demo data, whose accounts never work on a public base URL. "
-    "Let PORTAL_DATABASE_URL name another one, or take PORTAL_BASE_URL away."
+    "The database contains demo data, which never works on a public base URL. "
+    "Set PORTAL_DATABASE_URL to another database, or unset PORTAL_BASE_URL."
 )
 
 
@@ -38,7 +36,7 @@ def load_app() -> Flask:
         load_env_file()
         return create_app()
     except ConfigurationError as error:
-        sys.exit(f"The portal does not start: {error}")
+        sys.exit(f"The portal can't start: {error}")
 
 
 def require_writable() -> None:
@@ -67,7 +65,7 @@ def _require_utf8(connection: Connection) -> None:
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
         raise ConfigurationError(
-            f"The database is in {encoding}, which not every name can be written in. Create it anew: "
+            f"The database uses {encoding}, which can't store every name. Recreate it: "
             "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
         )
 

@@ -84,8 +84,8 @@ class TestCreating:
         [
             ("zoe@example.org", "", "too short"),
             ("zoe@example.org", "short", "too short"),
-            ("not-an-address", PASSWORD, "address"),
-            ("ALICE@example.org", PASSWORD, "There is an account with this address"),
+            ("not-an-address", PASSWORD, "This email isn't valid"),
+            ("ALICE@example.org", PASSWORD, "This email belongs to an account already"),
         ],
     )
     def test_what_cannot_be_is_said_in_one_line(
@@ -116,7 +116,7 @@ class TestCreating:
             args=["account", "create", "zoe@example.org", "--password-stdin"],
             input=b"\xff\xfe violet harbour\n",
         )
-        assert "not text in UTF-8" in refused(result)
+        assert "isn't valid UTF-8" in refused(result)
 
     @pytest.mark.sqlite_only(reason="a terminal has nothing to do with the database")
     def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
@@ -345,7 +345,7 @@ def test_a_group_alone_shows_its_help(app: Flask) -> None:
     "words", [("account", "block", "alice", "--reason", "bad \udcff"), ("account", "unblock", "alic\udcff")]
 )
 def test_words_that_are_no_text_are_refused(app: Flask, cast: Cast, words: tuple[str, ...]) -> None:
-    assert "not text in UTF-8" in refused(run(app, *words))
+    assert "isn't valid UTF-8" in refused(run(app, *words))
     assert account_of(app, cast.alice.email).status == AccountStatus.ACTIVE
 
 
@@ -360,4 +360,4 @@ def test_a_list_that_can_not_be_written_is_told(
 
     monkeypatch.setattr(accounts, "row", fail)
 
-    assert "can't be written" in refused(run(app, "account", "list"))
+    assert "Can't write the output" in refused(run(app, "account", "list"))

@@ -35,7 +35,7 @@ def test_once_fails_when_a_mail_could_not_be_sent(make_app: MakeApp) -> None:
     result = app.test_cli_runner().invoke(args=["jobs", "run", "--once"])
 
     assert result.exit_code == 1
-    assert "Error: Some mails could not be sent; they are tried again later.\n" in result.stderr
+    assert "Error: Some email couldn't be sent; the jobs will try again.\n" in result.stderr
 
 
 @pytest.mark.sqlite_only(reason="nothing of this asks the database")

@@ -187,7 +187,7 @@ def test_it_says_so_when_the_result_can_not_be_kept(app: Flask, database: Databa
 
     assert result.exit_code == 1
     assert result.stdout.startswith("ok")
-    assert "could not be kept" in result.stderr
+    assert "Can't save the results" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

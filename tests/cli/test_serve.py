@@ -75,7 +75,9 @@ def test_two_that_start_on_an_empty_database_at_once_both_come_up_with_a_link_fo
         assert [get(server, "/healthz") for server in servers] == [200, 200]
 
         wait_until(
-            lambda: all("Chatelaine is at" in each.output() for each in servers), 10, "nothing was said"
+            lambda: all("Chatelaine is running at" in each.output() for each in servers),
+            10,
+            "nothing was said",
         )
 
     links = [SETUP_LINK.search(server.output()) for server in servers]
@@ -196,7 +198,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
         done = run_serve(tmp_path, PORTAL_PORT=str(port))
 
     assert done.returncode == 1
-    assert f"Nothing can listen on 127.0.0.1 port {port}: Address already in use." in done.stderr
+    assert f"Can't listen on 127.0.0.1 port {port}: Address already in use." in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "portal.db").exists(), "nothing is done before it is known that it can serve"
 
@@ -243,7 +245,7 @@ def test_with_an_account_there_is_no_link(
     result = app.test_cli_runner().invoke(args=["serve"])
 
     assert result.exit_code == 0, result.output
-    assert "Chatelaine is at" in result.stdout
+    assert "Chatelaine is running at" in result.stdout
     assert not SETUP_LINK.search(result.stdout)
 
 
@@ -279,7 +281,7 @@ def test_nobody_is_sent_to_a_portal_that_does_not_answer(
     result = app.test_cli_runner().invoke(args=["serve"])
 
     assert result.exit_code == 0, result.output
-    assert "Chatelaine is at" not in result.stdout
+    assert "Chatelaine is running at" not in result.stdout
     assert not SETUP_LINK.search(result.stdout)
 
 

@@ -100,7 +100,7 @@ def test_a_leak_that_is_reported_by_many_at_once_is_told_once(
     assert database.execute("SELECT count(*) FROM api_keys WHERE revoked_reason = 'leaked'") == [(4,)]
     assert database.execute("SELECT count(*) FROM audit_events WHERE action = 'key:revoked'") == [(4,)]
     for owner in (cast.alice, cast.bob):
-        assert len([mail for mail in mailbox.all(to=owner.email) if "leaked" in mail.subject]) == 1
+        assert len([mail for mail in mailbox.all(to=owner.email) if "Leaked" in mail.subject]) == 1
 
 
 def test_a_double_submit_makes_one_key(app: Flask, cast: Cast, database: Database) -> None:

@@ -33,7 +33,7 @@ def alice(client, cast):
 def test_what_was_done_stands_there_the_newest_first(alice, cast, make_key):
     make_key(cast.alice, name="nightly", level=3)
     listed = acts(alice.page(PAGE))
-    assert "Key made nightly, level 3 You 127.0.0.1" in listed[0]
+    assert "Key created nightly, level 3 You 127.0.0.1" in listed[0]
     assert any(act.startswith("Signed in You 127.0.0.1") for act in listed)
 
 
@@ -141,10 +141,13 @@ def test_what_keys_and_tokens_do_is_told_from_what_the_owner_does(app, alice, ca
         actions.revoke_excessive(cast.sue.actor, cast.alice.account_id, why="too much")
     listed = acts(alice.page(PAGE))
     assert created.id in alice.get(PAGE).text
-    assert "All keys revoked 3 keys, excessive use, too much An operator" in listed[0]
-    for told in ("Key made by token, level 0 You, with a token", "Key made by key, level 0 One of your keys"):
+    assert "All keys revoked 3 keys, excessive usage, too much An operator" in listed[0]
+    for told in (
+        "Key created by token, level 0 You, with a token",
+        "Key created by key, level 0 One of your keys",
+    ):
         assert any(told in act for act in listed), told
-    [by_key] = [act for act in listed if "Key made by key" in act]
+    [by_key] = [act for act in listed if "Key created by key" in act]
     assert f"{created.id[:8]}…{created.id[-4:]}" in by_key, "which key it was"
 
 
@@ -153,4 +156,4 @@ def test_a_new_account_was_made_by_the_portal(client, mailbox):
     client.submit("/signup", {"email": "carol@example.org"})
     path = mailbox.last(to="carol@example.org").path("/confirm/")
     client.submit(path, {"password": "lantern gravel otter sixty", "consent": "1"})
-    assert "Account made The portal" in acts(client.page(PAGE))[-1]
+    assert "Account created The portal" in acts(client.page(PAGE))[-1]

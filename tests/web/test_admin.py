@@ -144,7 +144,7 @@ class TestTheAccount:
     def test_it_shows_facts_keys_and_record(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
         make_key(cast.alice, name="nightly build", level=3)
         text = words(sue.get(path(cast.alice)))
-        for word in (cast.alice.email, "nightly build", "Write my resources", "Key made", "1 live"):
+        for word in (cast.alice.email, "nightly build", "Write resources", "Key created", "1 live"):
             assert word in text, word
 
     def test_there_is_no_such_account(self, sue: PageChecker) -> None:
@@ -235,7 +235,7 @@ class TestBlocking:
     ) -> None:
         answer = sue.submit(path(cast.alice, "block"), {"reason": "  "})
         assert answer.status_code == 422
-        assert "The reason is missing" in words(answer)
+        assert "Enter a reason" in words(answer)
         long = sue.submit(path(cast.alice, "block"), {"reason": "x" * 501})
         assert long.status_code == 422
         assert "x" * 501 in long.text
@@ -309,7 +309,7 @@ class TestRoles:
     def test_a_role_that_is_not_there(self, app: Flask, cast: Cast, ada: PageChecker) -> None:
         answer = ada.submit(path(cast.alice, "role"), {"role": "king", "reason": "because I can"})
         assert answer.status_code == 422
-        assert "There is no such role" in words(answer)
+        assert "This role doesn't exist" in words(answer)
         assert "because I can" in answer.text
         long = ada.submit(path(cast.alice, "role"), {"role": "curator", "reason": "x" * 501})
         assert long.status_code == 422

@@ -65,7 +65,7 @@ def test_a_wrong_pair_is_refused_and_tells_nothing(client, cast, name):
     answer = sign_in(client, name, WRONG)
     page = parse(answer)
     assert answer.status_code == 422
-    assert "Name or password is wrong" in page.select_one("#errors").text
+    assert "Wrong name or password" in page.select_one("#errors").text
     assert page.select_one("#username")["value"] == free_text.escaped(name)
     assert WRONG not in answer.text
 
@@ -79,7 +79,7 @@ def test_known_and_unknown_names_get_the_same_page(new_client, cast):
 
 @pytest.mark.parametrize(
     ("username", "password", "sentence"),
-    [("", WRONG, "The name is missing"), ("alice", "", "The password is missing")],
+    [("", WRONG, "Enter your name"), ("alice", "", "Enter your password")],
 )
 def test_what_is_missing_is_told_beside_its_field(client, username, password, sentence):
     answer = sign_in(client, username, password)

@@ -57,7 +57,7 @@ def test_the_answer_is_the_same_whatever_was_found(
 @pytest.mark.parametrize(
     ("text", "status", "said"),
     [
-        ("", 422, "There is nothing to look at"),
+        ("", 422, "Paste the secret, or the text"),
         ("\n".join(create_secret("chk") for _ in range(MOST_SECRETS + 1)), 422, "at most 1000"),
         ("x" * 200_000, 413, ""),
         ("a\0b", 400, ""),
@@ -110,7 +110,7 @@ def test_whoever_is_signed_in_learns_nothing_from_their_own_record(
     assert (event.actor_account_id, event.ip_address) == (None, "127.0.0.66")
     assert "the-name-of-it" not in bob.get("/account/activity").text
     told = pages.parse(alice.get("/account/activity")).get_text(" ")
-    for words in ("its secret leaked", "reported on the page for leaks", f"found at {PLACE}"):
+    for words in ("secret leaked", "reported on the leaks page", f"found at {PLACE}"):
         assert words in told
     assert "127.0.0.66" not in told
 

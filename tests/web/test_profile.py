@@ -33,11 +33,11 @@ def test_name_language_and_text_are_changed(alice):
 
 
 WRONG = [
-    ("username", "", "The name is missing"),
-    ("username", "x", "This name won't do"),
-    ("username", "12345", "This name won't do"),
-    ("username", "a@b.example", "This name won't do"),
-    ("username", "BOBBY", "Somebody has this name already"),
+    ("username", "", "Enter your name"),
+    ("username", "x", "This name isn't valid"),
+    ("username", "12345", "This name isn't valid"),
+    ("username", "a@b.example", "This name isn't valid"),
+    ("username", "BOBBY", "This name is taken"),
     ("bio", "x" * 2001, "Shorten it to 2000 characters"),
 ]
 
@@ -100,7 +100,7 @@ def test_the_link_works_in_another_browser_too(alice, new_client, cast, mailbox)
 def test_the_password_is_asked_before_the_address_changes(alice, cast, mailbox):
     answer = ask_for_address(alice, cast, password="not the password at all")
     assert answer.status_code == 422
-    assert "This is not your current password" in parse(answer).select_one("#current_password-error").text
+    assert "This isn't your current password" in parse(answer).select_one("#current_password-error").text
     assert parse(answer).select_one("#email")["value"] == NEW
     assert mailbox.all(to=NEW) == []
 
@@ -108,7 +108,7 @@ def test_the_password_is_asked_before_the_address_changes(alice, cast, mailbox):
 def test_a_bad_address_is_told_beside_its_field(alice, cast):
     answer = ask_for_address(alice, cast, email="alice")
     assert answer.status_code == 422
-    assert "No email can be sent" in parse(answer).select_one("#email-error").text
+    assert "This email isn't valid" in parse(answer).select_one("#email-error").text
 
 
 def test_an_address_that_somebody_has_gets_no_mail_and_the_same_answer(alice, cast, mailbox):

@@ -70,10 +70,10 @@ def test_the_other_sessions_may_go_on_if_one_says_so(alice, phone, cast):
 @pytest.mark.parametrize(
     ("current", "new", "field", "sentence"),
     [
-        (WRONG, NEW, "current_password", "This is not your current password"),
-        ("", NEW, "current_password", "The password is missing"),
+        (WRONG, NEW, "current_password", "This isn't your current password"),
+        ("", NEW, "current_password", "Enter your password"),
         (None, "too short", "password", "This password is too short"),
-        (None, "alice@example.org 1", "password", "mostly your name"),
+        (None, "alice@example.org 1", "password", "too close to your name"),
     ],
 )
 def test_what_is_wrong_is_told_and_no_password_is_shown_again(alice, cast, current, new, field, sentence):
@@ -203,7 +203,7 @@ def test_a_removal_erases_what_is_personal_and_keeps_the_record(alice, cast, mak
 def test_a_danger_asks_for_the_password(alice, danger):
     answer = alice.submit(f"{PAGE}/{danger}", {"current_password": WRONG})
     assert answer.status_code == 422
-    assert "This is not your current password" in answer.text
+    assert "This isn't your current password" in parse(answer).get_text()
     assert is_signed_in(alice)
 
 

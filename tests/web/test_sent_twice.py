@@ -215,7 +215,7 @@ def test_the_secret_is_the_same_for_ten_seconds_and_never_shown_after(
     assert (late.status_code, secret_of(late)) == (303, None)
     assert database.execute("SELECT count(*) FROM api_keys") == [(2,)], "Alice has one from before"
     said = told_then(creating.client, late)
-    assert "This form has created this key already, and its secret was shown once" in said
+    assert "This form has already created this key and shown its secret" in said
 
 
 def test_the_secret_is_in_no_table_and_no_cookie_and_its_salt_is_forgotten(

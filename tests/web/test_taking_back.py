@@ -116,7 +116,7 @@ def test_the_old_address_is_told_when_another_is_asked_for_and_stops_it(
 ):
     ask_for(alice, cast.alice, "thief@example.org")
     told = mailbox.last(to=cast.alice.email)
-    assert told.subject == "A change of email was asked for"
+    assert told.subject == "Somebody asked to change your email"
     assert "thief@example.org" in told.text
     owner, path = new_client(), told.path("/stop-email/")
     before = database.rows()
@@ -166,7 +166,7 @@ def test_a_change_that_was_cancelled_before_its_mail_was_sent_mails_no_link(alic
     ask_for(alice, cast.alice, NEW)
     alice.submit("/account/profile", form="/account/profile/email/cancel")
     assert mailbox.all(to=NEW) == []
-    assert mailbox.last(to=cast.alice.email).subject == "A change of email was asked for"
+    assert mailbox.last(to=cast.alice.email).subject == "Somebody asked to change your email"
 
 
 def test_a_change_no_longer_waits_after_a_day(alice, cast, mailbox, clock):

@@ -105,7 +105,7 @@ def test_a_rung_is_taken_once_a_day_and_again_the_next(
     assert look(STRICT) == {ExcessLevel.THROTTLED}
 
     subjects = [mail.subject for mail in mailbox.all() if "call" in mail.subject.lower()]
-    assert subjects == ["A key is near its calls of today", *["Calls of your keys are being refused"] * 2]
+    assert subjects == ["A key is close to its daily limit", *["Some of your calls are being refused"] * 2]
     assert mailbox.last(to=cast.alice.email).path("/account/usage-limits")
 
 
@@ -154,8 +154,8 @@ def test_all_keys_are_revoked_with_the_figures_in_record_and_mail(
         assert acts[Action.EXCESS_THROTTLED]["refused"] == 1234
     mail = mailbox.last(to=cast.alice.email)
     assert mail.subject == "All your keys were revoked: too many calls"
-    assert "1,234 calls above a limit were refused today, and from 50 on" in " ".join(mail.text.split())
-    assert "loud: 7 of 1,000, 1,234 refused" in mail.text
+    assert "1,234 calls above a limit were refused today. From 50 on" in " ".join(mail.text.split())
+    assert "loud: 7 of 1,000 calls, 1,234 refused" in mail.text
 
 
 def test_a_new_key_begins_at_nothing_on_the_same_day(

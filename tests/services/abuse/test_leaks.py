@@ -69,7 +69,7 @@ def test_the_key_is_revoked_recorded_and_its_owner_told(
         "cause": "leaked", "name": "nightly build", "found_at": [PLACE], "reporter": "api",
     }  # fmt: skip
     mail = mailbox.last(to=cast.alice.email)
-    assert mail.subject == "The secret of a key leaked: 1 key was revoked"
+    assert mail.subject == "Leaked secret: 1 key was revoked"
     for said in (
         "Name: nightly build",
         f"Key: {created.id}",
@@ -102,10 +102,10 @@ def test_each_owner_gets_one_mail(cast: Cast, make_key: MakeKey, report: Report,
 
     report(his.secret, *(created.secret for created in hers), reporter=Reporter.GITHUB)
 
-    assert len([mail for mail in mailbox.all(to=cast.bob.email) if "leaked" in mail.subject]) == 1
-    [mail] = [mail for mail in mailbox.all(to=cast.alice.email) if "leaked" in mail.subject]
+    assert len([mail for mail in mailbox.all(to=cast.bob.email) if "Leaked" in mail.subject]) == 1
+    [mail] = [mail for mail in mailbox.all(to=cast.alice.email) if "Leaked" in mail.subject]
     assert mail.subject.endswith(f"{len(hers)} keys were revoked")
-    assert "GitHub has found" in mail.text
+    assert "GitHub found" in mail.text
     assert mail.text.count("Name: number") == MOST_NAMED
     assert "And 2 more keys." in mail.text
 
@@ -140,7 +140,7 @@ def test_an_expired_key_is_revoked_too_and_a_removed_accounts_is_left(
 
     assert key_of(app, cast.alice, expired).revoked_reason is RevocationReason.LEAKED
     assert key_of(app, cast.bob, gone).revoked_reason is RevocationReason.ACCOUNT_REMOVED
-    assert "leaked" in mailbox.last(to=cast.alice.email).subject
+    assert "Leaked" in mailbox.last(to=cast.alice.email).subject
     assert len(mailbox.all(to=cast.bob.email)) == mails
 
 

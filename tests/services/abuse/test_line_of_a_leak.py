@@ -86,7 +86,7 @@ def revocations(app: Flask) -> dict[str, AuditEvent]:
 
 
 def leak_mails(mailbox: Mailbox, owner: Person) -> list[str]:
-    return [mail.text for mail in mailbox.all(to=owner.email) if "leaked" in mail.subject]
+    return [mail.text for mail in mailbox.all(to=owner.email) if "Leaked" in mail.subject]
 
 
 def test_a_thief_who_rotates_and_creates_before_the_report_has_nothing_after_it(
@@ -155,7 +155,7 @@ def test_a_report_of_a_secret_that_is_over_ends_what_came_of_it(
     assert line.key(after).revoked_reason is RevocationReason.LEAKED
     assert line.key(created).revoked_reason is reason, "what ended before ended for its own reason"
     [mail] = leak_mails(mailbox, cast.alice)
-    assert "It had ended before." in mail
+    assert "It had already ended." in mail
 
 
 def test_an_expired_key_and_what_it_created_end_too(

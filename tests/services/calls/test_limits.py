@@ -485,7 +485,7 @@ def test_without_the_extra_the_start_is_refused_and_says_what_to_install(
     )
 
     assert done.returncode == 1
-    assert done.stderr == f"The portal does not start: {NOT_INSTALLED}\n"
+    assert done.stderr == f"The portal can't start: {NOT_INSTALLED}\n"
     assert "requirements-redis.txt" in NOT_INSTALLED
 
 

@@ -160,7 +160,7 @@ def test_it_is_recorded_and_mailed(app: Flask, cast: Cast, make_key: MakeKey, ma
         assert (str(event.key_id), event.details["successor"]) == (old.id, str(new.id))
         assert event.details["retires_at"]
     mail = mailbox.last(to=cast.alice.email)
-    assert mail.subject == "A key was rotated: Importer"
+    assert mail.subject == "Key rotated: Importer"
     assert all(part in mail.text for part in (old.id, str(new.id), "127.0.0.1", "works until"))
     assert secret not in mail.message.as_string()
 

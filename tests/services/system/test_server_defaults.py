@@ -123,7 +123,7 @@ def test_a_database_in_another_encoding_is_refused_at_the_start(
         connection.execute(f"DROP DATABASE {name}")
 
     assert told.exit_code == 1
-    assert f"The database is in {encoding}" in told.output
+    assert f"The database uses {encoding}" in told.output
     assert len(told.output.strip().splitlines()) == 1
 
 
