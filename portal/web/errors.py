@@ -27,6 +27,7 @@ from portal.services.core.errors import (
     RuleError,
     Slowed,
 )
+from portal.web import slash
 from portal.web.forms import on_page
 from portal.web.stale import ask_again
 
@@ -59,6 +60,8 @@ def show_http(error: HTTPException) -> ResponseReturnValue:
     """Show an error of HTTP with its headers (``Allow``, ``Retry-After``)."""
     if error.response is not None:
         return cast(Response, error.response)
+    if error.code == 404 and (page := slash.led_on()) is not None:
+        return page
     if isinstance(error, CSRFError):
         if (again := ask_again()) is not None:
             return again
