@@ -11,10 +11,11 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
+from config_looks import Accent, Logo, accent_of, logo_of
 from config_values import ConfigurationError, name_of, told
 
 DEFAULT_NAME = "Chatelaine"
-LONGEST_NAME = 40
+LONGEST_NAME, LONGEST_NOTE = 40, 300
 EMAIL = re.compile(r"[!#-'*+\-/-9=?A-Z^-~.]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 """An address without quotes, as people write it down (RFC 5322, dot-atom)."""
 
@@ -32,6 +33,13 @@ def page_of(text: str, info: ValidationInfo) -> str:
     """The address of a page elsewhere, or nothing."""
     if text and not _is_page(text):
         raise ConfigurationError(f"{name_of(info)} must be the address of a page: https://…")
+    return text
+
+
+def note_of(text: str, info: ValidationInfo) -> str:
+    """A sentence or two."""
+    if len(text) > LONGEST_NOTE:
+        raise ConfigurationError(f"{name_of(info)} must be {LONGEST_NOTE} characters or fewer.")
     return text
 
 
@@ -65,6 +73,31 @@ class Brand(BaseModel):
         "",
         "Whom people write to when they need help: an email, or the address of a page (https://…). It is "
         "shown wherever the portal says to write to the people who run it, to a blocked owner too.",
+    )
+
+    logo: Annotated[Logo | None, BeforeValidator(logo_of)] = told(
+        "",
+        "File with a PNG or SVG of up to 256 kB that stands beside the name; a square one in the browser's "
+        "tab too. An SVG must hold no script and take nothing from elsewhere. Default: Chatelaine's mark.",
+    )
+    accent: Annotated[Accent | None, BeforeValidator(accent_of)] = told(
+        "",
+        "Colour of links and of the one main button (#3d3a8c), or two with a comma: for light pages and for "
+        "dark ones. Its contrast to each ground must be 4.5 at least. Default: Chatelaine's.",
+    )
+    terms_url: Annotated[str, BeforeValidator(page_of)] = told(
+        "", "Address of the terms of use (https://…), linked at the foot of every page."
+    )
+    privacy_url: Annotated[str, BeforeValidator(page_of)] = told(
+        "", "Address of the privacy policy (https://…), linked at the foot of every page."
+    )
+    api_docs_url: Annotated[str, BeforeValidator(page_of)] = told(
+        "",
+        "Address of the documentation of the API that the keys are for (https://…), linked beside the "
+        "portal's own.",
+    )
+    sign_in_note: Annotated[str, BeforeValidator(note_of)] = told(
+        "", "A sentence for the page where people sign in, of up to 300 characters."
     )
 
     @property

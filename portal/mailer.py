@@ -22,6 +22,7 @@ from flask import current_app
 from flask_babel import force_locale, format_date, get_babel, gettext
 from jinja2 import Environment
 
+from config_looks import Accent, Shades
 from portal import clock
 from portal.extensions import settings
 from portal.permissions import LEVELS
@@ -34,6 +35,11 @@ OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "ot
 """Params that a mail may go without; all others must be there."""
 
 SOURCE_LANGUAGE = "en"
+
+ACCENT = Accent(
+    Shades("#3d3a8c", "#2b2869", "#ebeaf8", "#ffffff"), Shades("#b1aeff", "#cbc9ff", "#2a2749", "#17142b")
+)
+"""The thread of static/app.css, where the operator has no colour of their own."""
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -65,6 +71,7 @@ def render(letter: MailContent, language: str) -> RenderedMail:
                 "sentences": {level.number: level.sentence for level in LEVELS},
                 "language": language,
                 "brand": settings,
+                "accent": settings.accent or ACCENT,
                 "people": settings.support_contact or gettext("the people who run this portal"),
             }
         )

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from config_looks import DARK, LIGHT, accent_of
 
 STYLESHEET = Path(__file__).parents[1] / "static" / "app.css"
 TOKEN = re.compile(r"--([a-z-]+):\s*(#[0-9a-f]{6});")
@@ -54,6 +57,24 @@ def contrast(one: str, other: str) -> float:
     """Contrast ratio of two colours, 1 to 21."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_an_accent_is_measured_on_the_grounds_that_there_are() -> None:
+    for scheme, known in (("light", LIGHT), ("dark", DARK)):
+        found = tokens(scheme)
+        assert set(known) == {found[name] for name in (*GROUNDS, "rail", "hover", "lift")}
+
+
+@pytest.mark.parametrize("colour", ["#3d3a8c", "#00664a", "#000000", "#a6261d", "#7a4d00", "#6b4fa0,#d0b0ff"])
+def test_what_is_mixed_of_an_accent_can_be_read(colour: str) -> None:
+    accent = accent_of(colour, SimpleNamespace(field_name="accent"))
+    assert accent
+    for scheme, shades in (("light", accent.light), ("dark", accent.dark)):
+        ink, grounds = tokens(scheme)["ink"], LIGHT if scheme == "light" else DARK
+        assert all(contrast(each, on) >= TEXT for each in (shades.thread, shades.deep) for on in grounds)
+        assert all(contrast(shades.on, each) >= TEXT for each in (shades.thread, shades.deep))
+        assert contrast(shades.thread, shades.ground) >= TEXT
+        assert contrast(ink, shades.ground) >= TEXT
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,7 +36,7 @@ class Door(Enum):
 PAGES = {
     Door.EVERYBODY: """
         home.index home.change_password health.healthz health.readyz health.security_txt health.favicon
-        health.oauth_metadata
+        health.oauth_metadata brand.logo brand.accent
         docs.index docs.page docs.find docs.markdown docs.page_markdown docs.llms
         leaks.index leaks.thanks promises.index
         static auth.sign_up auth.sign_up_sent auth.confirm auth.setup auth.sign_in auth.sign_out

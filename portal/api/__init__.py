@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response
 from config import Settings
 from portal.api import auth
 from portal.api.authorize import BEHIND_PREFIX, METHODS, VisitedPath
-from portal.api.openapi import ROUTE, document
+from portal.api.openapi import ROUTE, document, told_by
 from portal.api.route import Door, Route, blueprint_name, register
 from portal.api.routes import FORWARD_AUTH, ROUTES
 from portal.http.cookies import csrf
@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 def describe(settings: Settings) -> dict[str, Any]:
     """The description of the API, as OpenAPI has it."""
-    return document(ALL_ROUTES, settings.key_headers, settings.name)
+    return document(ALL_ROUTES, settings.key_headers) | told_by(settings)
 
 
 def _blueprint(door: Door, admit: Callable[[], Response | None]) -> Blueprint:

@@ -12,6 +12,7 @@ from flask import Response
 from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 
+from config import Settings
 from portal.api import errors
 from portal.api.answers import JSON
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
@@ -55,26 +56,35 @@ ROUTE = Route("GET", "/openapi.json", Door.OPEN, show, N_("Describe the API"))
 
 
 @cache
-def document(routes: tuple[Route, ...], key_headers: tuple[str, ...], name: str) -> dict[str, Any]:
-    """Make the description of these routes, once in a process, for the portal that is called ``name``.
-
-    ``key_headers`` hold a secret alone, too.
-    """
+def document(routes: tuple[Route, ...], key_headers: tuple[str, ...]) -> dict[str, Any]:
+    """Make the description of these routes, once in a process; ``key_headers`` hold a secret alone, too."""
     proofs = proofs_with(key_headers)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route, proofs[route.door])
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": name,
-            "version": running_version(),
-            "description": "Keys for scripts and services: made, listed, checked, revoked.",
-        },
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY | _in_headers(key_headers)},
     }
+
+
+def told_by(settings: Settings) -> dict[str, Any]:
+    """What the operator says of the API: its name, whom to write to, where the terms are."""
+    info: dict[str, Any] = {
+        "title": settings.name,
+        "version": running_version(),
+        "description": "Keys for scripts and services: create, list, check, revoke.",
+    }
+    if settings.support_contact:
+        kind = "email" if settings.support_link.startswith("mailto:") else "url"
+        info["contact"] = {"name": settings.name, kind: settings.support_contact}
+    if settings.terms_url:
+        info["termsOfService"] = settings.terms_url
+    if not settings.api_docs_url:
+        return {"info": info}
+    return {"info": info, "externalDocs": {"url": settings.api_docs_url}}
 
 
 def proofs_with(key_headers: tuple[str, ...]) -> dict[Door, Security]:

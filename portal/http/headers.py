@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-STATIC = "/static/"
+STATIC, BRAND = "/static/", "/brand/"
 JSON_TYPE = "application/json; charset=utf-8"
 """As answers have it: clients of the FreeSewing backend look for the whole of it."""
 _VERSION = "v"
@@ -104,6 +104,8 @@ class ResponseHeaders:
                 self._cors.dress(environ, headers)
             elif path.startswith(STATIC) and status[0] < "4":
                 self._dress_static(environ, headers)
+            elif path.startswith(BRAND) and status[0] < "4":
+                headers.extend(self._static)
             else:
                 self._dress_page(environ, headers)
             headers.append(("X-Request-Id", request_id))

@@ -33,6 +33,7 @@ WRITTEN = "WRITTEN_LANGUAGES"
 
 BLUEPRINTS = (
     home,
+    brand.blueprint,
     overview,
     health,
     auth,

@@ -60,8 +60,8 @@ def show_http(error: HTTPException) -> ResponseReturnValue:
     """Show an error of HTTP with its headers (``Allow``, ``Retry-After``)."""
     if error.response is not None:
         return cast(Response, error.response)
-    if error.code == 404 and (page := slash.led_on()) is not None:
-        return page
+    if error.code == 404 and (led_on := slash.led_on()) is not None:
+        return led_on
     if isinstance(error, CSRFError):
         if (again := ask_again()) is not None:
             return again
