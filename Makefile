@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app wsgi
-CODE := portal config.py config_addresses.py config_brand.py config_env_file.py config_looks.py config_strength.py config_values.py wsgi.py
+CODE := portal config.py config_addresses.py config_brand.py config_env_file.py config_levels.py config_looks.py config_strength.py config_values.py wsgi.py
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 PYTHON_FILES := $(CODE) clients scripts tests $(wildcard migrations bench)
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \

@@ -6,11 +6,13 @@ Part of :class:`config.Settings`; how each text is read and checked stands here 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
+from config_levels import levels_of
 from config_looks import Accent, Logo, accent_of, logo_of
 from config_values import ConfigurationError, name_of, told
 
@@ -98,6 +100,13 @@ class Brand(BaseModel):
     )
     sign_in_note: Annotated[str, BeforeValidator(note_of)] = told(
         "", "A sentence for the page where people sign in, of up to 300 characters."
+    )
+
+    levels: Annotated[Mapping[int, str], BeforeValidator(levels_of)] = told(
+        "",
+        "What the levels open at your API, each in a sentence of up to 60 characters, as JSON "
+        '({"3": "Write patterns"}) or TOML (3 = "Write patterns"); PORTAL_LEVELS_FILE names a file that '
+        "holds them. A level that is not named keeps the portal's sentence.",
     )
 
     @property

@@ -27,7 +27,7 @@ from portal.permissions import Role
 PREFIX = "PORTAL_"
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_VARIETY = 10
-OF_ANY_CHARACTERS = frozenset({"PORTAL_SECRET_KEY", "PORTAL_MAIL_CA"})
+OF_ANY_CHARACTERS = frozenset({"PORTAL_SECRET_KEY", "PORTAL_MAIL_CA", "PORTAL_LEVELS"})
 """They may have several lines, and no character in them is read as another."""
 KEY_HEADER = re.compile(r"(?=.{1,40}$)(X(-[A-Z0-9]+)+|([A-Z0-9]+-)+(KEY|TOKEN))", re.IGNORECASE)
 

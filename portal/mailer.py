@@ -25,7 +25,7 @@ from jinja2 import Environment
 from config_looks import Accent, Shades
 from portal import clock
 from portal.extensions import settings
-from portal.permissions import LEVELS
+from portal.levels import levels
 from portal.services.mail.outbox import Claim, MailContent, PreparedMail
 
 LONGEST_LINE = 900
@@ -68,7 +68,7 @@ def render(letter: MailContent, language: str) -> RenderedMail:
             | {
                 "base_url": settings.base_url,
                 "moment": _moment,
-                "sentences": {level.number: level.sentence for level in LEVELS},
+                "sentences": {level.number: level.sentence for level in levels()},
                 "language": language,
                 "brand": settings,
                 "accent": settings.accent or ACCENT,

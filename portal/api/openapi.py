@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 
 from config import Settings
+from portal import levels
 from portal.api import errors
 from portal.api.answers import JSON
 from portal.api.auth import TOLD_GATEWAYS, TOLD_WITH
@@ -25,6 +26,7 @@ from portal.runtime import runtime
 from portal.version import running_version
 
 REFERENCE = "#/components/schemas/{model}"
+ABOUT = "Keys for scripts and services: create, list, check, revoke."
 ALWAYS = ("badRequest", "credentialsInUrl", "notAcceptable", "internalError", "busy", "unavailable")
 BEHIND = {
     Door.OPEN: (),
@@ -75,7 +77,7 @@ def told_by(settings: Settings) -> dict[str, Any]:
     info: dict[str, Any] = {
         "title": settings.name,
         "version": running_version(),
-        "description": "Keys for scripts and services: create, list, check, revoke.",
+        "description": f"{ABOUT}\n\nLevels of keys:\n\n{levels.told(settings.levels)}",
     }
     if settings.support_contact:
         kind = "email" if settings.support_link.startswith("mailto:") else "url"

@@ -10,7 +10,8 @@ from flask_babel import lazy_gettext as _l
 from wtforms import SelectField, StringField
 
 from portal import clock
-from portal.permissions import LEVELS
+from portal.levels import levels
+from portal.permissions import HIGHEST_LEVEL
 from portal.services.verify.explanation import Question
 from portal.web import zones
 from portal.web.admin.forms import FilterForm
@@ -36,13 +37,13 @@ class CheckForm(FilterForm):
     at = StringField(_l("Moment"), default="", render_kw={"type": "datetime-local"})
 
     def _narrow(self) -> None:
-        numbers = ((str(level.number), f"{level.number}, {_(level.sentence)}") for level in LEVELS)
+        numbers = ((str(level.number), f"{level.number}, {level.sentence}") for level in levels())
         self.level.choices = choices([*numbers, (INTROSPECTS, _("Introspection"))])
         self.method.choices = choices([("", _("Any")), *((each, each) for each in METHODS)])
 
     def question(self) -> Question:
         """What is asked. What can't be read is left out, but an address: that is none, and so refused."""
-        asked, is_one = self.level.data or "0", str(self.level.data) in map(str, range(len(LEVELS)))
+        asked, is_one = self.level.data or "0", str(self.level.data) in map(str, range(HIGHEST_LEVEL + 1))
         moment = self.moment()
         return Question(
             ip_address=text(self.address).strip() or None,

@@ -8,7 +8,8 @@ from flask_babel import gettext
 
 from portal.extensions import settings
 from portal.labels import ROLES
-from portal.permissions import LEVELS, LONGEST_LIFE, N_, Role
+from portal.levels import levels
+from portal.permissions import LONGEST_LIFE, N_, Role
 from portal.runtime import runtime
 from portal.services.abuse import leaks
 from portal.services.calls.rates import rates_by_role
@@ -65,7 +66,7 @@ def gather() -> dict[str, Any]:
     document = runtime.openapi()
     found = scanners(settings.key_prefix, settings.base_url)
     return {
-        "levels": LEVELS,
+        "levels": levels(),
         "roles": list(Role),
         "role_names": ROLES,
         "routes": openapi_view.routes(document),

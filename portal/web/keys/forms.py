@@ -13,9 +13,10 @@ from wtforms.validators import Optional
 
 from portal import clock
 from portal.error_messages import sentence
+from portal.levels import levels
 from portal.models import ApiKey, KeyKind
 from portal.models.key import NAME_LENGTH
-from portal.permissions import ADMINISTER, LONGEST_LIFE, Role, levels_up_to
+from portal.permissions import ADMINISTER, LONGEST_LIFE, Role
 from portal.services.keys import quotas, rotation
 from portal.services.keys.issuing import NO_ACCESS
 from portal.web.forms import Form, Given, choices
@@ -53,7 +54,7 @@ class NewKeyForm(ConditionFields):
     def __init__(self, role: Role) -> None:
         super().__init__()
         self.notices: list[str] = []
-        self.level.choices = [(level.number, gettext(level.sentence)) for level in levels_up_to(role.level)]
+        self.level.choices = [(level.number, level.sentence) for level in levels(role.level)]
         self.kind.choices = choices(KINDS)
         self.offers_kinds = role.level >= ADMINISTER
         self.longest = quotas.longest_life(role)

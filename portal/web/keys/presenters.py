@@ -11,8 +11,8 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.labels import REASONS
+from portal.levels import sentence_of
 from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
-from portal.permissions import LEVELS
 from portal.services.usage import collector
 from portal.web.filters import length
 from portal.web.keys.conditions import in_words
@@ -53,7 +53,7 @@ class KeyRow:
     @property
     def level_label(self) -> str:
         """The sentence of the level."""
-        return str(gettext(LEVELS[self.level].sentence))
+        return sentence_of(self.level)
 
     @property
     def may(self) -> str:
