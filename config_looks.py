@@ -53,6 +53,12 @@ class Accent:
     dark: Shades
 
 
+THREAD = Accent(
+    Shades("#3d3a8c", "#2b2869", "#ebeaf8", "#ffffff"), Shades("#b1aeff", "#cbc9ff", "#2a2749", "#17142b")
+)
+"""The accent of static/app.css, where the operator has none of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Logo:
     """A drawing that stands beside the name."""

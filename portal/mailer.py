@@ -22,7 +22,7 @@ from flask import current_app
 from flask_babel import force_locale, format_date, get_babel, gettext
 from jinja2 import Environment
 
-from config_looks import Accent, Shades
+from config_looks import THREAD
 from portal import clock
 from portal.extensions import settings
 from portal.levels import levels
@@ -36,10 +36,6 @@ OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "ot
 
 SOURCE_LANGUAGE = "en"
 
-ACCENT = Accent(
-    Shades("#3d3a8c", "#2b2869", "#ebeaf8", "#ffffff"), Shades("#b1aeff", "#cbc9ff", "#2a2749", "#17142b")
-)
-"""The thread of static/app.css, where the operator has no colour of their own."""
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -71,7 +67,7 @@ def render(letter: MailContent, language: str) -> RenderedMail:
                 "sentences": {level.number: level.sentence for level in levels()},
                 "language": language,
                 "brand": settings,
-                "accent": settings.accent or ACCENT,
+                "accent": settings.accent or THREAD,
                 "people": settings.support_contact or gettext("the people who run this portal"),
             }
         )

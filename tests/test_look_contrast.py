@@ -1,12 +1,13 @@
 """The colours of static/app.css keep the contrasts of WCAG 2.2, in light and in dark."""
 
 import re
+from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from config_looks import DARK, LIGHT, accent_of
+from config_looks import DARK, LIGHT, THREAD, Shades, accent_of
 
 STYLESHEET = Path(__file__).parents[1] / "static" / "app.css"
 TOKEN = re.compile(r"--([a-z-]+):\s*(#[0-9a-f]{6});")
@@ -57,6 +58,13 @@ def contrast(one: str, other: str) -> float:
     """Contrast ratio of two colours, 1 to 21."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(("scheme", "shades"), [("light", THREAD.light), ("dark", THREAD.dark)])
+def test_mails_have_the_accent_of_the_pages(scheme: str, shades: Shades) -> None:
+    found = tokens(scheme)
+    names = ("thread", "thread-deep", "thread-ground", "on-thread")
+    assert astuple(shades) == tuple(found[name] for name in names)
 
 
 def test_an_accent_is_measured_on_the_grounds_that_there_are() -> None:

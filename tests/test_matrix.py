@@ -43,7 +43,7 @@ PAGES = {
         auth.forgot auth.forgot_sent auth.reset auth.unlock auth.confirm_email auth.stop_email
     """,
     Door.OWNERS: """
-        overview.index overview.slash
+        overview.index
         activity.index usage_limits.index consent.index profile.index profile.email profile.cancel_email
         security.index security.lock security.remove
         keys.index keys.new keys.create keys.detail keys.revoke keys.rotate

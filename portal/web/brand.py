@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from flask import Blueprint, Flask, Response, abort, request, url_for
+from flask import Blueprint, Flask, Response, current_app, request, url_for
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from config import Settings
-from config_looks import Accent, Shades
+from config_looks import THREAD, Accent, Shades
 from portal.extensions import settings
 
 A_YEAR, FIVE_MINUTES = "public, max-age=31536000, immutable", "public, max-age=300"
@@ -19,18 +19,16 @@ blueprint = Blueprint("brand", __name__, url_prefix="/brand")
 
 @blueprint.get("/logo")
 def logo() -> Response:
-    """The operator's logo."""
+    """The operator's logo, or else the mark."""
     if settings.logo is None:
-        abort(404)
+        return current_app.send_static_file("favicon.svg")
     return _kept(settings.logo.content, settings.logo.type, settings.logo.version)
 
 
 @blueprint.get("/accent.css")
 def accent() -> Response:
     """The operator's colour, as a stylesheet after that of the pages."""
-    if settings.accent is None:
-        abort(404)
-    sheet = sheet_of(settings.accent)
+    sheet = sheet_of(settings.accent or THREAD)
     return _kept(sheet.encode(), "text/css; charset=utf-8", _version_of(sheet))
 
 

@@ -77,7 +77,7 @@ def test_mails_carry_the_name_and_the_support(branded):
     text, html = (part.get_content() for part in message.iter_parts())
 
     assert message["From"] == f'"{NAME}" <chatelaine@localhost>'
-    assert f"Write to {MAIL} at once" in " ".join(text.split())
+    assert MAIL in text.partition("\n--\n")[0]
     assert f"--\n{NAME}\n" in text
     assert "Öl &amp; &lt;b&gt;Gas&lt;/b&gt;" in html
     assert 'href="mailto:help%2Bkeys@example.org"' in html
@@ -170,9 +170,12 @@ def test_a_logo_comes_from_the_portal_itself(make_app, tmp_path, content, kind, 
     assert (page.select_one("link[rel=icon]")["href"] == shown["src"]) == (width == "28")
 
 
-def test_without_a_logo_and_a_colour_there_is_none(client):
-    assert client.get("/brand/logo").status_code == 404
-    assert client.get("/brand/accent.css").status_code == 404
+def test_without_a_logo_and_a_colour_they_are_those_of_chatelaine(client):
+    page = client.page("/signin")
+
+    assert "<svg" in client.get("/brand/logo").text
+    assert "--thread: #3d3a8c;" in client.get("/brand/accent.css").text
+    assert not page.select('[href^="/brand"], [src^="/brand"]')
 
 
 def test_the_colour_is_a_sheet_of_the_portal_itself(make_app):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from portal.extensions import settings
@@ -45,12 +45,6 @@ def index() -> ResponseReturnValue:
         chart=charts.chart(_series(account, charts.asked_span()), ".index"),
         activity=_latest(account),
     )
-
-
-@blueprint.get("/")
-def slash() -> ResponseReturnValue:
-    """Lead on from the address with a slash at its end."""
-    return redirect(url_for(".index"), 308)
 
 
 def _show_steps(account: Account) -> str:
