@@ -18,6 +18,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 import idna
+from babel import Locale
 from flask import current_app
 from flask_babel import force_locale, format_date, get_babel, gettext
 from jinja2 import Environment
@@ -66,6 +67,7 @@ def render(letter: MailContent, language: str) -> RenderedMail:
                 "moment": _moment,
                 "sentences": {level.number: level.sentence for level in levels()},
                 "language": language,
+                "direction": Locale.parse(language).text_direction,
                 "brand": settings,
                 "accent": settings.accent or THREAD,
                 "people": settings.support_contact or gettext("the people who run this portal"),

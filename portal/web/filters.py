@@ -105,4 +105,12 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
     app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent)
-    app.context_processor(lambda: {"lang": str(get_locale() or "en").replace("_", "-")})
+    app.context_processor(_language)
+
+
+def _language() -> dict[str, str]:
+    """The language of the page, and the side that its lines begin at."""
+    locale = get_locale()
+    if locale is None:
+        return {"lang": "en", "dir": "ltr"}
+    return {"lang": str(locale).replace("_", "-"), "dir": locale.text_direction}
