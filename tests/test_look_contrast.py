@@ -40,7 +40,7 @@ EDGE_PAIRS = [
 
 def tokens(scheme: str) -> dict[str, str]:
     """The colours of one scheme by name; dark overrides light, as in the browser."""
-    light, dark = STYLESHEET.read_text().split("@media (prefers-color-scheme: dark)", 1)
+    light, dark = STYLESHEET.read_text().split("@media screen and (prefers-color-scheme: dark)", 1)
     found = dict(TOKEN.findall(light))
     if scheme == "dark":
         found |= dict(TOKEN.findall(dark.split("/* ---------- Base", 1)[0]))
@@ -100,7 +100,7 @@ def test_edges_of_controls_can_be_seen(scheme: str, edge: str, ground: str) -> N
 
 
 def test_dark_restates_every_colour() -> None:
-    dark = STYLESHEET.read_text().split("@media (prefers-color-scheme: dark)", 1)[1]
+    dark = STYLESHEET.read_text().split("@media screen and (prefers-color-scheme: dark)", 1)[1]
     restated = dict(TOKEN.findall(dark.split("/* ---------- Base", 1)[0]))
     assert restated.keys() == tokens("light").keys()
 

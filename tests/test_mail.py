@@ -294,7 +294,7 @@ def test_a_mail_is_written_in_the_language_of_its_reader(app: Flask, write: Writ
 
     assert german.subject == "Neuer Schlüssel: nightly build"
     assert "9. März 2027, 14:05 UTC" in german.text
-    assert '<html lang="de">' in german.html
+    assert '<html lang="de" dir="ltr">' in german.html
     assert french.subject == "Set a new password"
-    assert '<html lang="en">' in french.html
+    assert '<html lang="en" dir="ltr">' in french.html
     assert write("reset", "de").subject == "Neues Passwort setzen"

@@ -35,7 +35,7 @@ def accent() -> Response:
 def sheet_of(accent: Accent) -> str:
     """The properties of static/app.css that the accent changes."""
     light, dark = (_properties(shades) for shades in (accent.light, accent.dark))
-    return f":root {{{light}}}\n@media (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"
+    return f":root {{{light}}}\n@media screen and (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"
 
 
 def people() -> Markup | str:

@@ -7,6 +7,10 @@ import pytest
 from config_values import ConfigurationError
 from portal import clock, mailer
 from portal.models import MailKind
+from portal.permissions import Role
+from portal.services.accounts import signup
+from portal.services.core.actor import Actor
+from portal.services.core.errors import InvalidInput
 from portal.services.mail.outbox import Claim, MailContent, PreparedMail
 from portal.services.operators import actions
 from tests.support.cast import make_cast
@@ -222,3 +226,18 @@ def test_links_terms_and_a_note_stand_where_they_belong(make_app):
     assert page.select_one(".lead").text.strip() == "Staff sign in with their <name>."
     assert told["info"]["termsOfService"] == "https://example.org/terms"
     assert told["externalDocs"] == {"url": "https://example.org/api"}
+
+
+def test_nobody_takes_the_name_of_the_portal_or_guards_an_account_with_it(make_app):
+    app = make_app(PORTAL_NAME="Tailors' Guild")
+    cast, client = make_cast(app), app.test_client()
+    cast.alice.sign_in(client)
+
+    for name in ("tailors-guild", "Ta1lorsGuild7"):
+        answer = client.submit("/account/profile", {"username": name})
+        assert answer.status_code == 422, name
+    with app.app_context(), pytest.raises(InvalidInput) as caught:
+        signup.create_account(
+            Actor.command_line(), "carol@example.org", role=Role.USER, password="tailorsguild-2026"
+        )
+    assert caught.value.code == "passwordHasContext"

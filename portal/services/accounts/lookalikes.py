@@ -27,8 +27,10 @@ _TOGETHER = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "IDEOGRAPHIC", "
 """Scripts that one language writes side by side."""
 
 
-def is_reserved(name: str) -> bool:
+def is_reserved(name: str, portal: str = "") -> bool:
     """Whether a user's name reads like an office of the portal: ``Admin``, ``supp0rt``, ``the.root``.
+
+    The whole name of the ``portal`` is one too.
 
     Names are letters and digits of ASCII (:func:`portal.services.accounts.fields.clean_username`), so no
     other script has to be folded here.
@@ -36,6 +38,9 @@ def is_reserved(name: str) -> bool:
     parts = re.split(r"[._-]+", name.lower())
     whole = "".join(parts)
     read = {_read(form) for part in (*parts, whole) for form in (part, part.rstrip("0123456789"))}
+    own = _read("".join(each for each in portal.lower() if each.isalnum()))
+    if own and own in {_read(whole), _read(whole.rstrip("0123456789"))}:
+        return True
     return bool(read & set(map(_read, OFFICES))) or _read(whole) in map(_read, COMMON_ROLES)
 
 

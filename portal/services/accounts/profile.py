@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import db
+from portal.extensions import db, settings
 from portal.models import Account, Action
 from portal.services.accounts import lookalikes
 from portal.services.accounts.fields import clean_bio, clean_language, clean_username
@@ -31,7 +31,7 @@ def is_name_free(actor: Actor, username: str) -> bool:
     get_account(actor)
     name = clean_username(username)
     taken = db.session.scalar(select(Account.id).where(Account.lusername == name.lower()))
-    return taken is None and not lookalikes.is_reserved(name)
+    return taken is None and not lookalikes.is_reserved(name, settings.name)
 
 
 def clean_profile(*, username: str | None, bio: str | None, language: str | None) -> dict[str, str]:
@@ -54,7 +54,7 @@ def apply_update(session: Session, actor: Actor, account: Account, wanted: dict[
     that reads like an office of the portal.
     """
     changed = [name for name, value in wanted.items() if getattr(account, name) != value]
-    if "username" in changed and lookalikes.is_reserved(wanted["username"]):
+    if "username" in changed and lookalikes.is_reserved(wanted["username"], settings.name):
         raise InvalidInput("usernameReserved", "username")
     for name in changed:
         setattr(account, name, wanted[name])

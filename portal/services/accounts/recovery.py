@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.extensions import db
+from portal.extensions import db, settings
 from portal.models import Account, AccountStatus, Action, MailKind, OutboxMail, RevocationReason, TokenPurpose
 from portal.permissions import WRITE_ACCOUNT
 from portal.services.accounts.admins import hold_admins, refuse_last_admin
@@ -180,7 +180,9 @@ def _open(session: Session, actor: Actor, account: Account) -> None:
 
 def _checked_hash(account: Account, new: str) -> str:
     passwords.check_password(
-        new, second_factor=account.mfa_enabled, context=[account.email or "", account.username]
+        new,
+        second_factor=account.mfa_enabled,
+        context=[settings.name, account.email or "", account.username],
     )
     return passwords.hash_password(new)
 

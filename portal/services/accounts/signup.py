@@ -94,7 +94,7 @@ def confirm(
         raise TokenInvalid
     password_hash = None
     if password is not None:
-        passwords.check_password(password, second_factor=False, context=[found.email or ""])
+        passwords.check_password(password, second_factor=False, context=[settings.name, found.email or ""])
         password_hash = passwords.hash_password(password)
     with transaction() as session:
         redeemed = tokens.redeem(session, token, TokenPurpose.CONFIRM)
@@ -115,7 +115,7 @@ def create_account(actor: Actor, email: str, *, role: Role, password: str, langu
     Raises InvalidInput, also for an address that is taken.
     """
     email = clean_reachable(email)
-    passwords.check_password(password, second_factor=False, context=[email])
+    passwords.check_password(password, second_factor=False, context=[settings.name, email])
     password_hash = passwords.hash_password(password)
     try:
         with transaction() as session:
@@ -158,7 +158,7 @@ def create_first_admin(
     given, email = clean_consent(consent), clean_reachable(email)
     if tokens.find(token, TokenPurpose.FIRST_ADMIN) is None:
         raise TokenInvalid
-    passwords.check_password(password, second_factor=False, context=[email])
+    passwords.check_password(password, second_factor=False, context=[settings.name, email])
     password_hash = passwords.hash_password(password)
     try:
         with transaction() as session:

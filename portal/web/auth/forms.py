@@ -9,6 +9,7 @@ from flask import request, url_for
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 
+from portal.extensions import settings
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.passwords import check_password
 from portal.web.auth.safe_redirect import safe_target
@@ -43,7 +44,7 @@ class NewPasswordForm(Form):
     def validate_password(self, field: Field) -> None:
         """Tell what is wrong with the password together with everything else."""
         with beside_field():
-            check_password(text(field), second_factor=False, context=self.context)
+            check_password(text(field), second_factor=False, context=[settings.name, *self.context])
 
 
 class ResetForm(NewPasswordForm):
