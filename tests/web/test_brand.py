@@ -43,10 +43,10 @@ def test_a_blocked_owner_is_told_whom_to_write_to(branded):
         actions.block(cast.ada.actor, cast.alice.account_id, why="made trouble")
 
     answer = client.submit("/signin", {"username": "alice", "password": cast.alice.password})
-    link = parse(answer).select_one("#errors a")
+    link = parse(answer).select_one("main p a")
 
     assert (link.text, link["href"]) == (MAIL, "mailto:help%2Bkeys@example.org")
-    assert f"This account is blocked. Write to {MAIL}." in parse(answer).text
+    assert f"write to {MAIL}." in parse(answer).text
 
 
 def test_a_page_may_be_the_support(make_app):
@@ -223,7 +223,7 @@ def test_links_terms_and_a_note_stand_where_they_belong(make_app):
         "https://example.org/privacy",
     ]
     assert page.select_one('.nav a[href="https://example.org/api"]').text.strip() == "API docs"
-    assert page.select_one(".lead").text.strip() == "Staff sign in with their <name>."
+    assert page.select_one("#sign-in-note").text.strip() == "Staff sign in with their <name>."
     assert told["info"]["termsOfService"] == "https://example.org/terms"
     assert told["externalDocs"] == {"url": "https://example.org/api"}
 

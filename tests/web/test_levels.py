@@ -26,7 +26,7 @@ def told(request, make_app, tmp_path):
 
 def test_the_form_the_list_the_documentation_and_the_mail_say_it(told):
     cast, client = make_cast(told), told.test_client()
-    documentation = client.page("/docs").text
+    documentation = client.page("/docs/levels").text
     cast.alice.sign_in(client)
     form = client.page("/account/keys/new").text
     with told.app_context():
