@@ -8,6 +8,7 @@ from flask import Flask, url_for
 from flask_babel import format_date, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 
 from portal import clock
 from portal.models import AccountStatus, Consent
@@ -88,6 +89,11 @@ def asset(path: str) -> str:
     return url_for("static", filename=path)
 
 
+def typed(text: object) -> Markup:
+    """What a person typed, so that its direction stays its own; empty where there is nothing."""
+    return Markup("<bdi>{}</bdi>").format(text) if text else Markup("")
+
+
 def shown(value: object) -> object:
     """What a page writes: text without characters that act, whatever old rows hold."""
     if not isinstance(value, str) or value.isprintable():
@@ -97,7 +103,7 @@ def shown(value: object) -> object:
 
 def init_app(app: Flask) -> None:
     """Offer the filters and globals to the templates of an application."""
-    for each in (ago, day, at, exact):
+    for each in (ago, day, at, exact, typed):
         app.add_template_filter(each)
     app.add_template_filter(shown_email, "email")
     zones.init_app(app)

@@ -123,4 +123,4 @@ def _caching(response: TestResponse) -> str:
 
 
 def _words(tag: Tag) -> str:
-    return " ".join(tag.get_text(" ").split())
+    return " ".join(tag.get_text().split())
