@@ -5,15 +5,17 @@
   said.className = "hide";
   said.setAttribute("role", "status");
   document.body.append(said);
-  for (const button of document.querySelectorAll("[data-copy]")) {
+  for (const button of document.querySelectorAll("[data-copy], [data-copy-text]")) {
     const source = document.getElementById(button.dataset.copy);
     const text = button.querySelector("span");
     const before = text.textContent;
     button.hidden = false;
+    button.closest("li[hidden]")?.removeAttribute("hidden");
     button.addEventListener("click", async () => {
       try {
-        await navigator.clipboard.writeText(source.value ?? source.textContent);
+        await navigator.clipboard.writeText(button.dataset.copyText ?? source.value ?? source.textContent);
       } catch {
+        if (!source) return;
         getSelection().selectAllChildren(source);
         source.select?.();
         return;

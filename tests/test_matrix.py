@@ -47,7 +47,8 @@ PAGES = {
         activity.index usage_limits.index consent.index profile.index profile.email profile.cancel_email
         security.index security.lock security.remove
         keys.index keys.new keys.create keys.detail keys.revoke keys.rotate
-        keys.rotate_now keys.revoke_now keys.called security.end_session security.end_others consent.withdraw
+        keys.rotate_now keys.revoke_now keys.revoke_selected keys.revoke_selected_now keys.called
+        security.end_session security.end_others consent.withdraw
     """,
     Door.SUPPORT: """
         admin.overview admin.keys admin.find_key admin.key

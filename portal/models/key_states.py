@@ -74,6 +74,24 @@ def refused(now: datetime) -> ColumnElement[bool]:
     return found.correlate(ApiKey).exists()
 
 
+def retiring(now: datetime) -> ColumnElement[bool]:
+    """Rotated, and still good beside its successor. Never NULL."""
+    return and_(live(now), ApiKey.retires_at.is_not(None))
+
+
+def ends_at() -> ColumnElement[int]:
+    """When a key ended, or ends as things stand, in milliseconds; as ``ApiKey.ends_at`` of one row."""
+    expiry, created = type_coerce(ApiKey.expires_at, BigInteger), type_coerce(ApiKey.created_at, BigInteger)
+    retirement = func.coalesce(type_coerce(ApiKey.retires_at, BigInteger), expiry)
+    awake = _later(
+        _later(created, func.coalesce(type_coerce(ApiKey.not_before, BigInteger), 0)),
+        func.coalesce(type_coerce(_last_used(), BigInteger), 0),
+    )
+    rest = func.coalesce(awake + cast(ApiKey.max_idle, BigInteger) * 1000, expiry)
+    end = -_later(_later(-expiry, -retirement), -rest)
+    return func.coalesce(type_coerce(ApiKey.revoked_at, BigInteger), end)
+
+
 def is_soon(key: ApiKey, now: datetime) -> bool:
     """Whether one row that has no successor ends soon.
 
@@ -82,6 +100,13 @@ def is_soon(key: ApiKey, now: datetime) -> bool:
     rest = key.idles_out_at
     margin = min(SOON, timedelta(seconds=key.max_idle or 0) / 4)
     return key.expires_at - now <= SOON or (rest is not None and rest - now <= margin)
+
+
+def is_unused(key: ApiKey, now: datetime) -> bool:
+    """What :func:`unused` says, of one row."""
+    used = key.usage.last_used_at if key.usage else None
+    awake = max(key.created_at, key.not_before or key.created_at, used or key.created_at)
+    return key.is_live(now) and now - awake >= UNUSED_FOR
 
 
 def word_of(key: ApiKey, now: datetime) -> str:
@@ -121,3 +146,8 @@ def _last_used() -> ScalarSelect[datetime | None]:
     return (
         select(KeyUsage.last_used_at).where(KeyUsage.key_id == ApiKey.id).correlate(ApiKey).scalar_subquery()
     )
+
+
+def _later(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    """The greater of two; the databases have different names for it."""
+    return case((one >= other, one), else_=other)

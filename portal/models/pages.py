@@ -16,12 +16,13 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """One page of a list, counted from 1; ``total`` are the rows of all pages."""
+    """One page of a list, counted from 1; ``total`` are the rows of all pages, ``first`` its first one."""
 
     items: Sequence[Row]
     number: int
     pages: int
     total: int
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read_page(session: Session, query: Select[Row], number: int, size: int = PAG
     pages = max(1, -(-total // size))
     number = min(max(1, number), pages)
     items = session.scalars(query.limit(size).offset((number - 1) * size)).all()
-    return Page(items, number, pages, total)
+    return Page(items, number, pages, total, (number - 1) * size + 1)
 
 
 def read_slice(session: Session, query: Select[Any], size: int, *, is_first: bool) -> Slice[Any]:

@@ -159,6 +159,7 @@ PAGES = [
     Act("keys.rotate_now", {A.KEY_CREATED, A.KEY_ROTATED, A.KEY_REVOKED},
         lambda s: f"/account/keys/{s.created.id}/rotate", bits),
     Act("keys.revoke_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/{s.created.id}/revoke"),
+    Act("keys.revoke_selected_now", {A.KEY_REVOKED}, lambda s: f"/account/keys/revoke?key={s.created.id}"),
     Act("leaks.index", {A.KEY_REVOKED}, lambda _: "/leaks", lambda s: {"text": s.created.secret}, "nobody"),
     Act("admin.block", {A.ACCOUNT_BLOCKED, *REVOKED_ALL}, lambda s: s.admin("block"), reason, "sue"),
     Act("admin.unblock", {A.ACCOUNT_UNBLOCKED}, Scene.blocked, reason, "sue"),

@@ -12,11 +12,11 @@ from flask import Flask
 from portal.clock import to_ms
 from portal.extensions import db
 from portal.models import ApiKey, key_states
+from portal.models.key_lists import KeyFilter
 from portal.runtime import runtime_of
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.conditions import Conditions
-from portal.services.keys.queries import KeyFilter
 from tests.support.cast import Cast
 from tests.support.clock import Clock
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, String, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from portal import clock
 from portal.extensions import db
-from portal.models import Action, ActorKind, ApiKey, AuditEvent, key_states
+from portal.models import Action, ActorKind, ApiKey, AuditEvent, key_lists, key_states
+from portal.models.key_lists import NEWEST_FIRST, KeyFilter, KeyOrder
 from portal.models.pages import PAGE_SIZE, Page, Slice, read_page, read_slice
 from portal.services.core.errors import NotFound
 
@@ -29,19 +39,6 @@ class KeyStatus(StrEnum):
 
     ALL = "all"
     LIVE = "live"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
-class KeyFilter(StrEnum):
-    """How pages narrow a list of keys; each is defined in :mod:`portal.models.key_states`."""
-
-    ALL = "all"
-    LIVE = "live"
-    EXPIRING = "expiring"
-    UNUSED = "unused"
-    REFUSED = "refused"
-    PENDING = "pending"
     EXPIRED = "expired"
     REVOKED = "revoked"
 
@@ -64,6 +61,26 @@ def get_key(account_id: int, key_id: UUID) -> ApiKey:
     return key
 
 
+def list_owned(account_id: int, key_ids: Collection[UUID]) -> Sequence[ApiKey]:
+    """These keys of an account, by name; raises NotFound when one is not there, or somebody else's."""
+    found: list[ApiKey] = []
+    for some in portions(sorted(set(key_ids))):
+        mine = select(ApiKey).where(ApiKey.account_id == account_id, ApiKey.id.in_(some))
+        found += db.session.scalars(mine)
+    if len(found) < len(set(key_ids)):
+        raise NotFound
+    return sorted(found, key=lambda key: (key.name.lower(), key.id))
+
+
+def count_owned(session: Session, account_id: int, key_ids: Sequence[UUID]) -> int:
+    """How many of these keys are the account's."""
+    counts = (
+        session.scalar(select(func.count()).where(ApiKey.account_id == account_id, ApiKey.id.in_(some)))
+        for some in portions(key_ids)
+    )
+    return sum(count or 0 for count in counts)
+
+
 def find_successor(key: ApiKey) -> ApiKey | None:
     """The key that was made to replace this one."""
     return db.session.scalars(select(ApiKey).where(ApiKey.replaces_id == key.id)).one_or_none()
@@ -82,14 +99,38 @@ def list_keys(
     *,
     status: KeyFilter = KeyFilter.ALL,
     query: str = "",
+    order: KeyOrder = NEWEST_FIRST,
+    nest: bool = False,
     page: int = 1,
     size: int = PAGE_SIZE,
 ) -> Page[ApiKey]:
-    """The keys of an account: live ones first, newest first; ``query`` is of name or id."""
+    """The keys of an account, those first that have not ended; ``query`` is of name or id.
+
+    ``nest`` leaves out the old keys that stand beneath their successor; see :func:`list_beneath`.
+    """
     now = clock.utcnow()
-    condition = and_(ApiKey.account_id == account_id, _shown(now)[status], _like(query))
-    order = (key_states.live(now).desc(), ApiKey.created_at.desc(), ApiKey.id.desc())
-    return read_page(db.session(), select(ApiKey).where(condition).order_by(*order), page, size)
+    found = key_lists.found(account_id, query, {status: key_lists.shown(now)[status]}, now)
+    meant = select(found.c.id).where(found.c[status])
+    if nest:
+        newer = found.alias()
+        meant = meant.outerjoin(newer, newer.c.replaces_id == found.c.id)
+        meant = meant.where(not_(key_lists.is_beneath(found, newer, status)))
+    keys = select(ApiKey).where(ApiKey.id.in_(meant))
+    return read_page(db.session(), keys.order_by(*key_lists.ordered(order, now)), page, size)
+
+
+def list_beneath(keys: Sequence[ApiKey]) -> dict[UUID, list[ApiKey]]:
+    """The old keys that are still good beside each of these, which took their place; the newest first."""
+    now = clock.utcnow()
+    above = {key.replaces_id: key.id for key in keys if key.replaces_id and key.is_live(now)}
+    beneath: dict[UUID, list[ApiKey]] = {}
+    while above:
+        query = select(ApiKey).where(ApiKey.id.in_(above), key_states.retiring(now))
+        older = db.session.scalars(query).all()
+        for key in older:
+            beneath.setdefault(above[key.id], []).append(key)
+        above = {key.replaces_id: above[key.id] for key in older if key.replaces_id}
+    return beneath
 
 
 def list_keys_after(
@@ -123,31 +164,35 @@ def count_keys(account_id: int) -> dict[KeyStatus, int]:
     return dict.fromkeys(KeyStatus, 0) | found | {KeyStatus.ALL: sum(found.values())}
 
 
-def count_shown(account_id: int, query: str = "") -> dict[KeyFilter, int]:
-    """How many keys of an account each filter shows of those that the search finds."""
-    shown = _shown(clock.utcnow())
+def count_shown(account_id: int, query: str = "", *, nest: bool = False) -> dict[KeyFilter, int]:
+    """How many keys of an account :func:`list_keys` shows under each filter."""
+    now = clock.utcnow()
+    found = key_lists.found(account_id, query, key_lists.shown(now), now)
+    newer = found.alias()
+    shown: dict[KeyFilter, ColumnElement[bool]] = {status: found.c[status] for status in KeyFilter}
+    if nest:
+        shown = {
+            status: and_(meant, not_(key_lists.is_beneath(found, newer, status)))
+            for status, meant in shown.items()
+        }
     numbers = (func.coalesce(func.sum(case((meant, 1), else_=0)), 0) for meant in shown.values())
-    found = db.session.execute(select(*numbers).where(ApiKey.account_id == account_id, _like(query))).one()
-    return {status: int(number) for status, number in zip(shown, found, strict=True)}
+    counting = select(*numbers).select_from(found)
+    if nest:
+        counting = counting.outerjoin(newer, newer.c.replaces_id == found.c.id)
+    return {
+        status: int(number) for status, number in zip(shown, db.session.execute(counting).one(), strict=True)
+    }
+
+
+def has_keys(account_id: int) -> bool:
+    """Whether an account ever had a key."""
+    return db.session.scalar(select(exists().where(ApiKey.account_id == account_id))) or False
 
 
 def count_expiring_soon(account_id: int) -> int:
     """How many keys of an account work and end soon; see :func:`portal.models.key_states.expiring`."""
     condition = and_(ApiKey.account_id == account_id, key_states.expiring(clock.utcnow()))
     return db.session.scalar(select(func.count()).select_from(ApiKey).where(condition)) or 0
-
-
-def _shown(now: datetime) -> dict[KeyFilter, ColumnElement[bool]]:
-    return {
-        KeyFilter.ALL: ApiKey.id.is_not(None),
-        KeyFilter.LIVE: key_states.working(now),
-        KeyFilter.EXPIRING: key_states.expiring(now),
-        KeyFilter.UNUSED: key_states.unused(now),
-        KeyFilter.REFUSED: key_states.refused(now),
-        KeyFilter.PENDING: key_states.pending(now),
-        KeyFilter.EXPIRED: key_states.expired(now),
-        KeyFilter.REVOKED: key_states.revoked(now),
-    }
 
 
 def _having(status: KeyStatus, now: datetime) -> ColumnElement[bool]:
@@ -157,18 +202,6 @@ def _having(status: KeyStatus, now: datetime) -> ColumnElement[bool]:
         KeyStatus.EXPIRED: key_states.expired(now),
         KeyStatus.REVOKED: key_states.revoked(now),
     }[status]
-
-
-def _like(query: str) -> ColumnElement[bool]:
-    words = query.strip()
-    if not words:
-        return ApiKey.id.is_not(None)
-    digits = words.replace("-", "").lower()
-    plain_id = func.replace(cast(ApiKey.id, String), "-", "")
-    return or_(
-        ApiKey.name.icontains(words, autoescape=True),
-        plain_id.startswith(digits, autoescape=True),
-    )
 
 
 def line_of(session: Session, key_ids: Iterable[UUID]) -> Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -83,6 +83,26 @@ def revoke_line(actor: Actor, key_id: UUID) -> int:
         told |= {
             each: {"line": str(key_id)} for each in key_queries.descendants_of(session, account.id, key_id)
         }
+        ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
+        if ended:
+            names = list(ended.values())[:MOST_NAMED]
+            tell_owner(session, account, RevocationReason.OWNER, keys=len(ended), names=names)
+    return len(ended)
+
+
+def revoke_selected(actor: Actor, key_ids: Collection[UUID]) -> int:
+    """Revoke these keys of the actor's account, all of them or none; returns how many ended now.
+
+    What was revoked before stays as it is, so that a second time changes nothing. One mail names
+    them. Raises NotFound when one is not there, or not the actor's, and what
+    :func:`portal.services.auth.admission.admit` raises.
+    """
+    with transaction() as session:
+        account = admit(session, actor, level=WRITE_ACCOUNT)
+        wanted = sorted(set(key_ids))
+        if key_queries.count_owned(session, account.id, wanted) < len(wanted):
+            raise NotFound
+        told: dict[UUID, dict[str, Any]] = {key_id: {} for key_id in wanted}
         ended = revoke_these(session, actor, account.id, RevocationReason.OWNER, told)
         if ended:
             names = list(ended.values())[:MOST_NAMED]

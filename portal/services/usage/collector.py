@@ -10,14 +10,11 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from portal import clock
 from portal.extensions import db
 from portal.models import ApiKey, KeyUsageHour
 from portal.services.core import trouble
@@ -123,22 +120,6 @@ class UsageCollector:
     def _run(self) -> None:
         while not self._wake.wait(PAUSE):
             self.flush()
-
-
-def calls_by_day(key_ids: Sequence[UUID], days: int) -> dict[UUID, list[int]]:
-    """The calls of each key on each of the last days in UTC, the oldest first, today last."""
-    first = clock.today() - timedelta(days=days - 1)
-    found = {key_id: [0] * days for key_id in key_ids}
-    rows = db.session.execute(
-        select(KeyUsageHour.key_id, KeyUsageHour.hour, KeyUsageHour.calls).where(
-            KeyUsageHour.key_id.in_(key_ids), KeyUsageHour.hour >= first
-        )
-    )
-    for key_id, hour, calls in rows:
-        day = (hour - first).days
-        if day < days:
-            found[key_id][day] += calls
-    return found
 
 
 def sums_since(account_id: int, since: datetime) -> tuple[int, int]:

@@ -21,8 +21,8 @@ from portal.services.calls import rates
 from portal.services.core.errors import AlreadyCreated, TooManyKeys
 from portal.services.keys import creation, issuing, quotas, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.usage import collector, refusals
 from portal.services.usage import queries as usage_queries
+from portal.services.usage import refusals
 from portal.services.usage.queries import Span, UsageScope
 from portal.web.filters import second
 from portal.web.forms import text
@@ -144,7 +144,7 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
         return redirect(url_for(".detail", key_id=successor.id))
     shown = row(key)
     form.tell(key, is_in_use=shown.recently_used)
-    by_day = collector.calls_by_day([key_id], WEEK)[key_id]
+    by_day = [day.calls for day in usage_queries.list_days([key_id], WEEK)[key_id]]
     return render_template(
         "keys/rotate.html",
         key=shown,

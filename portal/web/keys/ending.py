@@ -12,7 +12,6 @@ from flask_babel import ngettext
 from portal import clock
 from portal.services.keys import queries as key_queries
 from portal.services.keys import revocation
-from portal.services.usage import collector
 from portal.services.usage import queries as usage_queries
 from portal.web.forms import done
 from portal.web.identity import actor, me
@@ -33,7 +32,7 @@ def revoke(key_id: UUID) -> ResponseReturnValue:
         return redirect(url_for(".detail", key_id=key_id))
     return render_template(
         "keys/revoke.html",
-        key=row(key, collector.calls_by_day([key_id], SPARK_DAYS)[key_id]),
+        key=row(key, usage_queries.list_days([key_id], SPARK_DAYS)[key_id]),
         addresses=usage_queries.list_ip_addresses(key_id),
         created=[row(each) for each in created[:MOST_LISTED]],
         more=max(0, len(created) - MOST_LISTED),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from flask_babel import gettext
@@ -13,11 +14,13 @@ from portal import clock
 from portal.labels import REASONS
 from portal.levels import sentence_of
 from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
-from portal.services.usage import collector
+from portal.services.usage.queries import Day, list_days
 from portal.web.filters import length
 from portal.web.keys.conditions import in_words
 
 SPARK_DAYS = 14
+DAYS = key_states.REFUSED_WITHIN.days
+NOTHING: Mapping[UUID, Sequence[ApiKey]] = MappingProxyType({})
 RECENTLY = timedelta(days=1)
 ENDED = ("expired", "revoked")
 
@@ -48,7 +51,11 @@ class KeyRow:
     note: str
     idles_out_at: datetime | None
     unused_for: str
+    is_unused: bool
     days: Sequence[int] = ()
+    refusals: Sequence[int] = ()
+    refused: int = 0
+    beneath: Sequence[KeyRow] = ()
 
     @property
     def level_label(self) -> str:
@@ -78,6 +85,11 @@ class KeyRow:
         return self.state in ENDED
 
     @property
+    def selectable(self) -> bool:
+        """Whether it can be revoked together with others."""
+        return not self.ended
+
+    @property
     def recently_used(self) -> bool:
         """Whether it was used in the last day, so that somebody would miss it."""
         return self.last_used_at is not None and clock.utcnow() - self.last_used_at < RECENTLY
@@ -88,8 +100,8 @@ def state_of(key: ApiKey, now: datetime) -> str:
     return key_states.word_of(key, now)
 
 
-def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
-    """Make the row of a key; ``days`` are its calls, the oldest day first."""
+def row(key: ApiKey, days: Sequence[Day] = (), beneath: Sequence[KeyRow] = ()) -> KeyRow:
+    """Make the row of a key; ``days`` are its last thirty, the oldest first."""
     now = clock.utcnow()
     used = key.usage
     whole = key.expires_at - key.created_at
@@ -117,7 +129,11 @@ def row(key: ApiKey, days: Sequence[int] = ()) -> KeyRow:
         note=key.note,
         idles_out_at=key.idles_out_at,
         unused_for=_unused_for(key, now),
-        days=days,
+        is_unused=key_states.is_unused(key, now),
+        days=[day.calls for day in days[-SPARK_DAYS:]],
+        refusals=[day.refused for day in days[-SPARK_DAYS:]],
+        refused=sum(day.refused for day in days),
+        beneath=beneath,
     )
 
 
@@ -131,7 +147,10 @@ def _place_of(used: KeyUsage) -> str | None:
     return used.last_used_ip_address or (gettext("an unknown address") if used.last_used_at else None)
 
 
-def rows(keys: Sequence[ApiKey]) -> list[KeyRow]:
-    """Make the rows of keys, each with its calls of the last two weeks."""
-    days = collector.calls_by_day([key.id for key in keys], SPARK_DAYS)
-    return [row(key, days[key.id]) for key in keys]
+def rows(keys: Sequence[ApiKey], beneath: Mapping[UUID, Sequence[ApiKey]] = NOTHING) -> list[KeyRow]:
+    """Make the rows of keys, each with its use; ``beneath`` are the old keys of some."""
+    everything = [*keys, *(old for olds in beneath.values() for old in olds)]
+    days = list_days([key.id for key in everything], DAYS)
+    return [
+        row(key, days[key.id], [row(old, days[old.id]) for old in beneath.get(key.id, ())]) for key in keys
+    ]

@@ -15,13 +15,13 @@ import pytest
 from flask import Flask
 
 from portal.models import ActorKind, ApiKey, Environment, KeyKind, key_states
+from portal.models.key_lists import KeyFilter
 from portal.runtime import runtime_of
 from portal.services.core.actor import Actor
 from portal.services.core.errors import InvalidInput
 from portal.services.keys import audiences, creation, networks, rotation
 from portal.services.keys import queries as key_queries
 from portal.services.keys.conditions import Conditions
-from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeApp
 from tests.support.cast import Cast
 from tests.support.clock import Clock

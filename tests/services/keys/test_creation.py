@@ -12,6 +12,7 @@ from flask import Flask
 
 from portal import clock as time
 from portal.models import Action, ActorKind, ApiKey, RevocationReason
+from portal.models.key_lists import KeyFilter
 from portal.permissions import LONGEST_LIFE
 from portal.services.accounts.update import change_account
 from portal.services.auth.admission import admit
@@ -29,7 +30,6 @@ from portal.services.core.sent_forms import Form
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, issuing, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeKey
 from tests.support.cast import Cast
 from tests.support.clock import Clock

@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 
 from config_values import ConfigurationError
+from portal.models.key_lists import KeyFilter
 from portal.services.core.errors import InvalidInput, TooManyKeys
 from portal.services.keys import creation, quotas, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyFilter
 from tests.conftest import MakeApp
 from tests.services.test_races import together
 from tests.support.cast import Cast, Person, make_cast

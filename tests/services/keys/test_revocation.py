@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.models import AccountStatus, Action, Consent, RevocationReason
+from portal.models import AccountStatus, Action, ActorKind, Consent, RevocationReason
 from portal.permissions import Role
 from portal.runtime import runtime_of
 from portal.services.accounts import profile, recovery, removal
@@ -16,8 +16,9 @@ from portal.services.accounts.update import change_account
 from portal.services.auth import logins
 from portal.services.core import audit
 from portal.services.core.actor import Actor
-from portal.services.core.errors import LastAdmin
+from portal.services.core.errors import Forbidden, LastAdmin, NotFound
 from portal.services.keys import queries as key_queries
+from portal.services.keys import revocation
 from portal.services.operators import actions
 from portal.services.ratelimits.questions import count_failed_key_check
 from tests.conftest import MakeKey
@@ -173,3 +174,48 @@ def test_the_last_admin_is_safe(app: Flask, cast: Cast, make_key: MakeKey, act: 
         act(cast.ada)
 
     assert outcomes(app, [created]) == {"good"}
+
+
+def test_selected_keys_end_together_each_with_its_event_and_one_mail(
+    app: Flask, cast: Cast, make_key: MakeKey, mailbox: Mailbox
+) -> None:
+    hers = [make_key(cast.alice, name=name) for name in ("one", "two", "three")]
+    other = make_key(cast.bob)
+    ids = [UUID(key.id) for key in hers[:2]]
+
+    with app.app_context():
+        assert revocation.revoke_selected(cast.alice.actor, [*ids, ids[0]]) == 2
+        told = audit.list_events(account_id=cast.alice.account_id, action=Action.KEY_REVOKED)
+        assert {event.key_id for event in told} == set(ids)
+        assert len({event.request_id for event in told}) <= 1
+        assert revocation.revoke_selected(cast.alice.actor, ids) == 0, "a second time changes nothing"
+        assert len(audit.list_events(action=Action.KEY_REVOKED)) == 2
+
+    assert outcomes(app, hers[:2]) == {"apikeyRevoked"}
+    assert outcomes(app, [hers[2], other]) == {"good"}
+    mail = mailbox.last(to=cast.alice.email)
+    assert "one" in mail.text
+    assert "two" in mail.text
+
+
+@pytest.mark.parametrize("which", ["somebody else's", "none that there is"])
+def test_with_one_that_is_not_theirs_none_of_the_selected_ends(
+    app: Flask, cast: Cast, make_key: MakeKey, which: str
+) -> None:
+    hers, his = make_key(cast.alice), make_key(cast.bob)
+    foreign = his.id if which == "somebody else's" else "0192f3c1-0000-7000-8000-000000000000"
+
+    with app.app_context(), pytest.raises(NotFound):
+        revocation.revoke_selected(cast.alice.actor, [UUID(hers.id), UUID(foreign)])
+
+    assert outcomes(app, [hers, his]) == {"good"}
+
+
+def test_a_key_needs_the_level_to_revoke_several(app: Flask, cast: Cast, make_key: MakeKey) -> None:
+    reader, other = make_key(cast.alice, level=3), make_key(cast.alice)
+    actor = Actor(ActorKind.KEY, cast.alice.account_id, key_id=UUID(reader.id))
+
+    with app.app_context(), pytest.raises(Forbidden):
+        revocation.revoke_selected(actor, [UUID(other.id)])
+
+    assert outcomes(app, [other]) == {"good"}

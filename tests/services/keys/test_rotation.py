@@ -11,6 +11,7 @@ from flask import Flask
 
 from portal import clock as times
 from portal.models import Action, ActorKind, RevocationReason
+from portal.models.key_lists import KeyFilter
 from portal.runtime import runtime_of
 from portal.services.abuse import leaks
 from portal.services.core import audit
@@ -18,7 +19,6 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import AlreadyRotated, InvalidInput, NotAdmitted
 from portal.services.keys import creation, revocation, rotation
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyFilter
 from portal.services.operators import actions
 from tests.conftest import MakeKey
 from tests.support.cast import Cast

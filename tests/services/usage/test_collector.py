@@ -16,6 +16,7 @@ from portal.runtime import runtime_of
 from portal.services.core.outcomes import Outcome
 from portal.services.keys import queries as key_queries
 from portal.services.usage import collector as usage_collector
+from portal.services.usage import queries as usage_queries
 from portal.services.usage.collector import HOUR_MS, UsageCollector
 from tests.conftest import MakeKey, StartServer
 from tests.support.cast import Cast, make_person
@@ -185,7 +186,7 @@ def test_days_and_sums_are_read_back(
     clock.to(clock.now() - timedelta(days=1))
 
     with app.app_context():
-        assert usage_collector.calls_by_day([UUID(key_id)], 4) == {UUID(key_id): [0, 3, 0, 2]}
+        assert usage_queries.list_days([UUID(key_id)], 4) == {UUID(key_id): [(0, 0), (3, 1), (0, 1), (2, 1)]}
         assert usage_collector.sums_since(cast.alice.account_id, clock.now() - timedelta(days=30)) == (5, 3)
         assert usage_collector.sums_since(cast.bob.account_id, clock.now() - timedelta(days=30)) == (0, 0)
 
