@@ -209,6 +209,11 @@ class Settings(Brand):
         "https://api.github.com/meta/public_keys/secret_scanning, or a file with the same content. "
         "Default: reports from GitHub are not taken.",
     )
+    selfcheck_after: Annotated[int, BeforeValidator(values.whole_number(0, 86_400))] = told(
+        "60",
+        "Seconds after its start that the jobs try the promises, once for each version, in a process "
+        "that gives way to all others; 0 for never.",
+    )
     log_level: Annotated[str, BeforeValidator(values.one_of("debug", "info", "warning", "error"))] = told(
         "info", "debug, info, warning or error."
     )

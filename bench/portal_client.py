@@ -39,6 +39,7 @@ def environment(folder: Path, database_url: str, workers: int) -> dict[str, str]
         "PORTAL_PORT": "{port}",
         "PORTAL_WORKERS": str(workers),
         "PORTAL_LIMITS_ENABLED": "false",
+        "PORTAL_SELFCHECK_AFTER": "0",
     }
 
 

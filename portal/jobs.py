@@ -28,6 +28,7 @@ from portal.services.mail.outbox import Claim, Prepare
 from portal.services.system import job_leases, retention
 from portal.services.usage import moments, rollup
 from portal.transports import DeliveryFailed, DeliveryRefused, Transport
+from portal.unattended import Unattended
 
 PAUSE = 1.0
 """Seconds between two looks at the outbox."""
@@ -91,10 +92,18 @@ def run(app: Flask, transport: Transport, stop: Stop) -> None:
     """
     worker = OutboxWorker(transport)
     log.info("jobs.started")
+    with Unattended(app.config["PORTAL"].selfcheck_after).running() as selfcheck:
+        _go_on(app, worker, stop, selfcheck)
+    log.info("jobs.stopped")
+
+
+def _go_on(app: Flask, worker: OutboxWorker, stop: Stop, selfcheck: Unattended) -> None:
     pause = PAUSE
     while not stop.asked:
         try:
             do_round(app, worker, stop)
+            with app.app_context():
+                selfcheck.look()
         except DBAPIError as error:
             pause = min(LONGEST_PAUSE, pause * 2)
             with app.app_context():
@@ -103,7 +112,6 @@ def run(app: Flask, transport: Transport, stop: Stop) -> None:
         else:
             pause = PAUSE
         stop.wait(pause)
-    log.info("jobs.stopped")
 
 
 def run_once(app: Flask, transport: Transport) -> int:

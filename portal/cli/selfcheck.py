@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -17,11 +18,15 @@ from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError
 
 from portal.cli.console import PlainCommand, database_says, plain_errors
+from portal.cli.process_watchdog import end_with
 from portal.promises import PROMISES
 from portal.selfcheck.run import Result, run
 from portal.selfcheck.scratch import NoScratch
 from portal.services.system import selfcheck_results
 from portal.version import running_version
+
+LEAST = 19
+"""What the scheduler gives way with to everything else."""
 
 WIDTH = max(map(len, PROMISES))
 
@@ -29,9 +34,10 @@ WIDTH = max(map(len, PROMISES))
 @click.command("selfcheck", cls=PlainCommand)
 @click.argument("ids", nargs=-1, type=click.Choice(list(PROMISES)), metavar="[PROMISE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@click.option("--parent", type=int, hidden=True, help="Give way to everything, and end with this process.")
 @with_appcontext
 @plain_errors
-def selfcheck(ids: tuple[str, ...], as_json: bool) -> None:
+def selfcheck(ids: tuple[str, ...], as_json: bool, parent: int | None) -> None:
     """Try to break every promise, or only those you name.
 
     Checks what they rely on in this installation, and tries the rest on a scratch copy of the
@@ -42,6 +48,9 @@ def selfcheck(ids: tuple[str, ...], as_json: bool) -> None:
     results: list[Result] = []
     try:
         with _ended_in_order():
+            if parent is not None:
+                os.nice(LEAST)
+                end_with(parent)
             app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
             for result in run(app, ids):
                 results.append(result)

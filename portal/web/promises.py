@@ -32,6 +32,7 @@ def index() -> str:
         proofs=found,
         current=current,
         is_ready=is_ready,
+        is_coming=settings.selfcheck_after > 0,
         held=held,
         broken=broken,
         missing=len(PROMISES) - held - broken,

@@ -15,5 +15,6 @@ def settings_for(database_url: str, instance: Path, **overrides: str) -> dict[st
         "PORTAL_INSTANCE_PATH": str(instance),
         "PORTAL_SECRET_KEY": SECRET_KEY,
         "PORTAL_PEPPERS": PEPPERS,
+        "PORTAL_SELFCHECK_AFTER": "0",
         **overrides,
     }

@@ -257,6 +257,7 @@ def test_search_finds_the_place_that_is_about_it_first(client: PageChecker) -> N
     assert places(client, "rotate a key")[0] == "/docs/rotation#rotate"
     assert places(client, "secret checksum")[0] == "/docs/keys#secret"
     assert places(client, "gitleaks") == ["/docs/leaks#scanners"]
+    assert places(client, "rotate")[:2] == ["/docs/rotation", "/docs/rotation#rotate"]
 
 
 def test_every_word_has_to_be_there(client: PageChecker) -> None:

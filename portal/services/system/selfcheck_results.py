@@ -6,7 +6,7 @@ migration or a week later it says nothing of now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -29,6 +29,14 @@ def is_of_now(proof: PromiseProof, version: str) -> bool:
     """Whether a run was of this version and these tables, and is no older than a week."""
     is_same = (proof.version, proof.revision) == (version, REVISION)
     return is_same and clock.utcnow() - proof.ran_at < LASTS
+
+
+def is_tried(promises: Iterable[str], version: str) -> bool:
+    """Whether each of these was run here by this version, on these tables, however it ended."""
+    of_this = select(PromiseProof.promise).where(
+        PromiseProof.version == version, PromiseProof.revision == REVISION
+    )
+    return set(promises) <= set(db.session.scalars(of_this))
 
 
 def note_run(held: Mapping[str, bool], version: str) -> None:

@@ -64,12 +64,14 @@ SHOWN = {
 def gather() -> dict[str, Any]:
     """All of it."""
     document = runtime.openapi()
+    routes = openapi_view.routes(document)
     found = scanners(settings.key_prefix, settings.base_url)
     return {
         "levels": levels(),
         "roles": list(Role),
         "role_names": ROLES,
-        "routes": openapi_view.routes(document),
+        "routes": routes,
+        "everywhere": set.intersection(*(set(route.codes) for route in routes)),
         "errors": openapi_view.errors(document),
         "likely": advice.LIKELY,
         "advice": lambda code: gettext(advice.ADVICE[code]) if code in advice.ADVICE else "",

@@ -63,18 +63,19 @@ class Marked:
         return Markup(self._parser.renderer.render(self._tokens, self._parser.options, {}))  # noqa: S704  # escaped by the parser
 
     def parts(self) -> Iterator[Part]:
-        """What stands under each heading, and first what stands above them all, with neither id nor title."""
-        anchor, title, depth, said = "", "", 1, list[str]()
+        """What stands under each heading, its code at the end; first what has neither id nor title."""
+        anchor, title, depth = "", "", 1
+        said, lines = list[str](), list[str]()
         for at, token in enumerate(self._tokens):
             if token.type == "heading_open":
-                yield Part(anchor, title, depth, _joined(said))
+                yield Part(anchor, title, depth, _joined(said + lines))
                 anchor, title = str(token.attrs.get("id", "")), _said(self._tokens[at + 1])
-                depth, said = int(token.tag[1:]), []
+                depth, said, lines = int(token.tag[1:]), [], []
             elif token.type == "fence":
-                said.append(token.content)
+                lines.append(token.content)
             elif token.type == "inline" and self._tokens[at - 1].type != "heading_open":
                 said.append(_said(token))
-        yield Part(anchor, title, depth, _joined(said))
+        yield Part(anchor, title, depth, _joined(said + lines))
 
 
 def _name_headings(tokens: Sequence[Token]) -> None:

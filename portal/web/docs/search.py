@@ -54,8 +54,14 @@ def _rank(written: Written, part: Part, words: list[str]) -> int:
     text = part.text.casefold() if part.id else f"{written.summary} {part.text}".casefold()
     if not all(word in title or word in text for word in words):
         return 0
-    exact = 8 * (title == " ".join(words))
-    return 1 + exact + sum(4 * (word in title) + min(3, text.count(word)) for word in words)
+    begins = 4 * (not part.id) + 12 * title.startswith(" ".join(words)) + 4 * (title == " ".join(words))
+    return 1 + begins + sum(_weight(word, title, text) for word in words)
+
+
+def _weight(word: str, title: str, text: str) -> int:
+    """A whole word of the heading counts more than a piece of one, and that more than the text."""
+    whole = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", title)
+    return (6 if whole else 3 if word in title else 0) + min(3, text.count(word))
 
 
 def _found(written: Written, part: Part, marks: re.Pattern[str]) -> Found:
