@@ -139,8 +139,8 @@ def _extent(event: AuditEvent) -> list[str]:
     if event.action is Action.KEY_ROTATED and details["retires_at"]:
         return [_("works until %(at)s", at=exact(datetime.fromisoformat(details["retires_at"])))]
     if event.action in EXCESS:
-        calls, refused = format_decimal(details["calls"]), format_decimal(details["refused"])
-        return [_("%(calls)s calls, %(refused)s refused", calls=calls, refused=refused)]
+        calls, above = format_decimal(details["calls"]), format_decimal(details["refused"])
+        return [_("%(calls)s calls, %(above)s above a limit", calls=calls, above=above)]
     return []
 
 

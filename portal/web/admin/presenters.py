@@ -105,7 +105,7 @@ def _detail(name: str, value: Any) -> str:
 
 def _use(key: dict[str, Any]) -> str:
     """What a key did on a day of excess."""
-    return str(_("%(name)s: %(calls)s of %(limit)s, %(refused)s refused", **key))
+    return str(_("%(name)s: %(calls)s of %(limit)s, %(refused)s above a limit", **key))
 
 
 IN_WORDS: dict[str, Callable[[Any], str]] = {

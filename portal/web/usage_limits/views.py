@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal import clock
 from portal.extensions import settings
-from portal.services.abuse import excess
+from portal.services.abuse import excess, standing
 from portal.web.identity import me, require
 
 LOOKING_BACK = timedelta(days=30)
@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
         policy=policy,
         rates=policy.rates[me().role.value],
         enabled=settings.limits_enabled,
-        use=excess.use_today(me().id, policy.rates),
+        standings=standing.standings(me().id, policy.rates),
         steps=excess.steps_since(me().id, clock.utcnow() - LOOKING_BACK),
         notice=excess.notice(me().id),
         days=LOOKING_BACK.days,
