@@ -155,7 +155,7 @@ def test_all_keys_are_revoked_with_the_figures_in_record_and_mail(
     mail = mailbox.last(to=cast.alice.email)
     assert mail.subject == "All your keys were revoked: too many calls"
     assert "1,234 calls above a limit were refused today. From 50 on" in " ".join(mail.text.split())
-    assert "loud: 7 of 1,000 calls, 1,234 refused" in mail.text
+    assert "loud: 7 of 1,000 calls, 1,234 above a limit" in mail.text
 
 
 def test_a_new_key_begins_at_nothing_on_the_same_day(
