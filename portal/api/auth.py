@@ -8,14 +8,14 @@ may take its time, so whoever was let in by the head is asked again when it is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
+from typing import NamedTuple, Unpack
 from uuid import UUID
 
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import NotAcceptable
 
 from portal.api.answers import PLAIN_ACCEPTS, is_acceptable
-from portal.api.authorize import Terms, closed_method, is_open, is_preflight, let_through, terms_of_request
+from portal.api.authorize import Asked, asked_by, is_preflight, let_through, terms_of_request
 from portal.api.errors import failure, show_rule
 from portal.api.route import Route, route_of
 from portal.api.shown import shown, shows_header, shows_something
@@ -28,13 +28,10 @@ from portal.runtime import runtime
 from portal.services.auth import jwt
 from portal.services.core.actor import Actor
 from portal.services.core.errors import ConsentLacking, Forbidden, InvalidInput, NotAdmitted, RuleError
-from portal.services.core.outcomes import Outcome, ShownAt
+from portal.services.core.outcomes import KEPT_OUT, Outcome
 from portal.services.ratelimits import questions
 from portal.services.verify.doorkeeper import STRANGER, Admission
 from portal.services.verify.key_record import VerifiedKey
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 ADMISSION = "portal.admission"
 """Where in a request the short way leaves its answer, so that no call is counted twice."""
@@ -51,8 +48,6 @@ TOLD_WITH = {
     Outcome.CONSENT_LACKING: 451,
 }
 TOLD_GATEWAYS = TOLD_WITH | {Outcome.CONSENT_LACKING: 403, Outcome.AUDIENCE: 403, Outcome.METHOD: 403}
-KEPT_OUT = frozenset({Outcome.NOT_YET, Outcome.ADDRESS, Outcome.LEVEL, Outcome.THROTTLED})
-"""What keeps out a key that lives, and yet not from ending itself."""
 IN_URL = frozenset({"access_token", "apikey", "api_key", "key", "password", "secret", "token"})
 
 
@@ -80,13 +75,16 @@ def admit_key() -> Response | None:
     if asked.method == "OPTIONS":
         return _answer_options(lambda: _let_in(admit(introspects=route.introspects), TOLD_WITH))
     refuse_unfit()
-    admission = admit(level=route.level, introspects=route.introspects)
+    admission = admit(level=route.level, introspects=route.introspects, may_end=route.ends_itself)
     if route.body is not None and (admission.is_good or _may_ask_for_own_end(route, admission)):
         request.get_data()
         again = _admit_again(route)
         admission = again if admission.is_good or again.outcome is not Outcome.GOOD else admission
-    if _may_ask_for_own_end(route, admission) and _asks_for_own_end(route, admission):
-        admission = admission._replace(outcome=Outcome.GOOD)
+    if _may_ask_for_own_end(route, admission):
+        if _asks_for_own_end(route, admission):
+            admission = admission._replace(outcome=Outcome.GOOD)
+        else:
+            runtime.doorkeeper.refuse(admission)
     return _let_in(admission, TOLD_WITH)
 
 
@@ -101,29 +99,6 @@ def admit_visitor() -> Response | None:
         return let_through()
     admission = admit(**asked_by(terms, request.environ))
     return _let_in(admission, TOLD_GATEWAYS)
-
-
-class Asked(TypedDict, total=False):
-    """What a door asks for, as the doorkeeper wants to know it."""
-
-    level: int
-    introspects: bool
-    is_open: bool
-    audience: str | None
-    shown_at: ShownAt
-    method: str
-
-
-def asked_by(terms: Terms, environ: WSGIEnvironment) -> Asked:
-    """What a gateway asks for its visitor. Raises InvalidInput, as :func:`is_open`."""
-    may_pass = is_open(terms, environ)
-    return {
-        "level": terms.level,
-        "is_open": may_pass,
-        "audience": terms.audience,
-        "shown_at": ShownAt.FORWARD_AUTH,
-        "method": "" if may_pass else closed_method(terms, environ),
-    }
 
 
 def admit(**asked: Unpack[Asked]) -> Admission:
@@ -142,7 +117,11 @@ def _admit_again(route: Route) -> Admission:
     if found is None:  # the body shows another key than the head
         return STRANGER
     return runtime.doorkeeper.admit_again(
-        found, request.environ["REMOTE_ADDR"], level=route.level, introspects=route.introspects
+        found,
+        request.environ["REMOTE_ADDR"],
+        level=route.level,
+        introspects=route.introspects,
+        may_end=route.ends_itself,
     )
 
 

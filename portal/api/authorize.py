@@ -10,7 +10,7 @@ browser's preflight passes without a key, and without an identity.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from urllib.parse import quote, unquote_plus
 
 from flask import Response, g, request
@@ -24,6 +24,7 @@ from portal.http.kept import kept_if_short
 from portal.http.proxy import VISITORS_METHOD
 from portal.permissions import HIGHEST_LEVEL
 from portal.services.core.errors import InvalidInput
+from portal.services.core.outcomes import ShownAt
 from portal.services.keys.audiences import check_audience
 from portal.services.verify.key_record import VerifiedKey
 
@@ -77,6 +78,18 @@ class Terms(NamedTuple):
     audience: str | None = None
 
 
+class Asked(TypedDict, total=False):
+    """What a door asks for, as the doorkeeper wants to know it."""
+
+    level: int
+    introspects: bool
+    may_end: bool
+    is_open: bool
+    audience: str | None
+    shown_at: ShownAt
+    method: str
+
+
 @kept_if_short(256, LONGEST_KEPT_TERMS)
 def read_terms(query: str) -> Terms:
     """Read what stands in the query, such as ``level=3&methods=GET,HEAD&method=POST&audience=orders``.
@@ -125,6 +138,18 @@ def is_open(terms: Terms, environ: WSGIEnvironment) -> bool:
 def closed_method(terms: Terms, environ: WSGIEnvironment) -> str:
     """The first method that is told and is not open."""
     return next((method for method in _told(terms, environ) if method not in terms.methods), "")
+
+
+def asked_by(terms: Terms, environ: WSGIEnvironment) -> Asked:
+    """What a gateway asks for its visitor. Raises InvalidInput, as :func:`is_open`."""
+    may_pass = is_open(terms, environ)
+    return {
+        "level": terms.level,
+        "is_open": may_pass,
+        "audience": terms.audience,
+        "shown_at": ShownAt.FORWARD_AUTH,
+        "method": "" if may_pass else closed_method(terms, environ),
+    }
 
 
 def is_preflight(terms: Terms, environ: WSGIEnvironment) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 from flask import Flask
 
 from portal.api.answers import PLAIN_ACCEPTS
-from portal.api.auth import ADMISSION, Asked, asked_by
-from portal.api.authorize import METHODS, identity, read_terms
+from portal.api.auth import ADMISSION
+from portal.api.authorize import METHODS, Asked, asked_by, identity, read_terms
 from portal.api.introspect import headers_of, read_plain, told_of
 from portal.api.whoami import key_body
 from portal.http.headers import JSON_TYPE

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from portal import clock as time
 from portal.api import ALL_ROUTES
 from portal.models import KeyKind
+from portal.runtime import runtime_of
 from portal.services.keys import creation
 from portal.services.keys.conditions import Conditions
 from tests.conftest import MakeKey
@@ -59,6 +60,12 @@ def revoked(database: Database) -> set[str]:
     return {str(row[0]).replace("-", "") for row in rows}
 
 
+def refusals(app: Flask, database: Database) -> int:
+    """How many calls were refused."""
+    runtime_of(app).usage.flush()
+    return int(database.execute("SELECT coalesce(sum(refused), 0) FROM key_usage")[0][0])
+
+
 @pytest.mark.parametrize("how", ENDS)
 @pytest.mark.parametrize("why", KEPT_OUT)
 def test_a_key_may_always_remove_itself(
@@ -68,8 +75,11 @@ def test_a_key_may_always_remove_itself(
     for _ in range(2):
         client.get("/api/whoami/key", headers=mine.headers)
 
+    before = refusals(app, database)
+
     ended = ENDS[how](client, mine, mine)
 
+    assert refusals(app, database) == before, "what is let through is no refusal"
     assert ended.status_code == (204 if how.startswith("DELETE") else 200)
     assert revoked(database) == {mine.id.replace("-", "")}
     again = ENDS[how](client, mine, mine)
@@ -88,8 +98,11 @@ def test_it_removes_no_other_so(
     for _ in range(2):
         client.get("/api/whoami/key", headers=mine.headers)
 
+    before = refusals(app, database)
+
     refused = ENDS[how](client, mine, other)
 
+    assert refusals(app, database) == before + 1
     _wanted, status, code = KEPT_OUT[why]
     assert (refused.status_code, refused.json and refused.json.get("code", refused.json["error"])) == (
         status,

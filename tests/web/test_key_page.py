@@ -141,7 +141,7 @@ def test_a_key_that_nothing_refused_has_no_such_card_and_no_callout(alice, cast,
     page = alice.page(f"/account/keys/{make_key(cast.alice).id}")
 
     assert not page.select("#refusals, .callout")
-    assert "Refused, 30 days 0 No calls yet" in text_of(page.select_one(".tiles"))
+    assert "Refused, 30 days 0 No calls in this time" in text_of(page.select_one(".tiles"))
 
 
 def test_limits_are_counted_from_calls_together_with_the_key_that_it_replaced(

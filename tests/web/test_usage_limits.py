@@ -40,7 +40,7 @@ def use(app, cast):
 
 
 def text_of(part):
-    return " ".join(part.get_text(" ").split())
+    return " ".join(part.get_text(" ").split()).replace(" :", ":")
 
 
 def test_it_tells_the_ladder_of_this_installation(make_app, cast):

@@ -29,6 +29,10 @@ class Outcome(StrEnum):
     THROTTLED = "tooManyRequests"
 
 
+KEPT_OUT = frozenset({Outcome.NOT_YET, Outcome.ADDRESS, Outcome.LEVEL, Outcome.THROTTLED})
+"""What keeps out a key that lives, and yet not from ending itself."""
+
+
 class ShownAt(StrEnum):
     """Where a key is shown, or is asked about."""
 

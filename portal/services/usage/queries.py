@@ -173,7 +173,7 @@ def calls_now(key_ids: Sequence[UUID]) -> CallsNow:
     today = select(func.sum(KeyUsageHour.calls)).where(
         KeyUsageHour.key_id.in_(key_ids), KeyUsageHour.hour >= clock.today()
     )
-    return CallsNow(db.session.scalar(in_minute) or 0, int(db.session.scalar(today) or 0))
+    return CallsNow(int(db.session.scalar(in_minute) or 0), int(db.session.scalar(today) or 0))
 
 
 def refused_by_key(key_ids: Sequence[UUID], span: Span = Span.MONTH) -> dict[UUID, int]:

@@ -16,11 +16,11 @@ from portal import clock
 from portal.permissions import READ_OTHERS
 from portal.services.calls.leases import UNLIMITED
 from portal.services.calls.limits import CallLimits
-from portal.services.core.outcomes import NO_LEVEL, Outcome, ShownAt
+from portal.services.core.outcomes import KEPT_OUT, NO_LEVEL, Outcome, ShownAt
 from portal.services.core.trouble import words_of
 from portal.services.keys import audiences
 from portal.services.usage.collector import UsageCollector
-from portal.services.usage.refusals import Circumstances
+from portal.services.usage.refusals import UNKNOWN_HOW, Circumstances
 from portal.services.verify.key_record import VerifiedKey
 from portal.services.verify.verifier import Decision, Verifier, level_of
 
@@ -46,6 +46,8 @@ class Admission(NamedTuple):
     key: VerifiedKey | None = None
     retry_after: int = 0
     headers: tuple[tuple[str, str], ...] = ()
+    how: Circumstances = UNKNOWN_HOW
+    """Of a refusal."""
 
     @property
     def is_good(self) -> bool:
@@ -99,15 +101,17 @@ class Doorkeeper:
         audience: str | None = None,
         shown_at: ShownAt = ShownAt.API,
         method: str = "",
+        may_end: bool = False,
     ) -> Admission:
         """Check a caller who comes from ``ip_address`` to a door that asks for ``level``.
 
-        ``introspects`` is the door of services: it opens to service keys, and else from
-        level 6 on. A door that is not open to the caller's method (``is_open``) says so only
-        to a good key, and takes no call from its limit; ``method`` is told to its owner then.
-        ``audience`` is in whose name is asked, if
-        in anybody's: a key that is bound to others is refused. An unknown address (None) is let in
-        only where every one is. Raises OperationalError when the database can't be read.
+        ``introspects`` is the door of services: it opens to service keys, and else from level 6 on.
+        A door that is not open to the caller's ``method`` (``is_open``) says so only to a good key,
+        and takes no call from its limit. ``audience`` is in whose name is asked, if in anybody's: a
+        key that is bound to others is refused. An unknown address (None) is let in only where every
+        one is. ``may_end``: a living key that is kept out may still end itself here, so that the
+        door says with :meth:`refuse` when it is not let in. Raises OperationalError when the
+        database can't be read.
         """
         if shown is None:
             return STRANGER
@@ -117,19 +121,27 @@ class Doorkeeper:
             return STRANGER
         outcome = outcome_at(decision, key, level, introspects, is_open, audience=audience)
         now = clock.now_ms()
-        allowance = UNLIMITED
-        if outcome is Outcome.GOOD and not key.is_service:
-            allowance = self._call_limits.take(key, now)
-            outcome = Outcome.GOOD if allowance.allowed else Outcome.THROTTLED
+        is_limited = outcome is Outcome.GOOD and not key.is_service
+        allowance = self._call_limits.take(key, now) if is_limited else UNLIMITED
+        if not allowance.allowed:
+            outcome = Outcome.THROTTLED
+        how = UNKNOWN_HOW
         if outcome is Outcome.GOOD:
             self._usage.note_call(key.id, ip_address or "", now)
         else:
             asked = _asked(outcome, level, introspects, method, audience)
-            self._refuse(key, outcome, now, Circumstances(ip_address or "", shown_at, asked))
-        return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers)
+            how = Circumstances(ip_address or "", shown_at, asked)
+            self._refuse(key, outcome, now, how, may_end)
+        return Admission(outcome, decision.level, key, allowance.retry_after, allowance.headers, how)
 
     def admit_again(
-        self, shown: Credentials, ip_address: str | None, *, level: int = 0, introspects: bool = False
+        self,
+        shown: Credentials,
+        ip_address: str | None,
+        *,
+        level: int = 0,
+        introspects: bool = False,
+        may_end: bool = False,
     ) -> Admission:
         """Check once more a caller who was let in, as things are now; it takes no call, and counts none.
 
@@ -140,10 +152,11 @@ class Doorkeeper:
         if key is None:
             return STRANGER
         outcome = outcome_at(decision, key, level, introspects, is_open=True)
+        how = UNKNOWN_HOW
         if outcome is not Outcome.GOOD:
-            asked = _asked(outcome, level, introspects)
-            self._refuse(key, outcome, clock.now_ms(), Circumstances(ip_address or "", ShownAt.API, asked))
-        return Admission(outcome, decision.level, key)
+            how = Circumstances(ip_address or "", ShownAt.API, _asked(outcome, level, introspects))
+            self._refuse(key, outcome, clock.now_ms(), how, may_end)
+        return Admission(outcome, decision.level, key, how=how)
 
     def find_key(self, shown: Credentials) -> VerifiedKey | None:
         """The key whose secret is shown, in whatever state; it is not used, so nothing is counted."""
@@ -160,8 +173,17 @@ class Doorkeeper:
         may_call = key.is_service or self._call_limits.would_take(key, clock.now_ms())
         return Known(key, level_of(key), has_pepper, may_call)
 
-    def _refuse(self, key: VerifiedKey, outcome: Outcome, now: int, how: Circumstances) -> None:
-        """Count a refusal, and tell of a rotated-out secret."""
+    def refuse(self, admission: Admission) -> None:
+        """Count the refusal of a key that might have come in to end itself, and did not ask for that."""
+        if admission.key is not None:
+            self._usage.note_refusal(admission.key.id, clock.now_ms(), admission.outcome.value, admission.how)
+
+    def _refuse(
+        self, key: VerifiedKey, outcome: Outcome, now: int, how: Circumstances, may_end: bool
+    ) -> None:
+        """Count a refusal, unless it is not known yet to be one, and tell of a rotated-out secret."""
+        if may_end and outcome in KEPT_OUT:
+            return
         self._usage.note_refusal(key.id, now, outcome.value, how)
         if outcome is Outcome.REVOKED and key.retires_at is not None:
             self._tell_of_reuse(key.id, how.ip_address or None)

@@ -80,6 +80,11 @@ class KeyRow:
         return "; ".join(f"{label} {', '.join(lines)}" for label, lines in self.conditions)
 
     @property
+    def leaked(self) -> bool:
+        """Whether its secret leaked."""
+        return self.revoked_reason == RevocationReason.LEAKED
+
+    @property
     def ended(self) -> bool:
         """Whether nothing accepts it any more."""
         return self.state in ENDED

@@ -76,7 +76,7 @@ def _of_its_end(key: KeyRow, successor: UUID | None) -> Trouble | None:
         return _rotated(key, successor)
     rotate = Way(_("Rotate the key"), url_for("keys.rotate", key_id=key.id))
     if key.ended and key.ended_at is not None:
-        return Trouble("info", *_ended(key), rotate)
+        return _ended(key, rotate)
     if key.starts_at is not None:
         fact = _("This key isn't valid yet: calls with it are refused until %(at)s.", at=at(key.starts_at))
         return Trouble("info", fact)
@@ -89,12 +89,17 @@ def _of_its_end(key: KeyRow, successor: UUID | None) -> Trouble | None:
     return Trouble("warn", fact, _("It can't be extended."), rotate)
 
 
-def _ended(key: KeyRow) -> tuple[str, str]:
+def _ended(key: KeyRow, rotate: Way) -> Trouble:
     when = day(key.ended_at) if key.ended_at else ""
+    if key.leaked:
+        create = Way(_("Create a key"), url_for("keys.new", name=key.name, level=key.level))
+        fact = _("Revoked on %(day)s: %(reason)s.", day=when, reason=key.revoked_reason_label)
+        return Trouble("info", fact, _("That is final. Take the secret out of where it lay."), create)
+    again = _("Rotate it to get a new key with the same settings.")
     if key.state == "revoked":
         fact = _("Revoked on %(day)s: %(reason)s.", day=when, reason=key.revoked_reason_label)
-        return fact, _("That is final. Rotate it to get a new key with the same settings.")
-    if key.unused_for:
+        again = _("That is final. Rotate it to get a new key with the same settings.")
+    elif key.unused_for:
         fact = _(
             "This key ended on %(day)s because it was unused for %(length)s.",
             day=when,
@@ -102,7 +107,7 @@ def _ended(key: KeyRow) -> tuple[str, str]:
         )
     else:
         fact = _("This key expired on %(day)s.", day=when)
-    return fact, _("Rotate it to get a new key with the same settings.")
+    return Trouble("info", fact, again, rotate)
 
 
 def _rotated(key: KeyRow, successor: UUID) -> Trouble:
