@@ -44,7 +44,8 @@ PAGES = {
     """,
     Door.OWNERS: """
         overview.index
-        activity.index usage_limits.index consent.index profile.index profile.email profile.cancel_email
+        activity.index activity.csv activity.jsonl
+        usage_limits.index consent.index profile.index profile.email profile.cancel_email
         security.index security.lock security.remove
         keys.index keys.new keys.create keys.detail keys.revoke keys.rotate
         keys.rotate_now keys.revoke_now keys.revoke_selected keys.revoke_selected_now keys.called

@@ -59,3 +59,22 @@ def test_a_key_about_to_expire_is_replaced_in_three_clicks(
         assert script.get("/api/whoami/key", **basic(key, secret)).status == 200
     page.goto("/account")
     expect(page.locator(f".attention a[href*='{old}']")).to_have_count(0)
+
+
+def test_the_first_call_is_noticed_without_a_reload(server: Server, visit: Any) -> None:
+    app = create_app(settings_for(server.database.url, server.instance))
+    person = make_person(app, "ben")
+    with app.app_context():
+        key, secret = creation.create_key(person.actor, name="First", level=1, life=timedelta(days=30))
+        key_id = str(key.id)
+    close_app(app)
+    page = visit().page
+    sign_in(page, person)
+    expect(page.locator(".steps")).to_contain_text("Waiting for the first call")
+
+    with Wire(server.port) as script:
+        assert script.get("/api/whoami/key", **basic(key_id, secret)).status == 200
+
+    expect(page.locator(".steps .works")).to_be_visible(timeout=30_000)
+    page.goto("/account")
+    expect(page.locator(".tiles")).to_contain_text("Calls")

@@ -139,7 +139,7 @@ def addresses(server: Server, created: dict[str, str], owner: Person, long: Pers
             ("promises", "/promises"), ("not-found", "/nothing/here"),
         ],
         "owner": [
-            ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),
+            ("overview", "/account"), ("keys", "/account/keys"), ("keys-none", "/account/keys?query=zzz"),
             ("key-new", "/account/keys/new"),
             ("key-live", f"/account/keys/{nightly}"), ("key-hours", f"/account/keys/{importer}?span=24h"),
             ("key-unused", f"/account/keys/{laptop}"), ("key-soon", f"/account/keys/{importer}"),

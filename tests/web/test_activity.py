@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from portal.labels import ACTIONS
 from portal.models import ActorKind
 from portal.permissions import Role
 from portal.services.accounts import recovery
@@ -16,6 +20,9 @@ from portal.services.core.actor import Actor
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation
 from portal.services.operators import actions
+from portal.web.activity import pictures
+from portal.web.activity.views import COLUMNS
+from tests.support.databases import ROOT
 
 PAGE = "/account/activity"
 
@@ -157,3 +164,119 @@ def test_a_new_account_was_made_by_the_portal(client, mailbox):
     path = mailbox.last(to="carol@example.org").path("/confirm/")
     client.submit(path, {"password": "lantern gravel otter sixty", "consent": "1"})
     assert "Account created The portal" in acts(client.page(PAGE))[-1]
+
+
+def log_in_march(app, cast):
+    """A few events of Alice's on days of March 2026."""
+    with app.app_context(), transaction() as session:
+        for day, action, name in (
+            (1, audit.Action.KEY_REVOKED, "old"),
+            (10, audit.Action.EXCESS_WARNED, None),
+            (20, audit.Action.SESSION_REFUSED, None),
+        ):
+            details = {"name": name, "cause": "owner"} if name else {"calls": 9, "refused": 0}
+            session.add(
+                audit.AuditEvent(
+                    at=datetime(2026, 3, day, 23, 30, tzinfo=UTC),
+                    action=action,
+                    actor_kind=ActorKind.SYSTEM,
+                    account_id=cast.alice.account_id,
+                    details=details,
+                )
+            )
+
+
+class TestNarrowed:
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("kind=keys", [audit.Action.KEY_REVOKED]),
+            ("kind=limits&until=2026-03-31", [audit.Action.EXCESS_WARNED]),
+            ("since=2026-03-05&until=2026-03-19", [audit.Action.EXCESS_WARNED]),
+            ("since=2026-03-20&until=2026-03-20", [audit.Action.SESSION_REFUSED]),
+            ("since=2026-03-21&until=2026-03-31", []),
+            ("kind=keys&since=nonsense&until=31.3.2026", [audit.Action.KEY_REVOKED]),
+        ],
+    )
+    def test_a_list_holds_what_was_asked_for(self, app, alice, cast, query, found):
+        log_in_march(app, cast)
+        listed = acts(alice.page(f"{PAGE}?{query}"))
+        assert len(listed) == len(found)
+        assert all(ACTIONS[action] in act for action, act in zip(found, listed, strict=True))
+
+    def test_what_makes_no_sense_is_left_out(self, app, alice, cast):
+        everything = acts(alice.page(PAGE))
+        assert acts(alice.page(f"{PAGE}?kind=nonsense&since=x&until=0000-00-00&before=x")) == everything
+
+    def test_a_key_is_found_by_its_name_and_by_its_id(self, alice, cast, make_key):
+        nightly, _other = make_key(cast.alice, name="nightly"), make_key(cast.alice, name="shop")
+        for asked in ("night", nightly.id, nightly.id[:13]):
+            [act] = acts(alice.page(f"{PAGE}?key={asked}"))
+            assert "nightly" in act
+        assert acts(alice.page(f"{PAGE}?key=nothing-like-it")) == []
+
+    def test_the_key_of_somebody_else_is_not_found(self, alice, cast, make_key):
+        key = make_key(cast.bob, name="secret plans")
+        page = alice.page(f"{PAGE}?key={key.id}")
+        assert acts(page) == []
+        assert page.select_one(".empty a")["href"] == PAGE
+
+    def test_each_kind_keeps_the_other_filters(self, alice):
+        links = [link["href"] for link in alice.page(f"{PAGE}?since=2026-01-02&kind=keys").select(".tabs a")]
+        assert links[0] == f"{PAGE}?since=2026-01-02"
+        assert f"{PAGE}?kind=sign-in&since=2026-01-02" in links
+
+    def test_every_action_has_a_kind_and_a_picture_that_is_there(self):
+        icons = (ROOT / "static" / "icons.svg").read_text()
+        for action in audit.Action:
+            assert pictures.kind_of(action) in pictures.KINDS
+            assert f'id="{pictures.picture_of(action)[0]}"' in icons
+
+
+class TestDownloaded:
+    def test_as_csv_with_a_head_and_without_formulas(self, alice, cast, make_key):
+        make_key(cast.alice, name="=1+1")
+        answer = alice.get(f"{PAGE}.csv?kind=keys")
+        head, line = list(csv.reader(answer.text.splitlines()))
+        assert answer.mimetype == "text/csv"
+        assert re.fullmatch(
+            r'attachment; filename="activity-\d{4}-\d\d-\d\d\.csv"', answer.headers["Content-Disposition"]
+        )
+        assert head == list(COLUMNS)
+        assert line[head.index("action")] == "key:created"
+        assert line[head.index("details")].startswith("'=1+1")
+
+    def test_as_json_a_line_each(self, app, alice, cast):
+        log_in_march(app, cast)
+        lines = [json.loads(line) for line in alice.get(f"{PAGE}.jsonl?until=2026-03-31").text.splitlines()]
+        assert [line["action"] for line in lines] == ["session:refused", "excess:warned", "key:revoked"]
+        assert lines[0]["at"] == "2026-03-20T23:30:00Z"
+
+    def test_no_more_than_the_page_says(self, app, alice, cast):
+        with app.app_context():
+            sue = replace(cast.sue.actor, ip_address="198.51.100.3", request_id="of-sue")
+            actions.end_sessions(sue, cast.alice.account_id, why="to be sure")
+        cast.alice.sign_in(alice)
+        for form in ("csv", "jsonl"):
+            text = alice.get(f"{PAGE}.{form}").text
+            assert "to be sure" in text
+            assert not any(hidden in text for hidden in ("198.51.100.3", "of-sue", cast.sue.email))
+
+    def test_every_event_in_portions(self, app, alice, cast, monkeypatch):
+        monkeypatch.setattr(audit, "AT_ONCE", 7)
+        with app.app_context(), transaction() as session:
+            for number in range(30):
+                audit.log_event(
+                    session,
+                    Actor(ActorKind.ANONYMOUS),
+                    audit.Action.EXCESS_WARNED,
+                    account_id=cast.alice.account_id,
+                    calls=number,
+                    refused=0,
+                )
+        lines = [json.loads(line) for line in alice.get(f"{PAGE}.jsonl?kind=limits").text.splitlines()]
+        assert [line["details"].split()[0] for line in lines] == [str(number) for number in range(29, -1, -1)]
+
+    def test_not_by_strangers(self, client):
+        for form in ("csv", "jsonl"):
+            assert client.get(f"{PAGE}.{form}").status_code == 302

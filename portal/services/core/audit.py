@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,24 @@ NOT_ACTS = frozenset(
 )
 """Looks, and tries that failed: they change nothing, and a form may be sent again after them."""
 _LARGEST_ID = 2**63 - 1
+AT_ONCE = 500
+"""Events of a download that are held in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """What is looked for in the audit log; what is empty is not asked for.
+
+    ``until`` is the first moment that is too late; ``key_ids`` are those of keys that it was done to.
+    """
+
+    actions: Sequence[Action] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    key_ids: Sequence[UUID] | None = None
+
+
+EVERYTHING = EventFilter()
 
 
 def log_event(
@@ -130,10 +150,11 @@ def list_events_before(
     account_id: int | None = None,
     action: Action | None = None,
     without: Sequence[Action] = (),
+    wanted: EventFilter = EVERYTHING,
     limit: int = PAGE_SIZE,
 ) -> Slice[AuditEvent]:
     """As :func:`list_events`, behind the last id seen, which is above 0; from the newest on without one."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc())
+    query = select(AuditEvent).where(*_fits(wanted)).order_by(AuditEvent.id.desc())
     if account_id is not None:
         query = query.where(is_about(account_id))
     if action is not None:
@@ -144,3 +165,29 @@ def list_events_before(
     if before is not None and not is_first:
         query = query.where(AuditEvent.id < min(before, _LARGEST_ID))
     return read_slice(db.session(), query, limit, is_first=is_first)
+
+
+def walk_events(account_id: int, wanted: EventFilter) -> Iterator[AuditEvent]:
+    """Every event about an account that fits, the newest first; a portion at a time is in memory.
+
+    Between two portions no transaction is open, however slowly they are read.
+    """
+    query = select(AuditEvent).where(is_about(account_id), *_fits(wanted)).order_by(AuditEvent.id.desc())
+    before = _LARGEST_ID
+    while found := db.session.scalars(query.where(AuditEvent.id < before).limit(AT_ONCE)).all():
+        before = found[-1].id
+        for event in found:
+            db.session.expunge(event)
+        db.session.rollback()
+        yield from found
+
+
+def _fits(wanted: EventFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.actions:
+        yield AuditEvent.action.in_(wanted.actions)
+    if wanted.since is not None:
+        yield AuditEvent.at >= wanted.since
+    if wanted.until is not None:
+        yield AuditEvent.at < wanted.until
+    if wanted.key_ids is not None:
+        yield AuditEvent.key_id.in_(wanted.key_ids)
