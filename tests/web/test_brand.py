@@ -219,6 +219,7 @@ def test_links_terms_and_a_note_stand_where_they_belong(make_app):
     told = client.get("/api/openapi.json").get_json()
 
     assert [link["href"] for link in page.select('footer a[href^="https"]')] == [
+        "https://example.org/api",
         "https://example.org/terms",
         "https://example.org/privacy",
     ]
