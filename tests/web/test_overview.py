@@ -240,6 +240,19 @@ class TestFigures:
         assert len(page.select(".latest li")) <= 5
 
 
+def test_what_happens_again_and_again_stands_there_once(
+    alice: PageChecker, new_client: Callable[[], PageChecker], cast: Cast, make_key: MakeKey
+) -> None:
+    make_key(cast.alice, name="Nightly build")
+    for _ in range(3):
+        cast.alice.sign_in(new_client())
+
+    first, second, *_others = (text_of(row) for row in alice.page(PAGE).select(".latest:has(time) li"))
+
+    assert first.startswith("Signed in")
+    assert second.startswith("Nightly build created")
+
+
 def test_nobody_sees_what_needs_somebody_else(
     alice: PageChecker, cast: Cast, make_key: MakeKey, use: Callable[..., None]
 ) -> None:
