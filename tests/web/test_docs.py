@@ -161,6 +161,7 @@ def test_every_error_code_has_its_anchor_its_status_and_what_to_do(app: Flask, c
         if code in statuses and above:
             assert above.get_text().removeprefix("Status ") in statuses[code], code
     assert page.find("h3", id="consentLacking").find_previous("h2").get_text() == "Status 451"  # type: ignore[union-attr]
+    assert page.select("h2")[-1].get_text() == "On pages only", "what no call meets comes last"
     assert "%(" not in page.get_text()
 
 
@@ -244,6 +245,17 @@ def test_language_models_find_every_page(client: PageChecker) -> None:
     assert links == [*(f"/docs/{name}.md" for name in PAGES), "/docs.md", "/api/openapi.json"]
     assert all(client.get(link).status_code == 200 for link in links)
     assert "\n\n\n" not in answer.text
+
+
+def test_it_leads_to_the_documentation_of_the_operators_own_api(make_app: MakeApp) -> None:
+    own = {"PORTAL_NAME": "Seams", "PORTAL_API_DOCS_URL": "https://docs.example.org/api"}
+    client = make_app(**own).test_client()
+
+    page = pages.parse(client.get("/docs"))
+    assert len(page.select(".wide-only a[href='https://docs.example.org/api']")) == 1
+    for path in ("/docs.md", "/llms.txt"):
+        assert "](https://docs.example.org/api)" in client.get(path).text
+    assert client.get("/llms.txt").text.startswith("# Seams\n")
 
 
 def places(client: PageChecker, question: str) -> list[str]:
