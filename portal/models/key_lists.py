@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     CTE,
     BigInteger,
-    FromClause,
     String,
     and_,
     cast,
@@ -86,9 +85,16 @@ def found(account_id: int, query: str, wanted: Mapping[KeyFilter, ColumnElement[
     return select(ApiKey.id, ApiKey.replaces_id, *columns).where(condition).cte("found")
 
 
-def is_beneath(found: CTE, newer: FromClause, status: KeyFilter) -> ColumnElement[bool]:
-    """Whether a row stands beneath its successor, because that is in the same list. Never NULL."""
-    return and_(found.c.retires, newer.c.id.is_not(None), newer.c.goes_on, newer.c[status])
+def is_beneath(found: CTE, status: KeyFilter) -> ColumnElement[bool]:
+    """Whether a row stands beneath its successor, because that is in the same list. Never NULL.
+
+    The successors are looked up in a set: a join would compare each row with each.
+    """
+    newer = found.alias()
+    listed = select(newer.c.replaces_id).where(
+        newer.c.replaces_id.is_not(None), newer.c.goes_on, newer.c[status]
+    )
+    return and_(found.c.retires, found.c.id.in_(listed))
 
 
 def ordered(order: KeyOrder, now: datetime) -> Sequence[ColumnElement[Any]]:

@@ -112,9 +112,7 @@ def list_keys(
     found = key_lists.found(account_id, query, {status: key_lists.shown(now)[status]}, now)
     meant = select(found.c.id).where(found.c[status])
     if nest:
-        newer = found.alias()
-        meant = meant.outerjoin(newer, newer.c.replaces_id == found.c.id)
-        meant = meant.where(not_(key_lists.is_beneath(found, newer, status)))
+        meant = meant.where(not_(key_lists.is_beneath(found, status)))
     keys = select(ApiKey).where(ApiKey.id.in_(meant))
     return read_page(db.session(), keys.order_by(*key_lists.ordered(order, now)), page, size)
 
@@ -168,20 +166,14 @@ def count_shown(account_id: int, query: str = "", *, nest: bool = False) -> dict
     """How many keys of an account :func:`list_keys` shows under each filter."""
     now = clock.utcnow()
     found = key_lists.found(account_id, query, key_lists.shown(now), now)
-    newer = found.alias()
     shown: dict[KeyFilter, ColumnElement[bool]] = {status: found.c[status] for status in KeyFilter}
     if nest:
         shown = {
-            status: and_(meant, not_(key_lists.is_beneath(found, newer, status)))
-            for status, meant in shown.items()
+            status: and_(meant, not_(key_lists.is_beneath(found, status))) for status, meant in shown.items()
         }
     numbers = (func.coalesce(func.sum(case((meant, 1), else_=0)), 0) for meant in shown.values())
-    counting = select(*numbers).select_from(found)
-    if nest:
-        counting = counting.outerjoin(newer, newer.c.replaces_id == found.c.id)
-    return {
-        status: int(number) for status, number in zip(shown, db.session.execute(counting).one(), strict=True)
-    }
+    counted = db.session.execute(select(*numbers).select_from(found)).one()
+    return {status: int(number) for status, number in zip(shown, counted, strict=True)}
 
 
 def has_keys(account_id: int) -> bool:
