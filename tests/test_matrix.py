@@ -53,8 +53,8 @@ PAGES = {
     """,
     Door.SUPPORT: """
         admin.overview admin.keys admin.find_key admin.key
-        admin.index admin.account admin.audit_log admin.record admin.usage
-        admin.block admin.unblock admin.mail_link admin.end_sessions
+        admin.index admin.account admin.audit_log admin.audit_log_csv admin.audit_log_jsonl admin.record
+        admin.usage admin.block admin.unblock admin.mail_link admin.end_sessions
         admin.revoke_keys admin.revoke_key
     """,
     Door.ADMINS: "admin.role",

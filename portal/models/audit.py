@@ -88,6 +88,6 @@ class AuditEvent(Base):
     account_id: Mapped[int | None] = mapped_column(BigInteger)
     key_id: Mapped[UUID | None] = mapped_column(Uuid, index=True)
     ip_address: Mapped[str | None] = mapped_column("address", String(45))
-    request_id: Mapped[str | None] = mapped_column(String(36))
+    request_id: Mapped[str | None] = mapped_column(String(36), index=True)
     reason: Mapped[str | None] = mapped_column(String(500))
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

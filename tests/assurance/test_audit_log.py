@@ -177,6 +177,9 @@ PAGES = [
         "sue"),
     Act("admin.key", {A.KEY_READ}, lambda s: f"/admin/keys/{s.created.id}", who="sue", method="GET"),
     Act("admin.audit_log", {A.AUDIT_LOG_READ}, lambda _: "/admin/audit-log", who="sue", method="GET"),
+    Act("admin.audit_log_csv", {A.AUDIT_LOG_READ}, lambda _: "/admin/audit-log.csv", who="sue", method="GET"),
+    Act("admin.audit_log_jsonl", {A.AUDIT_LOG_READ}, lambda _: "/admin/audit-log.jsonl", who="sue",
+        method="GET"),
     Act("admin.usage", {A.USAGE_READ}, lambda _: "/admin/usage", who="sue", method="GET"),
     *(
         Act(f"admin.{name}", {A.ACCOUNT_READ}, lambda s, act=act: s.admin(act), who="ada", method="GET")

@@ -144,7 +144,7 @@ class TestTheAccount:
     def test_it_shows_facts_keys_and_record(self, cast: Cast, sue: PageChecker, make_key: MakeKey) -> None:
         make_key(cast.alice, name="nightly build", level=3)
         text = words(sue.get(path(cast.alice)))
-        for word in (cast.alice.email, "nightly build", "Write resources", "Key created", "1 live"):
+        for word in (cast.alice.email, "nightly build", "Level 3", "Key created", "1 live"):
             assert word in text, word
 
     def test_there_is_no_such_account(self, sue: PageChecker) -> None:
@@ -157,7 +157,7 @@ class TestTheAccount:
         cast.alice.sign_in(new_client())
         told = words(sue.get(path(cast.alice)))
 
-        assert re.search(r"Signed in .*?alice number \d+ alice number \d+ by signing in", told)
+        assert re.search(r"Signed in .*?alice@example\.org ?, by signing in", told)
 
     def test_the_record_tells_which_key_acted(
         self, app: Flask, cast: Cast, sue: PageChecker, make_key: MakeKey
@@ -380,8 +380,11 @@ class TestTheAuditLog:
     @pytest.mark.parametrize(
         "query",
         [
-            "account=x",
-            f"account={10**30}",
+            "since=x",
+            "until=0000-00-00",
+            "since=9999-12-31",
+            "until=9999-12-31",
+            "key=x",
             "action=nothing",
             f"before={10**30}",
             "before=x",

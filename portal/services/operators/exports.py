@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import joinedload
@@ -76,10 +76,19 @@ def count_live_keys(account_ids: Iterable[int]) -> dict[int, int]:
     return dict.fromkeys(wanted, 0) | dict(db.session.execute(query).all())
 
 
-def names_of(account_ids: Iterable[int | None]) -> dict[int, str]:
-    """The names of these accounts, as they are now."""
-    query = select(Account.id, Account.username).where(Account.id.in_(set(account_ids) - {None}))
-    return dict(db.session.execute(query).all())
+class Whose(NamedTuple):
+    """By what an account is known: its email, None where it was removed, and its name."""
+
+    email: str | None
+    username: str
+
+
+def whose_of(account_ids: Iterable[int | None]) -> dict[int, Whose]:
+    """Email and name of these accounts, as they are now."""
+    query = select(Account.id, Account.email, Account.username).where(
+        Account.id.in_(set(account_ids) - {None})
+    )
+    return {number: Whose(email, username) for number, email, username in db.session.execute(query)}
 
 
 def _all(

@@ -65,14 +65,6 @@ def read_account(actor: Actor, account_id: int) -> Account:
     return account
 
 
-def note_log_read(actor: Actor, account_id: int | None = None) -> None:
-    """Record that an operator looks at the audit log, of all or of one account. Raises Forbidden, Slowed."""
-    refuse_too_many(actor)
-    with transaction() as session:
-        admit_look(session, actor)
-        audit.log_event(session, actor, Action.AUDIT_LOG_READ, account_id=account_id)
-
-
 def note_usage_read(actor: Actor, span: str) -> None:
     """Record that an operator looks at the use of all keys. Raises Forbidden, Slowed."""
     refuse_too_many(actor)

@@ -8,13 +8,12 @@ from flask import flash, request
 from flask_babel import gettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import Field, IntegerField, PasswordField, RadioField, SearchField, SelectField, TextAreaField
-from wtforms.validators import Optional
+from wtforms import Field, PasswordField, RadioField, SearchField, SelectField, TextAreaField
 from wtforms.widgets import TextInput
 
 from portal.error_messages import sentence
-from portal.labels import ACTIONS, ROLES, STATUSES
-from portal.models import AccountStatus, Action
+from portal.labels import ROLES, STATUSES
+from portal.models import AccountStatus
 from portal.permissions import Role
 from portal.services.abuse import leaks
 from portal.services.operators.actions import REASON_LENGTH
@@ -23,7 +22,6 @@ from portal.web.leaks.forms import PLAIN
 
 LONGEST_QUERY = 100
 LONGEST_PASTE = 2000
-LARGEST_NUMBER = 2**63 - 1
 
 
 class ReasonForm(Form):
@@ -100,24 +98,6 @@ class SearchForm(FilterForm):
         return next((status for status in AccountStatus if status.word == self.status.data), None)
 
 
-class AuditLogForm(FilterForm):
-    """Narrow the audit log."""
-
-    account = IntegerField(_l("Account number"), validators=[Optional()], render_kw={"inputmode": "numeric"})
-    action = SelectField(_l("Act"), validate_choice=False)
-
-    def _narrow(self) -> None:
-        if self.account.data is not None and not 0 <= self.account.data <= LARGEST_NUMBER:
-            self.account.data = None
-        acts = sorted((gettext(words), action.value) for action, words in ACTIONS.items())
-        self.action.choices = choices([("", gettext("Every act")), *((each[1], each[0]) for each in acts)])
-
-    @property
-    def chosen_action(self) -> Action | None:
-        """The act to narrow to."""
-        return Action(self.action.data) if self.action.data in set(Action) else None
-
-
 class Forgetful(TextInput):
     """A field of text that never shows again what was typed into it."""
 
@@ -130,7 +110,7 @@ class FindKeyForm(Form):
     """Find any key. It is posted, since a leaked secret may be pasted: no address may hold that."""
 
     wanted = PasswordField(
-        _l("Name, id or leaked secret"),
+        _l("Email, key or leaked secret"),
         widget=Forgetful(),
         default="",
         render_kw={**PLAIN, "maxlength": LONGEST_PASTE},

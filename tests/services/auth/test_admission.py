@@ -24,7 +24,7 @@ from portal.services.core.actor import Actor
 from portal.services.core.errors import Forbidden, NotAdmitted, RuleError
 from portal.services.core.transaction import transaction
 from portal.services.keys import creation, revocation, rotation
-from portal.services.operators import actions
+from portal.services.operators import actions, audit_search
 from portal.services.operators import queries as operator_queries
 from portal.services.ratelimits import questions
 from tests.conftest import MakeKey
@@ -69,7 +69,7 @@ OPERATE: dict[str, Act] = {
     "role": lambda me, _key, cast: actions.set_role(me, cast.bob.account_id, Role.TESTER),
     "search": lambda me, _key, _cast: operator_queries.search_accounts(me, query="bob"),
     "read": lambda me, _key, cast: operator_queries.read_account(me, cast.bob.account_id),
-    "read the record": lambda me, _key, _cast: operator_queries.note_log_read(me),
+    "read the record": lambda me, _key, _cast: audit_search.search(me, audit_search.Wanted()),
     "read the usage": lambda me, _key, _cast: operator_queries.note_usage_read(me, "day"),
 }
 

@@ -28,8 +28,9 @@ from portal.services.core.errors import (
     Slowed,
 )
 from portal.services.keys import creation
-from portal.services.operators import actions, exports
+from portal.services.operators import actions, audit_search, exports
 from portal.services.operators import queries as operator_queries
+from portal.services.operators.audit_search import Wanted
 from portal.services.ratelimits import questions
 from portal.services.ratelimits.counters import Limit
 from tests.conftest import MakeKey
@@ -312,7 +313,7 @@ class TestLooking:
     def test_each_look_is_recorded(self, context: Flask, cast: Cast) -> None:
         operator_queries.search_accounts(cast.sue.actor, query="alice")
         operator_queries.read_account(cast.sue.actor, cast.alice.account_id)
-        operator_queries.note_log_read(cast.sue.actor)
+        audit_search.search(cast.sue.actor, Wanted())
         told = [event.action for event in audit.list_events(limit=3)]
         assert told == [Action.AUDIT_LOG_READ, Action.ACCOUNT_READ, Action.ACCOUNTS_SEARCHED]
 
@@ -333,7 +334,7 @@ class TestLooking:
         for look in (
             lambda: operator_queries.search_accounts(cast.bob.actor),
             lambda: operator_queries.read_account(cast.bob.actor, cast.alice.account_id),
-            lambda: operator_queries.note_log_read(cast.bob.actor),
+            lambda: audit_search.search(cast.bob.actor, Wanted()),
             lambda: next(exports.list_accounts(cast.ada.actor)),
             lambda: next(exports.list_keys(cast.ada.actor)),
         ):
@@ -345,7 +346,7 @@ class TestLooking:
         [
             lambda actor, _who: operator_queries.search_accounts(actor, query="bob"),
             lambda actor, who: operator_queries.read_account(actor, who.account_id),
-            lambda actor, who: operator_queries.note_log_read(actor, who.account_id),
+            lambda actor, who: audit_search.search(actor, Wanted(account=str(who.account_id))),
             lambda actor, _who: operator_queries.note_usage_read(actor, "day"),
         ],
         ids=["search", "account", "record", "usage"],
