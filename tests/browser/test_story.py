@@ -154,8 +154,12 @@ def test_from_sign_up_to_a_key_that_works_and_a_block_that_ends_it(
     page.get_by_role("link", name="Done").click()
     expect(page.locator("tbody").first).to_contain_text("Nightly build")
     assert secret not in page.content()
-    with pytest.raises(Error, match="ERR_CACHE_MISS"):
+    if javascript:
         page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Nightly build")
+    else:  # only a script can tell the browser where Back shall lead from an answer to a form
+        with pytest.raises(Error, match="ERR_CACHE_MISS"):
+            page.go_back()
     page.wait_for_timeout(300)
     expect(page.locator("body")).not_to_contain_text(secret)
 
