@@ -108,7 +108,9 @@ messages: ## Extract every sentence of the pages and mails into the catalogue
 	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --sort-output --omit-header \
 	    --keyword _ --keyword N_ --keyword _l --keyword lazy_gettext \
 	    --keyword ngettext:1,2 --keyword lazy_ngettext:1,2 \
+	    --add-comments translators: --add-comments TRANSLATORS: --strip-comment-tags \
 	    --output portal/translations/messages.pot .
+	@$(BIN)/python scripts/translator_comments.py portal/translations/messages.pot
 
 .PHONY: guards
 guards: ## Write down the guards of the databases (portal/models/guards) as the migrations leave them

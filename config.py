@@ -75,7 +75,7 @@ class Settings(Brand):
     base_url: Annotated[str, BeforeValidator(addresses.base_url_of)] = told(
         "",
         "Address that people and scripts use, with a path where the portal stands below one "
-        "(https://example.org/keys); links in mails begin with it. "
+        "(https://example.org/keys); links in emails begin with it. "
         "Default: http:// with the host and the port.",
     )
     database_url: Annotated[SecretStr, BeforeValidator(addresses.database_of)] = told(
@@ -94,7 +94,7 @@ class Settings(Brand):
     )
     mail_url: SecretStr = told(
         "file:",
-        "file: writes mail/*.eml in the instance folder; smtp://user:password@host:port "
+        "file: writes mail/*.eml files in the instance folder; smtp://user:password@host:port "
         "sends (smtps:// with TLS from the first byte).",
     )
     mail_clear_text: Annotated[
@@ -103,12 +103,12 @@ class Settings(Brand):
         values.never_in_public(
             True,
             "PORTAL_MAIL_CLEAR_TEXT=true is refused with a public base URL: "
-            "the links in mails open accounts. Use a mail server with TLS.",
+            "the links in emails open accounts. Use a mail server with TLS.",
         ),
     ] = told(
         "false",
-        "true lets mails, whose links open accounts, go to a server on another machine that "
-        "offers no TLS; refused with a public base URL.",
+        "true sends email, whose links open accounts, to a server on another machine "
+        "without TLS; refused with a public base URL.",
     )
     mail_ca: Annotated[str, BeforeValidator(values.certificates_of)] = told(
         "",
@@ -154,21 +154,21 @@ class Settings(Brand):
     )
     calls_per_minute: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = told(
         "6000,support=60000,admin=60000",
-        "Calls that a key may make in a minute: one number for every role, or role=number pairs "
+        "Calls per minute for each key: one number for every role, or role=number pairs "
         "separated by commas; a role that is not named keeps its default.",
     )
     calls_per_day: Annotated[Mapping[str, int], _by_role(MOST_CALLS)] = told(
         "1000000,support=10000000,admin=10000000",
-        "Calls that a key may make in a day (UTC), written like those in a minute.",
+        "Calls per day (UTC) for each key, written like those in a minute.",
     )
     excess_warn: Annotated[int, BeforeValidator(values.whole_number(0, 100))] = told(
         "80",
-        "Percent of a key's calls in a day at which its owner is warned by mail; 0 warns nobody.",
+        "Percent of a key's calls in a day at which its owner is warned by email; 0 warns nobody.",
     )
     excess_revoke: Annotated[int, BeforeValidator(values.or_zero(values.whole_number(0, MOST_CALLS)))] = told(
         "",
         "Calls of an account refused for being above a limit, in one day (UTC), for which all "
-        "keys of the account are revoked for good. Default: nothing is revoked.",
+        "keys of the account are revoked permanently. Default: nothing is revoked.",
     )
     audit_days: Annotated[
         int, BeforeValidator(values.or_zero(values.whole_number(SHORTEST_AUDIT_DAYS, LONGEST_AUDIT_DAYS)))
@@ -201,7 +201,7 @@ class Settings(Brand):
     security_contact: Annotated[str, BeforeValidator(values.contact_of)] = told(
         "",
         "Where finders of a weakness write to (mailto: or https:), for security.txt. "
-        "Default: the sender of the mails.",
+        "Default: the sender of the emails.",
     )
     github_keys: Annotated[str, BeforeValidator(addresses.keys_source_of)] = told(
         "",
@@ -220,7 +220,7 @@ class Settings(Brand):
     secret_key: Annotated[SecretStr, BeforeValidator(values.strong), values.kept(values.random_text)] = told(
         "",
         "Signs cookies and JWTs: at least 32 random characters. "
-        "Made once and kept in the instance folder when not given.",
+        "Created once and kept in the instance folder when not given.",
     )
     peppers: Annotated[
         Secret[Mapping[str, bytes]],
@@ -229,8 +229,8 @@ class Settings(Brand):
     ] = told(
         "",
         "Key ring for the digests of secrets: id:value pairs separated by commas, the first "
-        "makes new digests, the others still verify. "
-        "Made once and kept in the instance folder when not given.",
+        "is for new digests, the others still verify. "
+        "Created once and kept in the instance folder when not given.",
     )
 
     _of_one_line = field_validator("*", mode="before")(values.plain)

@@ -68,7 +68,7 @@ class Brand(BaseModel):
 
     name: Annotated[str, BeforeValidator(brand_name_of)] = told(
         DEFAULT_NAME,
-        "What the portal is called on its pages, in its mails and in the description of its API: "
+        "What the portal is called on its pages, in its emails and in the description of its API: "
         "up to 40 characters.",
     )
     support_contact: Annotated[str, BeforeValidator(support_of)] = told(

@@ -31,7 +31,7 @@ REFUSALS: dict[str, str] = {
     "accountBlocked": N_("Account blocked"),
     "accountLocked": N_("Account locked"),
     "consentLacking": N_("Consent missing"),
-    "": N_("Not known: before reasons were kept"),
+    "": N_("Reason not recorded"),
 }
 """Why a call with the right secret was refused, by the code that it got."""
 

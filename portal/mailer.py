@@ -36,6 +36,8 @@ OPTIONAL = ("source", "made_by_key", "names", "service", "reported", "line", "ot
 """Params that a mail may go without; all others must be there."""
 
 SOURCE_LANGUAGE = "en"
+DATES_OF_ENGLISH = "en_GB"
+"""The day before the month, as on the pages."""
 
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -58,7 +60,7 @@ def render(letter: MailContent, language: str) -> RenderedMail:
     """Write a letter in the language of its reader. It may hold a token, so it is not kept."""
     text, html = _environments(current_app.jinja_env)
     language = language if language in _translated() else SOURCE_LANGUAGE
-    with force_locale(language):
+    with force_locale(DATES_OF_ENGLISH if language == SOURCE_LANGUAGE else language):
         values = (
             dict.fromkeys(OPTIONAL)
             | letter.params

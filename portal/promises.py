@@ -18,11 +18,11 @@ class Promise(NamedTuple):
 _TABLE = {
     N_("What it rests on"): {
         "guarded": (
-            N_("Every guard of the database stands as it was made, and nobody has added one."),
+            N_("Every guard of the database is as the migrations left it, and nobody has added one."),
             "tests/services/system/test_readiness.py::test_a_guard_that_is_there_by_name_only_is_noticed",
         ),
         "unbroken": (
-            N_("No row breaks a rule, and the record knows how each key began and ended."),
+            N_("No row breaks a rule, and the audit log knows how each key began and ended."),
             "tests/services/system/test_readiness.py::test_a_row_that_breaks_a_rule_is_noticed",
         ),
         "peppers": (
@@ -32,7 +32,7 @@ _TABLE = {
     },
     N_("What a key is"): {
         "immutable": (
-            N_("Nothing about a key can be changed after it was made, not even in the database."),
+            N_("Nothing about a key can be changed after its creation, not even in the database."),
             "tests/models/test_guards.py::test_nothing_of_a_key_can_be_changed",
         ),
         "expiry": (
@@ -48,19 +48,19 @@ _TABLE = {
             "tests/models/test_guards.py::test_a_key_is_never_inserted_above_its_owner",
         ),
         "level-maker": (
-            N_("A key that was made with a key is not above it, and ends no later."),
+            N_("A key created with a key has at most its level, and ends no later."),
             "tests/models/test_guards.py::test_a_key_made_with_a_key_stays_within_it",
         ),
         "capped": (
-            N_("No account has more live keys than its role may, however many are made at one moment."),
+            N_("No account has more live keys than its role may, however many are created at one moment."),
             "tests/services/keys/test_quotas.py::test_many_at_once_make_as_many_keys_as_are_allowed",
         ),
         "secret-once": (
-            N_("A secret is in the one answer that made it, and nowhere else."),
+            N_("A secret is in the one answer that created it, and nowhere else."),
             "tests/web/test_keys.py::test_the_secret_is_nowhere_else",
         ),
         "one-key": (
-            N_("A form that is sent twice makes one key, and after ten seconds shows no secret again."),
+            N_("A form sent twice creates one key, and after ten seconds shows no secret again."),
             "tests/web/test_keys.py::test_a_reload_makes_no_second_key_and_shows_no_secret",
         ),
     },
@@ -77,7 +77,7 @@ _TABLE = {
             "tests/models/test_guards.py::test_a_revoked_key_stays_revoked",
         ),
         "role-falls": (
-            N_("When the role of an account falls, all of its keys are revoked for good."),
+            N_("When the role of an account is lowered, all its keys are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "role-moves": (
@@ -85,23 +85,23 @@ _TABLE = {
             "tests/services/keys/test_revocation.py::test_a_sideways_or_upward_move_revokes_nothing",
         ),
         "blocked": (
-            N_("When an operator blocks an account, all of its keys are revoked for good."),
+            N_("When an operator blocks an account, all its keys are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "locked": (
-            N_("When its owner locks an account, all of its keys are revoked for good."),
+            N_("When its owner locks an account, all its keys are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "consent-withdrawn": (
-            N_("When consent is withdrawn, all keys of the account are revoked for good."),
+            N_("When consent is withdrawn, all keys of the account are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "removed": (
-            N_("When an account is removed, all of its keys are revoked for good."),
+            N_("When an account is removed, all its keys are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "excessive": (
-            N_("When its use is called excessive, all keys of an account are revoked for good."),
+            N_("When its usage is called excessive, all keys of an account are revoked permanently."),
             "tests/services/keys/test_revocation.py::test_each_cause_revokes_all_keys_of_the_account_and_no_other",
         ),
         "leaked": (
@@ -109,11 +109,13 @@ _TABLE = {
             "tests/services/abuse/test_leaks.py::test_the_key_is_revoked_recorded_and_its_owner_told",
         ),
         "rotated": (
-            N_("A rotated key works for its overlap, never past its expiry, and has one successor."),
+            N_(
+                "A rotated key works for the time chosen, never past its expiry, and one new key replaces it."
+            ),
             "tests/services/keys/test_rotation.py::test_both_work_during_the_overlap_and_only_the_new_one_after_it",
         ),
         "race": (
-            N_("Of keys that are made while a role falls, none is left above the role."),
+            N_("Of keys created while a role is lowered, none is left above the role."),
             "tests/services/test_races.py::test_no_living_key_is_left_above_the_role",
         ),
     },
@@ -138,7 +140,7 @@ _TABLE = {
             "tests/services/calls/test_limits.py::test_two_processes_and_their_threads_never_allow_more",
         ),
         "service-keys": (
-            N_("A service key introspects the keys of others, nothing else, and only admins make one."),
+            N_("A service key checks other keys, nothing else, and only admins create one."),
             "tests/api/test_doors.py::test_a_service_key_introspects_and_does_nothing_else",
         ),
         "excess-ladder": (
@@ -148,11 +150,13 @@ _TABLE = {
     },
     N_("Who comes in"): {
         "sessions": (
-            N_("When an account is blocked, locked or removed, its sessions end at once and for good."),
+            N_(
+                "When an account is blocked, locked or removed, its sessions end immediately and permanently."
+            ),
             "tests/services/auth/test_sessions.py::test_a_session_of_a_shut_account_does_not_go_on",
         ),
         "links": (
-            N_("A mailed link works once, in its time, for its own address, and is kept nowhere."),
+            N_("A link in an email works once, in its time, for its own address, and is kept nowhere."),
             "tests/services/accounts/test_recovery.py::test_a_reset_link_does_not_outlive_a_new_address",
         ),
     },
@@ -188,11 +192,11 @@ _TABLE = {
             "tests/assurance/test_audit_log.py::test_each_act_has_its_record",
         ),
         "append-only": (
-            N_("Nothing in the record can be changed or taken away, not even in the database."),
+            N_("Nothing in the audit log can be changed or removed, not even in the database."),
             "tests/models/test_guards.py::test_the_record_is_append_only",
         ),
         "together": (
-            N_("An act, its record and its mail are kept together, or none of them is."),
+            N_("An action, its audit event and its email are saved together, or not at all."),
             "tests/assurance/test_one_transaction.py::test_whatever_fails_nothing_is_half_done",
         ),
         "last-admin": (

@@ -36,6 +36,7 @@ from portal.services.auth import passwords
 from portal.services.keys import creation
 from portal.services.ratelimits import counters, questions
 from portal.transports import create_transport
+from portal.web import languages
 from tests.support import clock as clocks
 from tests.support import network
 from tests.support.cast import Cast, CreatedKey, Person, make_cast
@@ -210,6 +211,12 @@ def close_app(app: Flask) -> None:
 def app(make_app: MakeApp) -> Flask:
     """The application as it is shipped, on the test's database."""
     return make_app()
+
+
+@pytest.fixture
+def every_language(app: Flask) -> None:
+    """Have the pages offer all languages, as if each had a complete catalogue."""
+    app.config["OFFERED_LANGUAGES"] = list(languages.NAMES)
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_a_made_key_is_told_with_all_that_the_owner_must_know(write: Write) -> N
 
     assert mail.subject == "Key created: nightly build"
     assert "Name: nightly build" in mail.text
-    assert "Expires: March 9, 2027, 14:05 UTC" in mail.text
+    assert "Expires: 9 March 2027, 14:05 UTC" in mail.text
     assert "Created by: You, signed in" in mail.text
     assert "IP address: 192.0.2.7" in mail.text
 

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup, Comment, Doctype
 from jinja2 import Environment
 
+from scripts.translator_comments import annotate
 from tests.support.databases import ROOT
 from tests.support.house_rules import assert_none, place, python_files, tree_of
 
@@ -121,6 +123,24 @@ def test_the_catalogue_is_up_to_date(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
     assert _ids(created) == _ids(CATALOGUE), "run: make messages"
+
+
+def test_translators_are_told_what_is_filled_in_and_what_short_words_mean() -> None:
+    """What is new stands in ``scripts/translator_comments.py``, or beside the sentence."""
+    with CATALOGUE.open("rb") as file:
+        messages = [each for each in read_po(file) if each.id]
+    bare = [each for each in messages if not each.auto_comments]
+
+    assert_none(str(each.id) for each in bare if "%(" in str(each.id))
+    assert_none(str(each.id) for each in bare if len(str(each.id)) < 3)
+
+
+def test_a_comment_stands_above_its_sentence() -> None:
+    entry = 'msgid "%(num)s call"\nmsgid_plural "%(num)s calls"\nmsgstr[0] ""\nmsgstr[1] ""\n'
+    told = annotate(f'msgid "Live"\nmsgstr ""\n\n{entry}')
+
+    assert told.startswith("#. state of a key that works")
+    assert f"\n\n#. num: a number\n{entry}" in told
 
 
 def _ids(path: Path) -> set[str]:

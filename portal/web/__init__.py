@@ -10,7 +10,7 @@ from flask_login import current_user
 from sqlalchemy.exc import DBAPIError
 
 from portal.models import LANGUAGES
-from portal.web import brand, charts, filters
+from portal.web import brand, charts, filters, languages
 from portal.web.activity.views import blueprint as activity
 from portal.web.admin.views import blueprint as admin
 from portal.web.auth import blueprint as auth
@@ -79,6 +79,7 @@ def init_app(app: Flask) -> None:
     """Register the pages. Call it after Babel is there."""
     with app.app_context():
         app.config[WRITTEN] = _written()
+    languages.init_app(app)
     filters.init_app(app)
     charts.init_app(app)
     brand.init_app(app)

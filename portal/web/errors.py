@@ -65,8 +65,8 @@ def show_http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         if (again := ask_again()) is not None:
             return again
-        title = _("This form was too old")
-        text = _("Nothing was done. Go back, load the page again, and send the form once more.")
+        title = _("This form expired")
+        text = _("Nothing was done. Go back, reload the page and send the form again.")
     else:
         title, text = _words(error)
     page, status = show(error.code or 500, title, text)
@@ -101,13 +101,13 @@ def show_failure(error: Exception) -> ResponseReturnValue:
 def _words(error: HTTPException) -> tuple[str, str]:
     own = error.description if error.description != type(error).description else None
     titles = {
-        400: (_("That request can't be understood"), sentence("badRequest")),
+        400: (_("That request isn't valid"), sentence("badRequest")),
         403: (_("That can't be done"), on_page(Forbidden())),
         404: (_("Nothing here"), _not_found()),
-        405: (_("That can't be done here"), _("Go back and use the buttons of the page.")),
+        405: (_("That can't be done here"), _("Go back and use the buttons on the page.")),
         408: (_("That took too long"), sentence("requestTimeout")),
-        413: (_("That is too much"), sentence("bodyTooLarge")),
-        429: (_("Too many tries"), _("Wait a little, then try again.")),
+        413: (_("That is too large"), sentence("bodyTooLarge")),
+        429: (_("Too many tries"), _("Wait a moment, then try again.")),
         503: (_("Back in a moment"), sentence("busy")),
     }
     title, text = titles.get(error.code or 500, (_("That can't be done"), sentence("badRequest")))
@@ -115,4 +115,4 @@ def _words(error: HTTPException) -> tuple[str, str]:
 
 
 def _not_found() -> str:
-    return str(_("There is no such page, or it is not yours. Check the address, or begin at the start."))
+    return str(_("This page doesn't exist, or it isn't yours. Check the address, or go to the start page."))

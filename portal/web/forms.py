@@ -26,10 +26,8 @@ from portal.web import stale
 BOTH = ("GET", "POST")
 
 ON_PAGES: dict[str, str] = {
-    "consentRequired": N_("Without your consent no account can be kept. Choose one of the two."),
-    "insufficientAccessLevel": N_(
-        "Your role does not allow this. If you need it, ask an admin of this portal."
-    ),
+    "consentRequired": N_("An account needs your consent. Choose one of the two."),
+    "insufficientAccessLevel": N_("Your role doesn't allow this. If you need it, ask an admin."),
 }
 """Where a page knows more than the wire, or the wire speaks of what a page does not show."""
 

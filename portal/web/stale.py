@@ -49,8 +49,8 @@ def ask_again() -> Response | None:
     if rule is None:
         return None
     g.typed = request.form
-    said = _("This form was too old, so nothing was done.")
-    said += " " + _("What you typed is kept, except passwords. Look it over, and send it once more.")
+    said = _("This form expired, so nothing was done.")
+    said += " " + _("We kept what you typed, except passwords. Check it and send it again.")
     flash(said, "warning")
     with _as_if_got(*rule):
         answer = _answer()

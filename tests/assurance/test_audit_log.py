@@ -122,7 +122,7 @@ KEYS_ENDED = {A.KEY_REVOKED, A.KEYS_REVOKED}
 REVOKED_ALL = {*KEYS_ENDED, A.SESSIONS_ENDED}
 PAGES = [
     Act("auth.sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/signup",
-        lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
+        lambda _: {"email": "zoe@example.org"}, "nobody"),
     Act("auth.confirm", {A.ACCOUNT_CONFIRMED, A.CONSENT_GIVEN, A.SESSION_STARTED}, Scene.sign_up,
         lambda _: FIRST, "nobody"),
     Act("auth.sign_in", {A.SESSION_STARTED}, lambda _: "/signin", credentials, "nobody"),
@@ -144,7 +144,7 @@ PAGES = [
     Act("consent.index", {A.CONSENT_GIVEN}, lambda _: "/account/consent", lambda _: {"consent": "2"}),
     Act("consent.withdraw", {A.CONSENT_WITHDRAWN, *KEYS_ENDED}, lambda _: "/account/consent/withdraw"),
     Act("profile.index", {A.ACCOUNT_UPDATED}, lambda _: "/account/profile",
-        lambda _: {"username": "alicia", "bio": "", "language": "en"}),
+        lambda _: {"username": "alicia", "bio": ""}),
     Act("profile.email", {A.ACCOUNT_EMAIL_CHANGE_REQUESTED}, lambda _: "/account/profile/email",
         lambda s: {"email": "al@example.org", **own_password(s)}),
     Act("security.index", {A.PASSWORD_CHANGED, A.SESSIONS_ENDED}, lambda _: "/account/security",
@@ -196,7 +196,7 @@ CHANGE = {"bio": "Sews at night."}
 ISSUE = {"name": "ci", "level": 1, "expiresIn": 3600}
 API = [
     Act("api_open.signing_sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/api/signup",
-        lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
+        lambda _: {"email": "zoe@example.org"}, "nobody"),
     Act("api_open.signing_confirm", {A.ACCOUNT_CONFIRMED, A.CONSENT_GIVEN, A.SESSION_STARTED},
         lambda s: s.sign_up().replace("/confirm/", "/api/confirm/signup/"), lambda _: {"consent": 1},
         "nobody"),

@@ -33,7 +33,7 @@ def test_signing_in_in_a_second_tab_leads_on(server: Server, visit: Any, javascr
     second.locator("main button[type=submit]").click()
 
     second.wait_for_url("**/account/profile")
-    expect(second.locator("body")).to_contain_text(f"signed in already, as {person.email}")
+    expect(second.locator("body")).to_contain_text(f"already signed in as {person.email}")
 
 
 def test_a_form_from_before_the_sign_in_is_shown_again_as_it_was(server: Server, visit: Any) -> None:
@@ -51,7 +51,7 @@ def test_a_form_from_before_the_sign_in_is_shown_again_as_it_was(server: Server,
 
     second.locator("main button[type=submit]").click()
 
-    expect(second.locator("body")).to_contain_text("What you typed is kept")
+    expect(second.locator("body")).to_contain_text("We kept what you typed")
     expect(second.locator("[name=email]")).to_have_value("somebody@example.org")
     window.page = second
     window.check()

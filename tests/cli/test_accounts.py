@@ -261,12 +261,12 @@ class TestWhoever:
             [entered] = audit.list_events(action=Action.CONSENT_ENTERED)
             assert (entered.details["consent"], entered.details["version"]) == (1, None)
         client.submit("/signin", {"username": "zoe@example.org", "password": PASSWORD})
-        assert "you have not agreed yourself" in client.get("/account/consent").text
+        assert "you haven't agreed yourself" in client.page("/account/consent").get_text()
 
         client.submit("/account/consent", {"consent": "1"})
 
         assert last_event(app, Action.CONSENT_GIVEN).details["version"]
-        assert "you have not agreed yourself" not in client.get("/account/consent").text
+        assert "you haven't agreed yourself" not in client.page("/account/consent").get_text()
 
 
 class TestListing:

@@ -126,7 +126,7 @@ def test_a_lock_and_its_opening_stand_there(app, alice, cast, mailbox):
     listed = acts(alice.page(PAGE))
     assert any(act.startswith("Account locked by its owner") for act in listed)
     [opened] = [act for act in listed if act.startswith("Account unlocked by its owner")]
-    assert "Whoever had the link from the mail" in opened
+    assert "Somebody with the link from the email" in opened
 
 
 def test_an_operator_sees_the_number_of_the_account_that_was_acted_on(app, client, cast):

@@ -206,7 +206,7 @@ class TestBlocking:
         make_key(cast.alice)
         make_key(cast.alice)
         text = words(sue.get(path(cast.alice, "block")))
-        assert "2 live keys are revoked at once, for good" in text
+        assert "2 live keys are revoked, immediately and permanently" in text
         assert account_of(app, cast.alice).status == AccountStatus.ACTIVE
 
     def test_it_blocks_and_the_key_and_the_session_end(
@@ -303,7 +303,7 @@ class TestRoles:
     def test_it_says_which_roles_end_keys(self, cast: Cast, ada: PageChecker, make_key: MakeKey) -> None:
         make_key(cast.sue)
         text = words(ada.get(path(cast.sue, "role")))
-        assert "revokes the one live key at once, for good" in text
+        assert "revokes the one live key, immediately and permanently" in text
         assert text.count("revokes 1 key") == 4
 
     def test_a_role_that_is_not_there(self, app: Flask, cast: Cast, ada: PageChecker) -> None:

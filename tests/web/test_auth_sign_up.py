@@ -14,8 +14,8 @@ CAROL = "carol@example.org"
 PASSWORD = "lantern gravel otter sixty"
 
 
-def sign_up(client, email=CAROL, language="en"):
-    return client.submit("/signup", {"email": email, "language": language})
+def sign_up(client, email=CAROL, **fields):
+    return client.submit("/signup", {"email": email, **fields})
 
 
 def link_for(client, mailbox, email=CAROL):
@@ -63,6 +63,7 @@ def test_the_pages_for_a_free_and_a_taken_address_differ_in_the_address_only(new
     assert texts[0] == texts[1]
 
 
+@pytest.mark.usefixtures("every_language")
 @pytest.mark.parametrize(
     ("email", "sentence"),
     [
@@ -82,6 +83,7 @@ def test_a_bad_address_is_told_beside_the_field_and_kept(client, database, email
     assert database.execute("SELECT count(*) FROM outbox") == [(0,)]
 
 
+@pytest.mark.usefixtures("every_language")
 def test_an_unknown_language_is_refused(client):
     client.get("/signup")
     token = parse(client.get("/signup")).select_one("main input[name=csrf_token]")["value"]
@@ -90,6 +92,7 @@ def test_an_unknown_language_is_refused(client):
     assert "This language isn't supported" in parse(answer).get_text()
 
 
+@pytest.mark.usefixtures("every_language")
 def test_the_language_of_the_browser_is_proposed(client):
     page = client.page("/signup", headers={"Accept-Language": "fr-CA,fr;q=0.9,en;q=0.5"})
     assert page.select_one("#language option[selected]")["value"] == "fr"

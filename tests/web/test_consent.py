@@ -30,7 +30,7 @@ def test_withdrawing_revokes_every_key_for_good(alice, cast, make_key, database,
     make_key(cast.alice)
     make_key(cast.alice, name="nightly")
     page = alice.page(f"{PAGE}/withdraw")
-    assert "2 live keys are revoked at once" in page.text
+    assert "2 live keys are revoked, immediately and permanently" in page.text
     answer = alice.submit(f"{PAGE}/withdraw")
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert database.execute("SELECT DISTINCT revoked_reason FROM api_keys") == [("consent-withdrawn",)]

@@ -20,13 +20,14 @@ def ask_for_address(client, cast, email=NEW, password=None):
     return client.submit("/account/profile/email", fields)
 
 
+@pytest.mark.usefixtures("every_language")
 def test_name_language_and_text_are_changed(alice):
     answer = alice.submit(
         "/account/profile", {"username": "Alice.B", "language": "nl", "bio": "I sew.\r\nA lot."}
     )
     assert (answer.status_code, answer.location) == (303, "/account/profile")
     page = alice.page("/account/profile")
-    assert "Your profile is saved" in page.text
+    assert "Profile saved" in page.text
     assert page.select_one("#username")["value"] == "Alice.B"
     assert page.select_one("#language option[selected]")["value"] == "nl"
     assert page.select_one("#bio").text.strip() == "I sew.\nA lot."

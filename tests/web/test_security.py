@@ -172,7 +172,7 @@ def test_a_lock_revokes_the_keys_ends_the_sessions_and_mails_the_way_back(
 ):
     make_key(cast.alice)
     page = alice.page(f"{PAGE}/lock")
-    assert "1 live key is revoked at once" in page.text
+    assert "1 live key is revoked, immediately and permanently" in page.text
     answer = alice.submit(f"{PAGE}/lock", {"current_password": cast.alice.password})
     assert (answer.status_code, answer.location) == (303, "/")
     assert "Your account is locked" in alice.page("/").text
@@ -184,7 +184,7 @@ def test_a_lock_revokes_the_keys_ends_the_sessions_and_mails_the_way_back(
 
 def test_a_removal_erases_what_is_personal_and_keeps_the_record(alice, cast, make_key, database):
     make_key(cast.alice)
-    assert "This is final" in alice.page(f"{PAGE}/remove").text
+    assert "You can't undo this" in alice.page(f"{PAGE}/remove").get_text()
     answer = alice.submit(f"{PAGE}/remove", {"current_password": cast.alice.password})
     assert (answer.status_code, answer.location) == (303, "/")
     assert not is_signed_in(alice)
@@ -234,8 +234,8 @@ PROGRAMS = [
     (EDGE, "Edge on Windows"),
     ("curl/8.5.0", "curl"),
     ("Mozilla/5.0 (Windows NT 10.0)", "Windows"),
-    ("", "Unknown program"),
-    ("<script>", "Unknown program"),
+    ("", "Unknown device"),
+    ("<script>", "Unknown device"),
 ]
 
 

@@ -64,7 +64,7 @@ def scene(app: Flask, make_key: MakeKey, mailbox: Mailbox, new_client: NewClient
         return created
 
     def sign_up() -> str:
-        client().submit("/signup", {"email": "new@example.org", "language": "en"})
+        client().submit("/signup", {"email": "new@example.org"})
         return mailbox.last(to="new@example.org").path("/confirm/")
 
     created = Scene(app, alice, sue, ada, make_key(alice), mailbox, client)

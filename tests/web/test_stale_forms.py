@@ -16,7 +16,7 @@ from tests.support.pages import parse
 pytestmark = pytest.mark.usefixtures("cast")  # an admin is there, so people can sign up
 
 LIFE_OF_A_FORM = 8
-KEPT = "What you typed is kept"
+KEPT = "We kept what you typed"
 
 
 def still_signed_in(client: PageChecker, who: Any) -> None:
@@ -59,7 +59,7 @@ class TestTwoTabs:
         assert (answer.status_code, answer.location) == (303, leads)
         page = client.page(answer.location)
         assert cast.alice.email in page.text
-        assert "too old" not in page.text
+        assert "expired" not in page.text
 
     def test_it_leads_on_as_whoever_is_signed_in_and_says_so(self, client: Any, cast: Any) -> None:
         action, second = load(client, "/signin", username=cast.bob.email, password=cast.bob.password)
@@ -67,7 +67,7 @@ class TestTwoTabs:
 
         page = client.page(client.post(action, data=second).location)
 
-        assert f"signed in already, as {cast.alice.email}" in page.text
+        assert f"already signed in as {cast.alice.email}" in page.text
         assert cast.bob.email not in page.text
 
     def test_a_form_from_before_a_sign_in_is_asked_again(self, client: Any, cast: Any) -> None:
@@ -88,7 +88,7 @@ class TestTwoTabs:
 
         assert answer.status_code == 303
         assert answer.location.startswith("/signin?next=")
-        assert "too old" not in client.page(answer.location).text
+        assert "expired" not in client.page(answer.location).text
 
 
 FORMS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -106,6 +106,7 @@ FORMS: dict[str, tuple[str, str, dict[str, str]]] = {
 SECRET = "lantern gravel otter sixty"
 
 
+@pytest.mark.usefixtures("every_language")
 class TestTooOld:
     @pytest.mark.parametrize("what", FORMS)
     def test_what_was_typed_is_kept_and_asked_once_more(
@@ -171,7 +172,7 @@ class TestTooOld:
         answer = client.post(action, data=data)
 
         assert answer.status_code == 400
-        assert "This form was too old" in answer.text
+        assert "This form expired" in answer.text
 
 
 def test_passwords_are_not_among_what_is_kept(app: Flask) -> None:

@@ -126,7 +126,7 @@ def test_the_old_address_is_told_when_another_is_asked_for_and_stops_it(
     assert database.rows() == before, "opening it changes nothing"
     answer = owner.submit(path)
     assert (answer.status_code, answer.location) == (303, "/password/forgot")
-    assert "The change is stopped" in owner.page("/password/forgot").text
+    assert "Change stopped" in owner.page("/password/forgot").text
     new_client().page(mailbox.last(to="thief@example.org").path("/confirm-email/"), status=410)
     assert owner.get("/account/keys").status_code == 302, "nobody is signed in by it"
     assert alice.get("/account/keys").status_code == 200, "and nothing else changes"
@@ -156,7 +156,7 @@ def test_the_profile_shows_a_change_that_waits_and_cancels_it(alice, new_client,
     answer = alice.submit("/account/profile", form="/account/profile/email/cancel")
     assert (answer.status_code, answer.location) == (303, "/account/profile")
     page = alice.page("/account/profile")
-    assert "The change is cancelled" in page.text
+    assert "Change cancelled" in page.text
     assert NEW not in page.find("main").text
     new_client().page(path, status=410)
     assert not page.select("form[action='/account/profile/email/cancel']")

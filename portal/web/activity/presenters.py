@@ -99,7 +99,7 @@ def _by(event: AuditEvent, own: bool) -> str:
     elif event.actor_account_id is None and event.action is Action.SESSION_STARTED:
         by = _("You")
     elif event.actor_account_id is None and event.action in BY_LINK:
-        by = _("Whoever had the link from the mail")
+        by = _("Somebody with the link from the email")
     elif event.actor_account_id is None:
         by = _("Somebody not signed in")
     elif own and event.actor_kind is ActorKind.KEY:

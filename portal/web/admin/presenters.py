@@ -114,7 +114,7 @@ def _through(event: AuditEvent) -> str:
     if _is_sign_in(event):
         return str(_("by signing in"))
     if event.actor_kind is ActorKind.ANONYMOUS and event.action in BY_LINK:
-        return str(_("with the link from a mail"))
+        return str(_("with the link from an email"))
     return str(gettext(ACTOR_KINDS[event.actor_kind]))
 
 

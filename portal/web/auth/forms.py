@@ -12,27 +12,36 @@ from wtforms import EmailField, Field, HiddenField, SelectField, StringField
 from portal.extensions import settings
 from portal.services.accounts.fields import clean_reachable
 from portal.services.auth.passwords import check_password
+from portal.web import languages
 from portal.web.auth.safe_redirect import safe_target
 from portal.web.consent.forms import ConsentForm, consent_choice
 from portal.web.forms import Form, Given, beside_field, choices, current_password, new_password, text
 
-LANGUAGES = (
-    ("en", "English"),
-    ("de", "Deutsch"),
-    ("es", "Español"),
-    ("fr", "Français"),
-    ("nl", "Nederlands"),
-)
-"""Each language by its own name."""
-
 EMAIL: dict[str, Any] = {"autocomplete": "email", "maxlength": 320, "spellcheck": "false"}
 
 
-class SignUpForm(Form):
+class LanguageForm(Form):
+    """A form with a language, where there are two to choose from."""
+
+    language = SelectField(_l("Language"), choices=[], validate_choice=False)
+
+    def __init__(self, *args: Any, kept: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(languages.offered()) > 1:
+            self.language.choices = choices(languages.choices_with(kept))
+        else:
+            del self.language
+
+    @property
+    def chosen(self) -> str | None:
+        """The language that was chosen; None where there was nothing to choose."""
+        return text(self.language) if "language" in self else None
+
+
+class SignUpForm(LanguageForm):
     """An address and a language; everything else comes after the mail."""
 
     email = EmailField(_l("Email"), default="", render_kw=EMAIL)
-    language = SelectField(_l("Language"), choices=choices(LANGUAGES), validate_choice=False)
 
 
 class NewPasswordForm(Form):

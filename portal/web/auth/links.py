@@ -44,7 +44,7 @@ def confirm(token: str) -> ResponseReturnValue:
                 password=text(form.password),
                 kind=None if current_user.is_authenticated else SessionKind.BROWSER,
             )
-            return _welcome(entered, link.email, _("Welcome. Your account is ready: create your first key."))
+            return _welcome(entered, link.email, _("Welcome. Your account is ready. Create your first key."))
     return _show_link("auth/confirm.html", form, link)
 
 
@@ -83,8 +83,8 @@ def reset(token: str) -> ResponseReturnValue:
             recovery.reset_password(visitor(), token, text(form.password))
             return done(
                 _(
-                    "The new password for %(address)s is set, and every session of that account has ended. "
-                    "Sign in with it.",
+                    "The new password for %(address)s is set, and every device is signed out. "
+                    "Sign in with the new password.",
                     address=shown_email(link.email),
                 ),
                 ".sign_in",
@@ -142,8 +142,8 @@ def stop_email(token: str) -> ResponseReturnValue:
         email_change.stop_email(visitor(), token)
         return done(
             _(
-                "The change is stopped: the email of the account stays %(address)s. If you did not ask "
-                "for the change, somebody knows your password: set a new one now.",
+                "Change stopped: the email stays %(address)s. If somebody else started the change, "
+                "they know your password: set a new one now.",
                 address=shown_email(link.email),
             ),
             ".forgot",
@@ -193,7 +193,7 @@ def _welcome(entered: tuple[UserSession, str] | None, email: str, words: str) ->
         enter(*entered)
         return done(words, "overview.index")
     said = _(
-        "The account for %(address)s is ready. You are signed in to another one: sign out to use it.",
+        "The account for %(address)s is ready. To use it, sign out of this one first.",
         address=shown_email(email),
     )
     return done(said, "overview.index")

@@ -12,13 +12,14 @@ from flask_login import current_user
 from portal.extensions import settings
 from portal.http import client_ip_address
 from portal.http.limited import limited
-from portal.models import LANGUAGES, SessionKind, UserSession
+from portal.models import SessionKind, UserSession
 from portal.services.accounts import recovery, signup
 from portal.services.accounts import sign_in as signing_in
 from portal.services.accounts.lookalikes import shown_email
 from portal.services.auth import sessions
 from portal.services.core.errors import AccountBlocked, AccountLocked, NotAdmitted, SignInFailed
 from portal.services.ratelimits import questions
+from portal.web import languages
 from portal.web.auth.forms import ForgotForm, SignInForm, SignUpForm
 from portal.web.forms import BOTH, done, shown, text
 from portal.web.identity import actor, begin, sign_off, visitor
@@ -35,13 +36,11 @@ def sign_up() -> ResponseReturnValue:
         return redirect(url_for("overview.index"))
     if signup.is_being_set_up():
         return render_template("auth/being_set_up.html"), 503
-    form = SignUpForm(language=request.accept_languages.best_match(LANGUAGES, "en"))
+    form = SignUpForm(language=request.accept_languages.best_match(languages.offered(), "en"))
     if form.validate_on_submit():
         with form.refusals():
-            email = signup.request_sign_up(visitor(), text(form.email), text(form.language))
-            return done(
-                _("We have sent an email to %(address)s.", address=shown_email(email)), ".sign_up_sent"
-            )
+            email = signup.request_sign_up(visitor(), text(form.email), form.chosen or "en")
+            return done(_("We sent an email to %(address)s.", address=shown_email(email)), ".sign_up_sent")
     return shown("auth/sign_up.html", form)
 
 
@@ -58,7 +57,7 @@ def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated and request.method != "POST":
         if is_asked_again():
             flash(
-                _("You are signed in already, as %(address)s.", address=shown_email(current_user.email)),
+                _("You are already signed in as %(address)s.", address=shown_email(current_user.email)),
                 "info",
             )
         return redirect(form.target)

@@ -11,7 +11,7 @@ from portal.web.forms import Form, beside_field, choices
 
 CHOICES = (
     (str(Consent.PROCESSING.value), _l("Only what an account needs")),
-    (str(Consent.OPEN_DATA.value), _l("That, and open data")),
+    (str(Consent.OPEN_DATA.value), _l("Open data as well")),
 )
 
 

@@ -26,7 +26,7 @@ def index() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals():
             change_account(actor(), consent=form.given)
-            return done(_("Your consent is kept, with the time."), ".index" if before else "overview.index")
+            return done(_("Your choice is saved."), ".index" if before else "overview.index")
     return shown("consent/index.html", form, account=me())
 
 
@@ -38,5 +38,5 @@ def withdraw() -> ResponseReturnValue:
     form = ConsentForm()
     if form.is_submitted():
         change_account(actor(), consent=Consent.NONE)
-        return done(_("Your consent is withdrawn, and every key is revoked for good."), ".index")
+        return done(_("Your consent is withdrawn, and all your keys are revoked permanently."), ".index")
     return render_template("consent/withdraw.html", live=key_queries.count_keys(me().id)[KeyStatus.LIVE])

@@ -27,8 +27,8 @@ MOST_DIGITS = 9
 RESTRICTIONS = ("networks", "not_before", "max_idle", "calls_per_minute", "calls_per_day", "audiences")
 NAMES = (*RESTRICTIONS, "note")
 ON_FORM: dict[str, str] = {
-    "maxIdleInvalid": N_("These days won't do. Give a whole number from 1 to 365, or none."),
-    "notBeforeInvalid": N_("This day won't do. Choose one before the key's end, or none."),
+    "maxIdleInvalid": N_("This number isn't valid. Enter whole days from 1 to 365, or none."),
+    "notBeforeInvalid": N_("This day isn't valid. Choose one before the key expires, or none."),
     "environmentInvalid": N_("There is no such environment. Choose one of those that are offered."),
 }
 """Where the form asks for days and the wire for seconds and moments."""
@@ -112,7 +112,7 @@ def in_words(key: ApiKey) -> Iterator[tuple[str, list[str]]]:
         is_service = key.kind is KeyKind.SERVICE
         yield gettext("Asks as") if is_service else gettext("Only for"), key.audiences.split()
     if key.not_before is not None:
-        yield gettext("Not before"), [exact(key.not_before)]
+        yield gettext("Valid from"), [exact(key.not_before)]
     if key.max_idle is not None:
         yield gettext("Ends unused after"), [length(timedelta(seconds=key.max_idle))]
     calls = {gettext("Calls a minute"): key.calls_per_minute, gettext("Calls a day"): key.calls_per_day}

@@ -140,7 +140,7 @@ def _show_rotate(key_id: UUID, form: RotateForm) -> BaseResponse | str:
     key = key_queries.get_key(me().id, key_id)
     successor = key_queries.find_successor(key)
     if successor is not None:
-        flash(_("This key was rotated already. Here is its successor."), "info")
+        flash(_("This key has already been rotated. Here is the new one."), "info")
         return redirect(url_for(".detail", key_id=successor.id))
     shown = row(key)
     form.tell(key, is_in_use=shown.recently_used)

@@ -31,7 +31,7 @@ def _filled(form: NewKeyForm, asked: Mapping[str, str]) -> Iterator[str]:
     if (name := asked.get("name")) and not _fill_name(form, name):
         yield gettext("The name is too long, or has characters that can't be kept. Enter one.")
     if (level := asked.get("level")) and not _fill_level(form, level):
-        yield gettext("You can't give the level that it asked for. Choose one of these.")
+        yield gettext("You can't grant the level it wants. Choose one of these.")
     if (expires := asked.get("expires")) and not _fill_expiry(form, expires):
         longest = form.longest.days
         yield gettext("It can't end when the link says. Your keys live 1 to %(days)s days.", days=longest)

@@ -134,7 +134,10 @@ def _audience(about: Mendable) -> Advice:
 
 def _method(about: Mendable) -> Advice:
     return Advice(
-        _("The gateway doesn't let %(method)s through. Ask whoever runs the API.", method=about.refusal.asked)
+        _(
+            "The gateway doesn't let %(method)s through. Ask the people who run the API.",
+            method=about.refusal.asked,
+        )
     )
 
 

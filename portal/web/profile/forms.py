@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, StringField, TextAreaField
 
-from portal.web.auth.forms import EMAIL, LANGUAGES
-from portal.web.forms import Form, choices
+from portal.web.auth.forms import EMAIL, LanguageForm
 from portal.web.security.forms import ProofForm
 
 
-class ProfileForm(Form):
+class ProfileForm(LanguageForm):
     """Name, language and a few words."""
 
     username = StringField(
@@ -23,7 +22,6 @@ class ProfileForm(Form):
             "maxlength": 200,
         },
     )
-    language = SelectField(_l("Language"), choices=choices(LANGUAGES), validate_choice=False)
     bio = TextAreaField(_l("About you"), default="", render_kw={"rows": 5, "autocomplete": "off"})
 
 

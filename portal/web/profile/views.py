@@ -24,16 +24,16 @@ require(blueprint)
 @blueprint.route("", methods=BOTH)
 def index() -> ResponseReturnValue:
     """Show the profile, and change it."""
-    form = ProfileForm(obj=me())
+    form = ProfileForm(obj=me(), kept=me().language)
     if form.validate_on_submit():
         with form.refusals():
             change_account(
                 actor(),
                 username=text(form.username),
                 bio=text(form.bio).replace("\r\n", "\n"),  # as JSON has it, however the browser ends lines
-                language=text(form.language),
+                language=form.chosen,
             )
-            return done(_("Your profile is saved."), ".index")
+            return done(_("Profile saved."), ".index")
     return shown(
         "profile/index.html",
         form,
@@ -53,7 +53,7 @@ def email() -> ResponseReturnValue:
             change_account(actor(), email=text(form.email), current_password=text(form.current_password))
             return done(
                 _(
-                    "We have sent an email to %(address)s. The change takes effect once you confirm it.",
+                    "We sent an email to %(address)s. Open the link in it to confirm the change.",
                     address=shown_email(clean_email(text(form.email))),
                 ),
                 ".index",
@@ -65,5 +65,5 @@ def email() -> ResponseReturnValue:
 def cancel_email() -> ResponseReturnValue:
     """Drop the change of address that waits."""
     if email_change.cancel_email(actor()):
-        flash(_("The change is cancelled. Your email stays as it is."), "success")
+        flash(_("Change cancelled. Your email stays the same."), "success")
     return redirect(url_for(".index"), 303)

@@ -19,4 +19,4 @@ class ChangePasswordForm(Form):
 
     current_password = current_password(_l("Current password"))
     password = new_password(_l("New password"))
-    end_others = BooleanField(_l("End my other sessions"), default=True)
+    end_others = BooleanField(_l("Sign out all other devices"), default=True)

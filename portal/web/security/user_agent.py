@@ -35,4 +35,4 @@ def describe(user_agent: str) -> str:
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), None)
     if browser and system:
         return str(_("%(browser)s on %(system)s", browser=browser, system=system))
-    return browser or system or str(_("Unknown program"))
+    return browser or system or str(_("Unknown device"))

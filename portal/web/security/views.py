@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
                 current=text(form.current_password),
                 end_others=bool(form.end_others.data),
             )
-            return done(_("Your password is changed. A mail tells you so, too."), ".index")
+            return done(_("Password changed. We sent you an email about it."), ".index")
     listed = sorted(sessions.list_sessions(me().id), key=lambda each: each.id != current_user.session_id)
     return shown("security/index.html", form, account=me(), sessions=listed)
 
@@ -48,14 +48,14 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
     if session_id == current_user.session_id:
         sign_off()
         return done(_("You are signed out."), "home.index")
-    return done(_("The session is ended."), ".index")
+    return done(_("Device signed out."), ".index")
 
 
 @blueprint.post("/sessions/end-others")
 def end_others() -> ResponseReturnValue:
     """End every session but this one."""
     sessions.end_other_sessions(actor())
-    return done(_("Every other session is ended."), ".index")
+    return done(_("All other devices are signed out."), ".index")
 
 
 @blueprint.route("/lock", methods=BOTH)
@@ -67,7 +67,7 @@ def lock() -> ResponseReturnValue:
             recovery.lock(actor(), text(form.current_password))
             sign_off()
             return done(
-                _("Your account is locked. The mail that we have sent says how to open it."), "home.index"
+                _("Your account is locked. The email we sent you has a link to unlock it."), "home.index"
             )
     return shown("security/lock.html", form, account=me(), live=_live_keys())
 
@@ -80,7 +80,7 @@ def remove() -> ResponseReturnValue:
         with form.refusals(LastAdmin):
             removal.remove_account(actor(), text(form.current_password))
             sign_off()
-            return done(_("Your account is removed, and every key of it is revoked."), "home.index")
+            return done(_("Your account is removed, and all its keys are revoked."), "home.index")
     return shown("security/remove.html", form, account=me(), live=_live_keys())
 
 
