@@ -135,7 +135,7 @@ def test_the_page_of_the_link_names_the_account_for_password_managers(client, ca
 
 def test_a_lock_is_opened_by_mail_and_by_a_press_only(client, cast, unlock_path):
     client.page(unlock_path)
-    assert client.submit("/signin", {"username": "alice", "password": cast.alice.password}).status_code == 422
+    assert client.submit("/signin", {"username": "alice", "password": cast.alice.password}).status_code == 403
     answer = client.submit(unlock_path)
     assert (answer.status_code, answer.location) == (303, "/signin")
     cast.alice.sign_in(client)

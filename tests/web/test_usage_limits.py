@@ -67,18 +67,18 @@ def test_where_the_account_stands_and_what_happened(alice, make_app, cast, make_
 
     use(key, calls=8)
     for path in (PAGE, "/account/keys"):
-        assert "A key is near its calls of today" in text_of(alice.page(path).select_one(".alert"))
+        assert "A key is close to its daily limit" in text_of(alice.page(path).select_one(".alert"))
     use(key, refused=3)
     assert "Calls above a limit are refused" in text_of(alice.page("/account/keys").select_one(".alert"))
     use(key, refused=4, revoke=7)
     alert = alice.page("/account/keys").select_one(".alert")
-    assert "1 key was revoked for good on" in text_of(alert)
+    assert "1 key was revoked permanently on" in text_of(alert)
     assert alert.select_one(f"a[href='{PAGE}']")
 
     today, happened = alice.page(PAGE).select("table")
     assert text_of(today.select_one("tbody tr")) == "nightly Revoked 8 8 7 7 above a limit"
     steps = [text_of(row) for row in happened.select("tbody tr")]
-    assert "All keys revoked 1 key, for good 8 7 nightly: 8 of 10, 7 above a limit" in steps[0]
+    assert "All keys revoked 1 key, permanently 8 7 nightly: 8 of 10, 7 above a limit" in steps[0]
     assert ["Calls above a limit refused" in steps[1], "Warned by email" in steps[2]] == [True, True]
 
 
@@ -88,7 +88,7 @@ def test_a_revocation_is_told_for_a_week_and_a_warning_for_its_day(alice, clock,
     assert not alice.page("/account/keys").select(".alert")
     use(make_key(cast.alice), refused=3, revoke=1)
     clock.forward(days=6)
-    assert "revoked for good" in text_of(alice.page("/account/keys").select_one(".alert"))
+    assert "revoked permanently" in text_of(alice.page("/account/keys").select_one(".alert"))
     clock.forward(days=2)
     assert not alice.page("/account/keys").select(".alert")
 
