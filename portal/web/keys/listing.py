@@ -112,7 +112,7 @@ def revoke_selected() -> ResponseReturnValue:
 @blueprint.post("/revoke")
 def revoke_selected_now() -> ResponseReturnValue:
     """Revoke the keys that the page before has listed, all or none."""
-    ended = revocation.revoke_selected(actor(), _selected(request.form))
+    ended = revocation.revoke_selected(actor(), _selected(request.args))
     if not ended:
         flash(_("These keys have been revoked already."), "info")
         return redirect(url_for(".index"), 303)
