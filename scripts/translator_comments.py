@@ -208,6 +208,7 @@ SENSES: dict[str, str] = {
     "Write resources": "level 3 of a key",
     "Year": "a span of time; noun",
     "You": "who did it: whoever is reading",
+    "to": "between two times or values: from … to …",
     "unknown": "in place of an IP address that was not kept",
 }
 """What a short word means where it stands."""
