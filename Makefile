@@ -97,9 +97,10 @@ sbom: ## Write the bill of materials, build/sbom.json (CycloneDX)
 	@$(BIN)/python scripts/sbom.py >build/sbom.json
 
 .PHONY: bench
-bench: ## Measure the verification of keys against four other ways
+bench: ## Measure the verification of keys against four other ways, and the pages with a million keys
 	@scripts/setup.sh bench
 	@.venv-bench/bin/python -m bench $(BENCH_OPTIONS)
+	@.venv-bench/bin/python -m bench.pages $(BENCH_PAGES_OPTIONS)
 
 .PHONY: messages
 messages: ## Extract every sentence of the pages and mails into the catalogue

@@ -35,6 +35,8 @@ CACHE_KB = 1_000_000
 OWNERS_KEYS = 40
 """Live keys of the owner who looks, each with its use by the hour."""
 HOURS = 24 * 30
+TOLD = 0.3
+"""The share of keys that were used, and whose creation the audit log tells; the log ends by age."""
 Row = dict[str, Any]
 NAMES = ("Nightly build", "Importer", "Laptop", "Gateway")
 T = TypeVar("T")
@@ -99,9 +101,9 @@ def fill_keys(
     for some in batches(owners):
         keys = [key(owner, now, chance, is_live=is_live) for owner in some]
         connection.execute(insert(ApiKey), keys)
-        used = [each for each in keys if is_live or chance.random() < 0.5]
-        connection.execute(insert(KeyUsage), [usage(each["id"], now, chance) for each in used])
-        connection.execute(insert(AuditEvent), [creation(each) for each in keys])
+        told = [each for each in keys if is_live or chance.random() < TOLD]
+        connection.execute(insert(KeyUsage), [usage(each["id"], now, chance) for each in told])
+        connection.execute(insert(AuditEvent), [creation(each) for each in told])
         if is_live:
             ids += [each["id"] for each in keys]
     return ids
