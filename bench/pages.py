@@ -34,7 +34,7 @@ WARM_UP = 3
 OWNER, OPERATOR = "owner@example.org", "operator@example.org"
 PUBLIC = ("/", "/signin", "/docs")
 OWNERS = (
-    "/account/profile",
+    "/account",
     "/account/keys",
     "/account/keys?sort=calls&order=desc",
     "/account/keys?status=refused",
@@ -46,11 +46,15 @@ OWNERS = (
     "/account/activity",
 )
 OPERATORS = (
+    "/admin",
     "/admin/accounts",
     "/admin/accounts?query=person-500",
     "/admin/accounts/{account}",
-    "/admin/record",
-    "/admin/record?account={account}",
+    "/admin/keys",
+    "/admin/keys?query=Importer",
+    "/admin/keys/{key}",
+    "/admin/audit-log",
+    "/admin/audit-log?account={account}",
     "/admin/usage",
 )
 

@@ -23,7 +23,7 @@ def server(shared_server: Server) -> Server:
     return shared_server
 
 
-@pytest.mark.parametrize("path", ["/", "/signin", "/promises"])
+@pytest.mark.parametrize("path", ["/", "/signin", "/docs", "/docs/errors", "/promises"])
 def test_a_first_visit_is_light(visit: Callable[..., Visit], path: str) -> None:
     assert weight(visit(), path) <= MOST_BYTES
 
