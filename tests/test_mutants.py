@@ -25,7 +25,7 @@ TABLE = load_table()
 SUBJECTS = {
     "basic", "doors", "request_guard", "guards", "jwt", "keys", "leaks", "limits", "links", "mail", "outbox",
     "proxy", "ready", "audit_log", "retention", "revocation", "rotation", "sessions", "settings", "text",
-    "time", "transactions", "twice", "verification",
+    "time", "transactions", "twice", "verification", "overview", "promises",
 }  # fmt: skip
 NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+(?:::\w+)?))?")
 
