@@ -62,3 +62,30 @@ def test_from_the_front_page_to_a_working_secret_in_eight(
     answer = page.request.get("/api/whoami/key", headers=basic(key, secret))
     assert answer.status == 200
     assert hand.clicks <= 8
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_an_operator_blocks_in_four(
+    server: Server, visit: Callable[..., Visit], make_app: MakeApp, javascript: bool
+) -> None:
+    app = make_app()
+    make_person(app, "ada", Role.ADMIN)
+    sue, mallory = make_person(app, "sue", Role.SUPPORT), make_person(app, "mallory")
+    page = visit(javascript=javascript).page
+    page.goto("/signin")
+    page.locator("[name=username]").fill(sue.email)
+    page.locator("[name=password]").fill(sue.password)
+    page.locator("main form button[type=submit]").click()
+    page.wait_for_load_state()
+    hand = Counted(page)
+
+    page.goto("/admin")
+    page.locator("main [name=wanted]").fill(mallory.email)
+    hand.click(page.get_by_role("button", name="Find"))
+    hand.click(page.get_by_role("link", name="mallory"))
+    hand.click(page.get_by_role("link", name="Block…"))
+    page.locator("[name=reason]").fill("Copies the whole catalogue every hour.")
+    hand.click(page.locator("main form button[type=submit]"))
+
+    assert "Blocked by sue@example.org" in page.locator("main").inner_text()
+    assert hand.clicks <= 4
