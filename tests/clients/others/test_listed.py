@@ -10,7 +10,7 @@ from tests.support.databases import ROOT
 ROW = re.compile(r"^\| ([\w@/-]+) \| ([\w.']+) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
 LOCK = ROOT / "tests/clients/others/requirements-clients"
 HELPERS = {"react", "react-dom", "typescript", "@types/node", "@freesewing/config", "requests", "vnu-jar"}
-HELPERS |= {"@sparticuz/chromium", "dejavu-fonts-ttf"}
+HELPERS |= {"@sparticuz/chromium", "dejavu-fonts-ttf", "stylelint"}
 """What is locked beside the clients, for them or for other tests."""
 
 
