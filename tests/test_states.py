@@ -285,7 +285,7 @@ def forgotten(scene: Scene) -> None:
 
 def sign_in_for_link(scene: Scene) -> None:
     answer = scene.browser.submit("/signin", {"username": CAROL, "password": FORGOTTEN})
-    assert answer.status_code == 422
+    assert answer.status_code == 403
     assert "This account is locked" in answer.text
     follow_newest(scene)
 

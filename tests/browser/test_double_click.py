@@ -186,7 +186,7 @@ TABLE = [
     Twice(change_password, "Password changed", "password:changed"),
     Twice(lock, "Your account is locked", "account:locked"),
     Twice(remove, "Your account is removed", "account:removed", ONE_GAP),
-    Twice(sign_in, "Keys", "session:started", ONE_GAP),
+    Twice(sign_in, "Overview", "session:started", ONE_GAP),
     Twice(confirm_email, "The email of the account", "account:email-changed", ONE_GAP),
     Twice(unlock, "is unlocked", "account:unlocked", ONE_GAP),
     Twice(revoke, "The key is revoked", "key:revoked", ONE_GAP),
