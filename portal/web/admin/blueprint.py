@@ -9,6 +9,7 @@ from portal.labels import ROLES
 from portal.models import Account, Action
 from portal.permissions import SUPPORT, Role
 from portal.services.accounts import admins
+from portal.services.accounts.lookalikes import shown_email
 from portal.web.identity import me, require
 
 LOOKS = (
@@ -31,6 +32,12 @@ require(blueprint, level=SUPPORT)
 def role_in_words(role: str) -> str:
     """A role, in words."""
     return str(_(ROLES[Role(role)]))
+
+
+@blueprint.app_template_filter("whose")
+def whose(account: Account) -> str:
+    """What operators call an account: its email; of one that was removed, the name that is left."""
+    return shown_email(account.email) if account.email else account.username
 
 
 def may(account: Account, level: int) -> bool:

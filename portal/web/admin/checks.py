@@ -12,11 +12,11 @@ from portal import clock
 from portal.labels import REFUSALS, STATUSES
 from portal.models import AccountStatus, ApiKey
 from portal.permissions import N_, READ_OTHERS
-from portal.services.accounts.lookalikes import shown_email
 from portal.services.core.outcomes import Outcome
 from portal.services.keys.networks import OUT
 from portal.services.verify.explanation import Check, Checked, Explanation
 from portal.services.verify.key_record import VerifiedKey
+from portal.web.admin.blueprint import whose
 from portal.web.filters import ago, at, length
 
 LABELS: dict[Check, str] = {
@@ -143,10 +143,8 @@ class _Words:
         return _("%(ago)s, ends after %(length)s unused", ago=used, length=rest)
 
     def _account(self, _failed: bool) -> str:
-        account = self._found.account
-        whose = shown_email(account.email) if account.email else account.username
         state = _(STATUSES[AccountStatus(self._key.status)])
-        return _("%(email)s: %(state)s", email=whose, state=state.lower())
+        return _("%(email)s: %(state)s", email=whose(self._found.account), state=state.lower())
 
     def _consent(self, failed: bool) -> str:
         return _("lacking") if failed else _("given")

@@ -10,9 +10,9 @@ from flask_babel import gettext as _
 
 from portal.labels import REPORTERS
 from portal.models import Account, ExcessLevel, ExcessStep
-from portal.services.accounts.lookalikes import shown_email
 from portal.services.core.trouble import Readiness
 from portal.services.operators.state import SHOWN, Mails, Trouble
+from portal.web.admin.blueprint import whose
 from portal.web.filters import ago
 from portal.web.overview.notices import Notice, in_order
 
@@ -100,13 +100,12 @@ def _of_excess(trouble: Trouble) -> Iterator[Notice]:
 
 
 def _excess(step: ExcessStep, account: Account) -> Notice:
-    whose = shown_email(account.email) if account.email else account.username
     calls = format_decimal(step.figures.get("calls", 0))
     refused = format_decimal(step.figures.get("refused", 0))
     titles = {
-        ExcessLevel.WARNED: _("%(email)s is near a daily limit", email=whose),
-        ExcessLevel.THROTTLED: _("%(email)s calls above its limits", email=whose),
-        ExcessLevel.REVOKED: _("%(email)s lost its keys for too many calls", email=whose),
+        ExcessLevel.WARNED: _("%(email)s is near a daily limit", email=whose(account)),
+        ExcessLevel.THROTTLED: _("%(email)s calls above its limits", email=whose(account)),
+        ExcessLevel.REVOKED: _("%(email)s lost its keys for too many calls", email=whose(account)),
     }
     return Notice(
         "warn" if step.step is ExcessLevel.WARNED else "bad",
