@@ -247,7 +247,7 @@ class TestWhoIsTold:
             (sue, f"/admin/accounts/{cast.alice.account_id}"),
         ):
             assert "550 5.1.1 no such user" in client.page(path).text
-        assert "could not be delivered" in alice.page("/account/activity").text
+        assert "Email not delivered" in alice.page("/account/activity").text
         assert "answer 550" in sue.page("/admin/audit-log?action=mail:refused").text
         assert "550" not in sue.page("/account/profile").text
 
