@@ -46,8 +46,8 @@ ON_PAGE = {
     "security.end_others": "/account/security",
 }
 """Forms that stand on another page than where they go."""
-ANSWERS = {Action.ACCOUNT_UNLOCK_REQUESTED: 422}
-"""Acts that are answered by the form itself, with what is to be done first."""
+ANSWERS = {Action.ACCOUNT_UNLOCK_REQUESTED: 403}
+"""Acts that are answered by a page that says what is to be done first."""
 IS_THERE = ("api_keys", "audit_events", "outbox", "mail_tokens")
 ID = re.compile(r"\b[0-9a-f]{16}\b")
 
