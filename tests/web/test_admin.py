@@ -102,7 +102,8 @@ class TestWhoMayCome:
 
 class TestFinding:
     def names(self, client: PageChecker, query: str) -> list[str]:
-        return [tag.get_text() for tag in client.page(f"/admin/accounts?{query}").select("th[scope=row] .sub")]
+        page = client.page(f"/admin/accounts?{query}")
+        return [tag.get_text() for tag in page.select("th[scope=row] .sub")]
 
     def test_it_lists_everybody_the_newest_first(self, cast: Cast, sue: PageChecker) -> None:
         assert self.names(sue, "") == ["ada", "sue", "bobby", "alice"]

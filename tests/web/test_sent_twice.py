@@ -48,6 +48,8 @@ ON_PAGE = {
 """Forms that stand on another page than where they go."""
 ANSWERS = {Action.ACCOUNT_UNLOCK_REQUESTED: 403}
 """Acts that are answered by a page that says what is to be done first."""
+LOOKS = {Action.ACCOUNT_READ, Action.KEYS_SEARCHED}
+"""An operator who looks twice has looked twice, and the audit log says so."""
 IS_THERE = ("api_keys", "audit_events", "outbox", "mail_tokens")
 ID = re.compile(r"\b[0-9a-f]{16}\b")
 
@@ -99,7 +101,9 @@ class Browser:
 def facts(database: Database) -> dict[str, Any]:
     rows = database.rows()
     counted = {"sessions": len(rows["sessions"])}
-    return {name: sorted(map(repr, rows[name])) for name in IS_THERE} | counted
+    told = {name: sorted(map(repr, rows[name])) for name in IS_THERE}
+    told["audit_events"] = [each for each in told["audit_events"] if not any(look in each for look in LOOKS)]
+    return told | counted
 
 
 def answers_of(act: Act) -> set[int]:
@@ -163,7 +167,7 @@ def test_two_at_the_same_moment_are_done_once_and_both_answered(
     assert words(one) == words(two)
     assert one.status_code in answers_of(act)
     events = database.execute("SELECT action FROM audit_events ORDER BY id")[before:]
-    for action in act.actions - {Action.ACCOUNT_READ}:
+    for action in act.actions - LOOKS:
         assert events.count((action.value,)) == 1, action
     assert told_then(browser.client, one) == told_then(other, two)
 
