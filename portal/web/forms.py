@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf import FlaskForm
@@ -88,6 +88,12 @@ def done(said: str, endpoint: str, **values: Any) -> ResponseReturnValue:
     """Say what was done, and lead on with 303, so that a reload does nothing twice."""
     flash(said, "success")
     return redirect(url_for(endpoint, **values), 303)
+
+
+def flash_once(said: str, category: str) -> None:
+    """Say it on the next page, unless it waits there already: what is sent twice is told once."""
+    if (category, said) not in [tuple(each) for each in session.get("_flashes", ())]:
+        flash(said, category)
 
 
 def text(field: Field) -> str:

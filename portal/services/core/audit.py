@@ -138,10 +138,10 @@ def list_events(
     return list_events_before(None, account_id=account_id, action=action, without=without, limit=limit).items
 
 
-def list_events_of_key(key_id: UUID, *, limit: int) -> Sequence[AuditEvent]:
+def list_events_of_key(key_id: UUID, *, without: Sequence[Action] = (), limit: int) -> Sequence[AuditEvent]:
     """What was done to a key, the newest first."""
-    query = select(AuditEvent).where(AuditEvent.key_id == key_id).order_by(AuditEvent.id.desc())
-    return db.session.scalars(query.limit(limit)).all()
+    query = select(AuditEvent).where(AuditEvent.key_id == key_id, AuditEvent.action.not_in(without))
+    return db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit)).all()
 
 
 def list_events_before(

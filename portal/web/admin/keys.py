@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -17,13 +17,13 @@ from portal.services.core import audit
 from portal.services.operators import keys as operator_keys
 from portal.services.operators.keys import FIRST_DIGITS
 from portal.services.verify.explanation import explain
-from portal.web.admin.blueprint import blueprint, may
+from portal.web.admin.blueprint import LOOKS, blueprint, may
 from portal.web.admin.check_form import CheckForm
 from portal.web.admin.checks import Verdict, verdict
 from portal.web.admin.details import OPERATORS_REASONS
 from portal.web.admin.forms import LONGEST_QUERY, FindKeyForm, without_secrets
 from portal.web.admin.presenters import rows
-from portal.web.forms import text
+from portal.web.forms import flash_once, text
 from portal.web.identity import actor
 from portal.web.keys.key_page import KeyPage, key_page
 from portal.web.keys.presenters import KeyRow, row
@@ -60,9 +60,9 @@ def find_key() -> ResponseReturnValue:
         return redirect(url_for(endpoint, query=wanted[:LONGEST_QUERY] or None), 303)
     found = operator_keys.find_by_secret(actor(), wanted)
     if not found:
-        flash(_("No key of this portal has this secret. It was not kept."), "info")
+        flash_once(_("No key of this portal has this secret. It was not kept."), "info")
         return redirect(url_for(".keys"), 303)
-    flash(_("This is the key that the secret belongs to. The secret was not kept."), "success")
+    flash_once(_("This is the key that the secret belongs to. The secret was not kept."), "success")
     return redirect(url_for(".key", key_id=found[0]), 303)
 
 
@@ -77,7 +77,7 @@ def key(key_id: UUID) -> ResponseReturnValue:
         "admin/key.html",
         p=_page(found),
         key=row(found),
-        record=rows(audit.list_events_of_key(key_id, limit=NEWEST)),
+        record=rows(audit.list_events_of_key(key_id, without=LOOKS, limit=NEWEST)),
         account=found.account,
         may_act=may(found.account, SUPPORT),
         form=form,
