@@ -54,9 +54,9 @@ def test_a_link_fills_in_the_form(
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("level=9", "You can't give the level"),
-        ("level=-1", "You can't give the level"),
-        ("level=%D9%A3", "You can't give the level"),
+        ("level=9", "You can't grant the level"),
+        ("level=-1", "You can't grant the level"),
+        ("level=%D9%A3", "You can't grant the level"),
         ("expires=0", "can't end when the link says"),
         ("expires=366", "can't end when the link says"),
         ("expires=99999999999999999999", "can't end when the link says"),
