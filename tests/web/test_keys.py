@@ -570,7 +570,7 @@ def test_the_conditions_of_the_form_are_kept_and_shown(
 
     support = new_client()
     cast.sue.sign_in(support)
-    seen = support.page(f"/admin/accounts/{cast.alice.account_id}")
+    seen = support.page(f"/admin/keys/{key}")
     detail = alice.page(f"/account/keys/{key}")
     for page in (pages.parse(once), detail, alice.page("/account/keys"), seen):
         for words in (
