@@ -141,7 +141,7 @@ def test_the_owner_is_told_why(app: Flask, cast: Cast, make_key: MakeKey, mailbo
     mail = mailbox.last(to=cast.sue.email)
 
     assert "2 keys were revoked" in mail.subject
-    assert "excessive" in mail.text
+    assert "Too many calls" in mail.text
 
 
 def test_a_stranger_causes_no_revocation_and_no_lock(app: Flask, cast: Cast, make_key: MakeKey) -> None:

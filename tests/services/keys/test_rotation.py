@@ -192,7 +192,7 @@ def test_the_use_of_a_rotated_out_secret_is_recorded_and_mailed_once(
                 "it ended otherwise, and that is known"
             )
 
-    [mail] = [each for each in mailbox.all() if "old secret" in each.subject]
+    [mail] = [each for each in mailbox.all() if "Old secret" in each.subject]
     assert STRANGER.ip_address in mail.text
 
 
