@@ -27,6 +27,8 @@ OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 READ_BY_OPERATORS = {
     "account:read-by-operator",
     "account:searched-by-operator",
+    "key:read-by-operator",
+    "key:searched-by-operator",
     "record:read-by-operator",
     "usage:read-by-operator",
 }
