@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from flask import Flask, url_for
-from flask_babel import format_date, format_timedelta, get_locale, ngettext
+from flask_babel import format_date, format_decimal, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from portal import clock
@@ -101,6 +104,16 @@ def shown(value: object) -> object:
     return type(value)(free_text.escaped(value, lines=True))
 
 
+def grouping(translate: Callable[..., str]) -> Callable[..., str]:
+    """Let ``ngettext`` in templates write its number as the language does: ``2,073 calls``."""
+
+    @pass_context
+    def grouped(context: Context, singular: str, plural: str, num: int, **values: object) -> str:
+        return translate(context, singular, plural, num, **{"num": format_decimal(num), **values})
+
+    return grouped
+
+
 def init_app(app: Flask) -> None:
     """Offer the filters and globals to the templates of an application."""
     for each in (ago, day, at, exact, typed):
@@ -108,6 +121,8 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(shown_email, "email")
     zones.init_app(app)
     app.jinja_env.finalize = shown
+    names: dict[str, Any] = app.jinja_env.globals
+    names["ngettext"] = grouping(names["ngettext"])
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
     app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent)

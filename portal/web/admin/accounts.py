@@ -12,11 +12,11 @@ from flask_babel import gettext as _
 
 from portal import clock
 from portal.models import Account, AccountStatus, Action
+from portal.models.key_lists import KeyFilter
 from portal.permissions import ADMINISTER, SUPPORT
 from portal.services.abuse import excess
 from portal.services.core import audit
 from portal.services.keys import queries as key_queries
-from portal.services.keys.queries import KeyStatus
 from portal.services.mail.outbox import find_refused
 from portal.services.operators import exports
 from portal.services.operators import queries as operator_queries
@@ -63,14 +63,14 @@ def account(account_id: int) -> ResponseReturnValue:
     """One account: facts, keys, and what was done."""
     found = operator_queries.read_account(actor(), account_id)
     page = key_queries.list_keys(account_id, page=request.args.get("page", 1, int))
-    counts = key_queries.count_keys(account_id)
+    counts = key_queries.count_shown(account_id)
     return render_template(
         "admin/account.html",
         account=found,
         page=page,
         keys=key_rows(page.items),
         why=OPERATORS_REASONS,
-        counts=key_queries.count_shown(account_id),
+        counts=counts,
         excess_steps=excess.steps_since(account_id, clock.utcnow() - EXCESS_SHOWN),
         excess_days=EXCESS_SHOWN.days,
         refused=find_refused(account_id),
@@ -90,7 +90,7 @@ def _block(found: Account) -> AuditLogRow | None:
     return next(iter(rows(events)), None)
 
 
-def _tiles(found: Account, counts: Mapping[KeyStatus, int]) -> list[Tile]:
+def _tiles(found: Account, counts: Mapping[KeyFilter, int]) -> list[Tile]:
     month = usage_queries.read_series(Span.MONTH, UsageScope(account_id=found.id))
     days = month.slots[-SPARK_DAYS:]
     reason = charts.reason_words(month.reasons[0][0]) if month.reasons else _("Every call was good")
@@ -98,8 +98,8 @@ def _tiles(found: Account, counts: Mapping[KeyStatus, int]) -> list[Tile]:
     return [
         Tile(
             label=_("Live keys"),
-            figure=format_decimal(counts[KeyStatus.LIVE]),
-            line=_("%(number)s revoked", number=format_decimal(counts[KeyStatus.REVOKED])),
+            figure=format_decimal(counts[KeyFilter.LIVE]),
+            line=_("%(number)s revoked", number=format_decimal(counts[KeyFilter.REVOKED])),
         ),
         Tile(
             label=_("Calls, 30 days"),

@@ -58,7 +58,7 @@ class Marked:
         _dress_tables(self._tokens)
         rules: dict[str, Any] = self._parser.renderer.rules  # type: ignore[attr-defined]  # of its own renderer
         rules["fence"] = lambda tokens, at, _options, _env: fence(tokens[at].info, tokens[at].content)
-        rules["table_open"] = lambda *_: '<div class="card"><table class="table cards">\n'
+        rules["table_open"] = lambda *_: '<div class="card"><table class="table">\n'
         rules["table_close"] = lambda *_: "</table></div>\n"
         return Markup(self._parser.renderer.render(self._tokens, self._parser.options, {}))  # noqa: S704  # escaped by the parser
 
