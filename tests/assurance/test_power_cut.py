@@ -134,3 +134,52 @@ def test_what_was_told_is_there_and_nothing_is_half_done(
                 answer = wire.get("/api/whoami/key", **basic(key, secret))
                 assert answer.status == (401 if UUID(key) in revoked else 200), key
     check_invariants(database)
+
+
+class Refused(Thread):
+    """Asks for more than its key may, for as long as somebody answers; ``times`` it was refused."""
+
+    def __init__(self, server: Server, key: CreatedKey) -> None:
+        super().__init__(daemon=True)
+        self.times, self.enough = 0, Event()
+        self._port, self._key = server.port, key
+
+    def run(self) -> None:
+        while not self.enough.is_set():
+            with suppress(OSError, HTTPException), Wire(self._port, headers=self._key.headers) as wire:
+                while not self.enough.is_set():
+                    self.times += wire.get("/api/account/key").status == 403
+            sleep(0.05)
+
+
+def counted(database: Database) -> tuple[int, int]:
+    """Refusals in the counts of keys, and in their last refusals."""
+    (counts,) = database.execute("SELECT coalesce(sum(refused), 0) FROM key_usage")
+    (recent,) = database.execute("SELECT coalesce(sum(times), 0) FROM key_recent_refusals")
+    return int(counts[0]), int(recent[0])
+
+
+def test_the_last_refusals_of_a_key_agree_with_its_counts_whenever_a_worker_is_killed(
+    database: Database, start_server: StartServer, cast: Cast, make_key: MakeKey
+) -> None:
+    """Both are written in one transaction; what a worker had not yet written is lost in both."""
+    server = start_server(PORTAL_LIMITS_ENABLED="false", PORTAL_WORKERS="2")
+    key = make_key(cast.alice, level=0)
+    clients = [Refused(server, key) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+
+    wait_until(lambda: counted(database)[1] > 0, 30, "no refusal was written")
+    first, *_others = workers_of(server)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: first not in workers_of(server), 10, "the worker lives on")
+    before = counted(database)[1]
+    wait_until(lambda: counted(database)[1] > before, 30, "no refusal was written after the kill")
+    server.kill()
+    for client in clients:
+        client.enough.set()
+        client.join(20)
+
+    in_counts, in_recent = counted(database)
+    assert in_counts == in_recent
+    assert 0 < in_recent <= sum(client.times for client in clients) + CLIENTS * 2
