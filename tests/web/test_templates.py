@@ -18,7 +18,8 @@ def test_a_name_that_nobody_gave_is_an_error(app: Flask, source: str) -> None:
 
 @pytest.mark.sqlite_only(reason="templates have nothing to do with the database")
 @pytest.mark.parametrize(
-    ("number", "told"), [(1, "1 call"), (2, "2 calls"), (2_073, "2,073 calls"), (1_000_000, "1,000,000 calls")]
+    ("number", "told"),
+    [(1, "1 call"), (2, "2 calls"), (2_073, "2,073 calls"), (1_000_000, "1,000,000 calls")],
 )
 def test_a_number_in_a_sentence_is_grouped(app: Flask, number: int, told: str) -> None:
     sentence = app.jinja_env.from_string("{{ ngettext('%(num)s call', '%(num)s calls', number) }}")
