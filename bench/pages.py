@@ -57,6 +57,12 @@ OPERATORS = (
     "/admin/audit-log?account={account}",
     "/admin/usage",
 )
+LISTS = {
+    "/account/keys/{key}": "/account/keys",
+    "/admin/keys/{key}": "/admin/keys",
+    "/admin/accounts/{account}": "/admin/accounts?query=person-",
+}
+"""Where the pages of one key or account are found."""
 
 
 class WrongPage(Exception):
@@ -173,15 +179,15 @@ def ask(pool: ThreadPoolExecutor, people: Sequence[Person], name: str, path: str
 
 
 def places(person: Person, paths: Sequence[str]) -> dict[str, str]:
-    """A key and an account that the pages lead to, for the paths that name one."""
+    """A key and an account that the pages lead to, for the paths that name one. Raises WrongPage."""
     found = {}
-    for name, listed, link in (
-        ("key", "/account/keys", r"/account/keys/([0-9a-f-]{36})"),
-        ("account", "/admin/accounts?query=person-", r"/admin/accounts/(\d+)"),
-    ):
-        if any(f"{{{name}}}" in path for path in paths):
+    for path, listed in LISTS.items():
+        if path in paths:
+            link = re.escape(path).replace(r"\{key\}", "([0-9a-f-]{36})").replace(r"\{account\}", r"(\d+)")
             match = re.search(link, person.get(listed)[1])
-            found[name] = match[1] if match else "none"
+            if not match:
+                raise WrongPage(f"{listed} leads to no {path}.")
+            found["key" if "{key}" in path else "account"] = match[1]
     return found
 
 

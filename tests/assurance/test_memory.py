@@ -31,6 +31,7 @@ SHORT = {"credentials"}
 LONG = 12_000
 MOST_GROWTH = 60_000
 """Bytes that these may leave behind: less than half of the text that each kind but “peer” brings."""
+WEIGHINGS = 4
 
 KEPT = {  # beside those that keep one answer alone
     "portal/api/answers.py:is_acceptable",
@@ -149,14 +150,23 @@ def test_what_strangers_send_is_not_kept(service: tuple[Flask, str]) -> None:
     kinds = {kind: partial(make, credentials) for kind, make in STRANGE.items()}
 
     with nothing_captured():
-        suspects = [kind for kind in kinds if growth(app, kinds[kind], requests_of(kind)) > MOST_GROWTH]
-        grown = {kind: growth(app, kinds[kind], requests_of(kind)) for kind in suspects}  # all has loaded
+        grown = {kind: least_growth(app, kinds[kind], requests_of(kind)) for kind in kinds}
 
     assert {kind: size for kind, size in grown.items() if size > MOST_GROWTH} == {}
 
 
 def requests_of(kind: str) -> int:
     return MANY_REQUESTS if kind in SHORT else REQUESTS
+
+
+def least_growth(app: Flask, make: Callable[[], Environ], requests: int) -> int:
+    """The least of some weighings: a leak is in each, what was loaded or a thread has just begun in one."""
+    least = growth(app, make, requests)
+    for _ in range(WEIGHINGS - 1):
+        if least <= MOST_GROWTH:
+            break
+        least = min(least, growth(app, make, requests))
+    return least
 
 
 def growth(app: Flask, make: Callable[[], Environ], requests: int) -> int:
