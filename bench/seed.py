@@ -130,7 +130,7 @@ def account(number: int, now: datetime, chance: random.Random) -> Row:
 def key(owner: int, now: datetime, chance: random.Random, *, is_live: bool) -> Row:
     """A key, of which some have expired and some are revoked."""
     created = now - chance.random() * (60 if is_live else 500) * DAY
-    ended = not is_live and chance.random() < 0.3
+    ended = not is_live and created < now - 3 * DAY and chance.random() < 0.3
     moment, low = int(created.timestamp() * 1000), chance.getrandbits(62)
     return {
         "id": UUID(int=moment << 80 | 7 << 76 | chance.getrandbits(12) << 64 | 2 << 62 | low),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, g, url_for
 from flask_babel import format_date, format_decimal, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 from jinja2 import StrictUndefined, pass_context
@@ -88,8 +88,11 @@ def length(span: timedelta) -> str:
 
 
 def asset(path: str) -> str:
-    """The address of a static file, with its version."""
-    return url_for("static", filename=path)
+    """The address of a static file, with its version; built once for a page, which has many icons."""
+    known: dict[str, str] = g.setdefault("assets", {})
+    if path not in known:
+        known[path] = url_for("static", filename=path)
+    return known[path]
 
 
 def typed(text: object) -> Markup:

@@ -122,13 +122,16 @@ class UsageCollector:
             self.flush()
 
 
-def sums_since(account_id: int, since: datetime) -> tuple[int, int]:
-    """The calls and the refusals of all keys of an account since a moment."""
+def sums_since(account_id: int, since: datetime, *, until: datetime | None = None) -> tuple[int, int]:
+    """The calls and the refusals of all keys of an account since a moment, or from one to another."""
+    counted = [ApiKey.account_id == account_id, KeyUsageHour.hour >= since]
+    if until is not None:
+        counted.append(KeyUsageHour.hour < until)
     row = db.session.execute(
         select(
             func.coalesce(func.sum(KeyUsageHour.calls), 0), func.coalesce(func.sum(KeyUsageHour.refused), 0)
         )
         .join(ApiKey, ApiKey.id == KeyUsageHour.key_id)
-        .where(ApiKey.account_id == account_id, KeyUsageHour.hour >= since)
+        .where(*counted)
     ).one()
     return int(row[0]), int(row[1])

@@ -41,11 +41,13 @@ def index() -> ResponseReturnValue:
     account = me()
     if not attention.has_been_called(account.id):
         return _show_steps(account)
+    span, month = charts.asked_span(), _series(account, Span.MONTH)
+    shown = month if span is Span.MONTH else _series(account, span)
     return render_template(
         "overview/index.html",
         notices=_notices(account),
-        tiles=_tiles(account),
-        chart=charts.chart(_series(account, charts.asked_span()), ".index"),
+        tiles=_tiles(account, month),
+        chart=charts.chart(shown, ".index"),
         activity=_latest(account),
     )
 
@@ -81,13 +83,13 @@ def _notices(account: Account) -> list[Notice]:
     return notices.in_order(found)
 
 
-def _tiles(account: Account) -> list[Tile]:
-    month = _series(account, Span.MONTH)
+def _tiles(account: Account, month: usage_queries.Series) -> list[Tile]:
     number, length = usage_queries.SLOTS[Span.MONTH]
-    both, _refused = collector.sums_since(account.id, month.slots[0].begins - number * length)
+    begins = month.slots[0].begins
+    before, _refused = collector.sums_since(account.id, begins - number * length, until=begins)
     return [
         tiles.of_quota(quotas.quota_of(account.id, account.role)),
-        tiles.of_calls(month.slots, both - month.calls),
+        tiles.of_calls(month.slots, before),
         tiles.of_refusals(month.slots),
         tiles.of_end(attention.find_next_to_end(account.id)),
     ]
