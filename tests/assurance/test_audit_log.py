@@ -196,7 +196,7 @@ CHANGE = {"bio": "Sews at night."}
 ISSUE = {"name": "ci", "level": 1, "expiresIn": 3600}
 API = [
     Act("api_open.signing_sign_up", {A.ACCOUNT_SIGN_UP_REQUESTED}, lambda _: "/api/signup",
-        lambda _: {"email": "zoe@example.org"}, "nobody"),
+        lambda _: {"email": "zoe@example.org", "language": "en"}, "nobody"),
     Act("api_open.signing_confirm", {A.ACCOUNT_CONFIRMED, A.CONSENT_GIVEN, A.SESSION_STARTED},
         lambda s: s.sign_up().replace("/confirm/", "/api/confirm/signup/"), lambda _: {"consent": 1},
         "nobody"),
