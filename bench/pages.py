@@ -1,7 +1,7 @@
 """Measure the pages with many accounts and keys: ``python -m bench.pages --help``.
 
-Each page is asked for by people who are signed in, a few at a time, as browsers do, and has to
-be answered with 200. Exit code 0 means that each was; with ``--strict``, that the aim is
+Each page is asked for by somebody who is signed in, one after another, while the jobs run, and has
+to be answered with 200. Exit code 0 means that each was; with ``--strict``, that the aim is
 reached too.
 """
 
@@ -19,7 +19,6 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from bench.portal_client import FLASK, SERVE
 from bench.processes import ROOT, Server, ServerError, serving
 from bench.spells import Spell
 
-PEOPLE = 2
-WARM_UP = 3
+WARM_UP = 8
+"""How often a page is asked for before it counts: each worker reads its templates once."""
 OWNER, OPERATOR = "owner@example.org", "operator@example.org"
 PUBLIC = ("/", "/signin", "/docs")
 OWNERS = (
@@ -112,7 +111,7 @@ def main() -> int:
     except (ServerError, WrongPage) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    rounds = f"{PEOPLE} people at a time, {options.rounds} times each page"
+    rounds = f"one after another, {options.rounds} times each page"
     what = f"{options.accounts:,} accounts, {options.keys:,} keys; {rounds}"
     print(report.pages_table(spells, what, database=options.database, busy=busy))
     missed = [spell for spell in spells if spell.p95 > report.PAGE_P95_MS]
@@ -141,7 +140,7 @@ def run(options: argparse.Namespace, folder: Path, database_url: str) -> list[Sp
     print(f"filled in {time.perf_counter() - began:.0f} s", file=sys.stderr)
     with serving("pages", SERVE, settings, folder) as server:
         return [
-            *measure([Person(server) for _ in range(PEOPLE)], PUBLIC, options.rounds),
+            *measure(Person(server), PUBLIC, options.rounds),
             *measure(signed_in(server, OWNER, password), OWNERS, options.rounds),
             *measure(signed_in(server, OPERATOR, password), OPERATORS, options.rounds),
         ]
@@ -156,25 +155,22 @@ def create_people(settings: dict[str, str], password: str) -> None:
         subprocess.run(command, input=password.encode(), env=done, cwd=ROOT, check=True, capture_output=True)
 
 
-def signed_in(server: Server, email: str, password: str) -> list[Person]:
-    """So many windows of one person."""
-    people = [Person(server) for _ in range(PEOPLE)]
-    for person in people:
-        person.sign_in(email, password)
-    return people
+def signed_in(server: Server, email: str, password: str) -> Person:
+    """Somebody who has signed in. Raises WrongPage."""
+    person = Person(server)
+    person.sign_in(email, password)
+    return person
 
 
-def measure(people: Sequence[Person], paths: Sequence[str], rounds: int) -> list[Spell]:
-    """Ask for each page so often, by all of them at once."""
-    found = places(people[0], paths)
-    with ThreadPoolExecutor(len(people)) as pool:
-        return [ask(pool, people, path, path.format(**found), rounds) for path in paths]
+def measure(person: Person, paths: Sequence[str], rounds: int) -> list[Spell]:
+    """Ask for each page so often."""
+    found = places(person, paths)
+    return [ask(person, path, path.format(**found), rounds) for path in paths]
 
 
-def ask(pool: ThreadPoolExecutor, people: Sequence[Person], name: str, path: str, rounds: int) -> Spell:
+def ask(person: Person, name: str, path: str, rounds: int) -> Spell:
     """Ask for one page; the first times warm it up."""
-    turns = [people[turn % len(people)] for turn in range(rounds + WARM_UP)]
-    answers = list(pool.map(lambda person: person.get(path), turns))[WARM_UP:]
+    answers = [person.get(path) for _ in range(rounds + WARM_UP)][WARM_UP:]
     return Spell(name, [took for took, _text in answers], len(answers[0][1].encode()))
 
 

@@ -123,8 +123,42 @@ def reason_words(code: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Offer what the chart's macros use."""
-    app.add_template_filter(scale_end)
-    app.add_template_filter(compact)
+    for each in (scale_end, compact, columns, ticks):
+        app.add_template_filter(each)
+
+
+def columns(
+    counts: Sequence[int],
+    step: float,
+    width: float,
+    tallest: float,
+    ground: float,
+    *,
+    least: float = 2,
+    hang: bool = False,
+) -> str:
+    """Counts as the path of small bars, ``step`` pixels apart, none for a zero.
+
+    They stand on ``ground``, or hang from it; the highest is ``tallest`` pixels, the lowest at least
+    ``least``.
+    """
+    peak = max(counts, default=0)
+    bars = (
+        (place, max(least, round(count / peak * tallest, 1))) for place, count in enumerate(counts) if count
+    )
+    return "".join(
+        f"M{place * step:g} {ground:g}h{width:g}v{tall if hang else -tall:g}h{-width:g}z"
+        for place, tall in bars
+    )
+
+
+def ticks(counts: Sequence[int], step: float, width: float, ground: float) -> str:
+    """The path of a line on ``ground`` for each count that is zero."""
+    return "".join(
+        f"M{place * step:g} {ground:g}h{width:g}v-1h{-width:g}z"
+        for place, count in enumerate(counts)
+        if not count
+    )
 
 
 def _tabs(current: Span, endpoint: str, query: dict[str, object]) -> list[Tab]:

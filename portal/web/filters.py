@@ -102,9 +102,20 @@ def typed(text: object) -> Markup:
 
 def shown(value: object) -> object:
     """What a page writes: text without characters that act, whatever old rows hold."""
-    if not isinstance(value, str) or value.isprintable():
+    if not isinstance(value, str) or value.replace("\n", "").isprintable():
         return value
     return type(value)(free_text.escaped(value, lines=True))
+
+
+def write_english(app: Flask) -> None:
+    """Let templates write their sentences as they stand, where there is no other language.
+
+    A page has hundreds, and each asks for the visitor's language otherwise.
+    """
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension i18n
+        str, lambda singular, plural, number: singular if number == 1 else plural, newstyle=True
+    )
+    app.jinja_env.globals["_"] = app.jinja_env.globals["gettext"]
 
 
 def grouping(translate: Callable[..., str]) -> Callable[..., str]:

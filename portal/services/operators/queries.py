@@ -50,6 +50,7 @@ def search_accounts(
         audit.log_event(
             session, actor, Action.ACCOUNTS_SEARCHED, found=found.total, page=found.number, accounts=shown
         )
+    session.scalars(select(Account).where(Account.id.in_(shown))).all()  # at once; they expired with it
     return found
 
 
@@ -91,7 +92,7 @@ def _like(query: str) -> ColumnElement[bool]:
     if not words:
         return true()
     conditions = [
-        Account.username.icontains(words, autoescape=True),
+        Account.lusername.contains(words.lower(), autoescape=True),
         Account.email.icontains(words, autoescape=True),
     ]
     if "@" in words:
