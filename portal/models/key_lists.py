@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -59,18 +59,21 @@ CALLS_WITHIN = timedelta(days=13)
 """Before today: as many days as a row draws."""
 
 
-def shown(now: datetime) -> dict[KeyFilter, ColumnElement[bool]]:
+_FILTERS: dict[KeyFilter, Callable[[datetime], ColumnElement[bool]]] = {
+    KeyFilter.ALL: lambda _now: ApiKey.id.is_not(None),
+    KeyFilter.LIVE: key_states.working,
+    KeyFilter.EXPIRING: key_states.expiring,
+    KeyFilter.UNUSED: key_states.unused,
+    KeyFilter.REFUSED: key_states.refused,
+    KeyFilter.PENDING: key_states.pending,
+    KeyFilter.EXPIRED: key_states.expired,
+    KeyFilter.REVOKED: key_states.revoked,
+}
+
+
+def shown(now: datetime, statuses: Iterable[KeyFilter] = KeyFilter) -> dict[KeyFilter, ColumnElement[bool]]:
     """What each filter shows; see :mod:`portal.models.key_states` for what the words mean."""
-    return {
-        KeyFilter.ALL: ApiKey.id.is_not(None),
-        KeyFilter.LIVE: key_states.working(now),
-        KeyFilter.EXPIRING: key_states.expiring(now),
-        KeyFilter.UNUSED: key_states.unused(now),
-        KeyFilter.REFUSED: key_states.refused(now),
-        KeyFilter.PENDING: key_states.pending(now),
-        KeyFilter.EXPIRED: key_states.expired(now),
-        KeyFilter.REVOKED: key_states.revoked(now),
-    }
+    return {status: _FILTERS[status](now) for status in statuses}
 
 
 def found(account_id: int, query: str, wanted: Mapping[KeyFilter, ColumnElement[bool]], now: datetime) -> CTE:

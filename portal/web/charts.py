@@ -113,6 +113,8 @@ def scale_end(peak: int) -> int:
 
 def compact(number: int) -> str:
     """A number in few letters: ``12K``."""
+    if number < 1000:
+        return str(number)
     return str(format_compact_decimal(number, locale=get_locale(), fraction_digits=1))
 
 

@@ -95,6 +95,14 @@ def asset(path: str) -> str:
     return known[path]
 
 
+def icon(name: str, label: str | None = None) -> Markup:
+    """An icon of the sprite; one with a label is a picture to who can't see it, others are hidden."""
+    told = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    return Markup('<svg class="icon" width="20" height="20" {}><use href="{}#{}"></use></svg>').format(
+        told, asset("icons.svg"), name
+    )
+
+
 def typed(text: object) -> Markup:
     """What a person typed, so that its direction stays its own; empty where there is nothing."""
     return Markup("<bdi>{}</bdi>").format(text) if text else Markup("")
@@ -139,7 +147,7 @@ def init_app(app: Flask) -> None:
     names["ngettext"] = grouping(names["ngettext"])
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
-    app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent)
+    app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent, icon_of=icon)
     app.context_processor(_language)
 
 

@@ -109,7 +109,7 @@ def list_keys(
     ``nest`` leaves out the old keys that stand beneath their successor; see :func:`list_beneath`.
     """
     now = clock.utcnow()
-    found = key_lists.found(account_id, query, {status: key_lists.shown(now)[status]}, now)
+    found = key_lists.found(account_id, query, key_lists.shown(now, [status]), now)
     meant = select(found.c.id).where(found.c[status])
     if nest:
         meant = meant.where(not_(key_lists.is_beneath(found, status)))

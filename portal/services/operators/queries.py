@@ -93,7 +93,7 @@ def _like(query: str) -> ColumnElement[bool]:
         return true()
     conditions = [
         Account.lusername.contains(words.lower(), autoescape=True),
-        Account.email.icontains(words, autoescape=True),
+        Account.lemail.contains(words.lower(), autoescape=True),
     ]
     if "@" in words:
         conditions.append(Account.lemail == email_key(words))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
+from flask import url_for
 from flask_babel import gettext
 
 from portal import clock
@@ -30,6 +31,8 @@ class KeyRow:
     """What the templates need of a key; never a secret, there is none to be had."""
 
     id: UUID
+    url: str
+    """The page of it, below which are those that rotate and revoke it."""
     name: str
     level: int
     state: str
@@ -113,6 +116,7 @@ def row(key: ApiKey, days: Sequence[Day] = (), beneath: Sequence[KeyRow] = ()) -
     state, ended_at = state_of(key, now), key.revoked_at or key.ends_at
     return KeyRow(
         id=key.id,
+        url=url_for("keys.detail", key_id=key.id),
         name=key.name,
         level=key.level,
         state=state,
