@@ -136,6 +136,17 @@ def list_days(key_ids: Sequence[UUID], days: int) -> dict[UUID, list[Day]]:
     return found
 
 
+def count_refused(key_ids: Sequence[UUID], within: timedelta) -> dict[UUID, int]:
+    """How often each key was refused of late; keys that were not are left out."""
+    since = (clock.utcnow() - within).replace(minute=0, second=0, microsecond=0)
+    query = (
+        select(KeyRefusal.key_id, func.sum(KeyRefusal.refused))
+        .where(KeyRefusal.key_id.in_(key_ids), KeyRefusal.hour >= since)
+        .group_by(KeyRefusal.key_id)
+    )
+    return {key_id: int(number) for key_id, number in db.session.execute(query)}
+
+
 def list_ip_addresses(key_id: UUID) -> Sequence[KeyIpAddress]:
     """From where a key was used: the last few addresses, the newest first."""
     newest_first = KeyIpAddress.last_used_at.desc(), KeyIpAddress.ip_address

@@ -15,12 +15,11 @@ from portal import clock
 from portal.labels import REASONS
 from portal.levels import sentence_of
 from portal.models import ApiKey, KeyKind, KeyUsage, RevocationReason, key_states
-from portal.services.usage.queries import Day, list_days
+from portal.services.usage.queries import Day, count_refused, list_days
 from portal.web.filters import length
 from portal.web.keys.conditions import in_words
 
 SPARK_DAYS = 14
-DAYS = key_states.REFUSED_WITHIN.days
 NOTHING: Mapping[UUID, Sequence[ApiKey]] = MappingProxyType({})
 RECENTLY = timedelta(days=1)
 ENDED = ("expired", "revoked")
@@ -108,8 +107,8 @@ def state_of(key: ApiKey, now: datetime) -> str:
     return key_states.word_of(key, now)
 
 
-def row(key: ApiKey, days: Sequence[Day] = (), beneath: Sequence[KeyRow] = ()) -> KeyRow:
-    """Make the row of a key; ``days`` are its last thirty, the oldest first."""
+def row(key: ApiKey, days: Sequence[Day] = (), refused: int = 0, beneath: Sequence[KeyRow] = ()) -> KeyRow:
+    """Make the row of a key; ``days`` are its last fourteen, the oldest first."""
     now = clock.utcnow()
     used = key.usage
     whole = key.expires_at - key.created_at
@@ -139,9 +138,9 @@ def row(key: ApiKey, days: Sequence[Day] = (), beneath: Sequence[KeyRow] = ()) -
         idles_out_at=key.idles_out_at,
         unused_for=_unused_for(key, now),
         is_unused=key_states.is_unused(key, now),
-        days=[day.calls for day in days[-SPARK_DAYS:]],
-        refusals=[day.refused for day in days[-SPARK_DAYS:]],
-        refused=sum(day.refused for day in days),
+        days=[day.calls for day in days],
+        refusals=[day.refused for day in days],
+        refused=refused,
         beneath=beneath,
     )
 
@@ -159,7 +158,10 @@ def _place_of(used: KeyUsage) -> str | None:
 def rows(keys: Sequence[ApiKey], beneath: Mapping[UUID, Sequence[ApiKey]] = NOTHING) -> list[KeyRow]:
     """Make the rows of keys, each with its use; ``beneath`` are the old keys of some."""
     everything = [*keys, *(old for olds in beneath.values() for old in olds)]
-    days = list_days([key.id for key in everything], DAYS)
-    return [
-        row(key, days[key.id], [row(old, days[old.id]) for old in beneath.get(key.id, ())]) for key in keys
-    ]
+    ids = [key.id for key in everything]
+    days, refused = list_days(ids, SPARK_DAYS), count_refused(ids, key_states.REFUSED_WITHIN)
+
+    def one(key: ApiKey, olds: Sequence[ApiKey] = ()) -> KeyRow:
+        return row(key, days[key.id], refused.get(key.id, 0), [one(old) for old in olds])
+
+    return [one(key, beneath.get(key.id, ())) for key in keys]
