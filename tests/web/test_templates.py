@@ -6,6 +6,8 @@ import pytest
 from flask import Flask
 from jinja2 import UndefinedError
 
+from tests.support.databases import ROOT
+
 
 @pytest.mark.sqlite_only(reason="templates have nothing to do with the database")
 @pytest.mark.parametrize(
@@ -26,3 +28,10 @@ def test_a_number_in_a_sentence_is_grouped(app: Flask, number: int, told: str) -
 
     with app.test_request_context():
         assert sentence.render(number=number) == told
+
+
+def test_no_template_wants_a_plain_number() -> None:
+    """``ngettext`` gives templates a number that is written already: ``%(num)d`` would fail with it."""
+    wanting = [path for path in (ROOT / "templates").rglob("*.*") if "%(num)d" in path.read_text()]
+
+    assert wanting == []
