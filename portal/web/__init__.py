@@ -79,8 +79,6 @@ def init_app(app: Flask) -> None:
     """Register the pages. Call it after Babel is there."""
     with app.app_context():
         app.config[WRITTEN] = _written()
-    if app.config[WRITTEN] == ["en"]:
-        filters.write_english(app)
     languages.init_app(app)
     filters.init_app(app)
     charts.init_app(app)

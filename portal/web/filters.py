@@ -115,15 +115,27 @@ def shown(value: object) -> object:
     return type(value)(free_text.escaped(value, lines=True))
 
 
-def write_english(app: Flask) -> None:
-    """Let templates write their sentences as they stand, where there is no other language.
+def _is_english() -> bool:
+    locale = get_locale()
+    return locale is None or locale.language == "en"
 
-    A page has hundreds, and each asks for the visitor's language otherwise.
-    """
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension i18n
-        str, lambda singular, plural, number: singular if number == 1 else plural, newstyle=True
-    )
-    app.jinja_env.globals["_"] = app.jinja_env.globals["gettext"]
+
+def _gettext(sentence: str) -> str:
+    return sentence if _is_english() else str(_(sentence))
+
+
+def _ngettext(singular: str, plural: str, number: int) -> str:
+    if _is_english():
+        return singular if number == 1 else plural
+    return str(ngettext(singular, plural, number))
+
+
+def _translate(app: Flask) -> None:
+    """Let templates write English as it stands: it has no catalogue, and a page has hundreds of sentences."""
+    app.jinja_env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of the extension i18n
+    names: dict[str, Any] = app.jinja_env.globals
+    names["_"] = names["gettext"]
+    names["ngettext"] = grouping(names["ngettext"])
 
 
 def grouping(translate: Callable[..., str]) -> Callable[..., str]:
@@ -143,8 +155,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(shown_email, "email")
     zones.init_app(app)
     app.jinja_env.finalize = shown
-    names: dict[str, Any] = app.jinja_env.globals
-    names["ngettext"] = grouping(names["ngettext"])
+    _translate(app)
     app.jinja_env.undefined = StrictUndefined
     app.add_template_global(asset)
     app.jinja_env.globals.update(AccountStatus=AccountStatus, Consent=Consent, icon_of=icon)
