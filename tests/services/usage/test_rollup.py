@@ -128,7 +128,8 @@ def test_folding_waits_for_use_that_is_written_with_nothing_in_hand(
     """Else the two wait for each other: one key has old hours only, one before it old refusals only."""
     first, second = keys = sorted(keys)
     with app.app_context():
-        fill(keys, [(0, 24 * 50 + 1, 1, REASONS[0]), (1, 24 * 50 + 1, 1, REASONS[0])])
+        at_noon = 24 * 50 + portal_clock.utcnow().hour - 12  # the first hour of a day is folded already
+        fill(keys, [(0, at_noon, 1, REASONS[0]), (1, at_noon, 1, REASONS[0])])
     database.execute("DELETE FROM key_usage_hours WHERE key_id = :key", key=first)
     database.execute("DELETE FROM key_refusals WHERE key_id = :key", key=second)
     hold = text("SELECT 1 FROM key_usage WHERE key_id = :key FOR UPDATE NOWAIT")
