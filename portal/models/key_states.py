@@ -7,6 +7,7 @@ valid yet or not, as here in :func:`live`.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import BigInteger, Label, ScalarSelect, and_, case, cast, func, not_, or_, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
@@ -20,8 +21,11 @@ UNUSED_FOR = timedelta(days=90)
 """From when on a key that works and is not used is worth a look: does anybody need it?"""
 REFUSED_WITHIN = timedelta(days=30)
 """How far back refusals count."""
+_MOMENTS = 8
+"""Of so many moments a condition is kept: a list has the same one in a dozen places."""
 
 
+@lru_cache(_MOMENTS)
 def revoked(now: datetime) -> ColumnElement[bool]:
     """Revoked, or retired for its successor. Never NULL."""
     retired = and_(ApiKey.retires_at.is_not(None), ApiKey.retires_at <= now)
@@ -33,6 +37,7 @@ def expired(now: datetime) -> ColumnElement[bool]:
     return and_(not_(revoked(now)), or_(ApiKey.expires_at <= now, _rested(now)))
 
 
+@lru_cache(_MOMENTS)
 def live(now: datetime) -> ColumnElement[bool]:
     """Neither revoked nor expired. Never NULL."""
     return and_(not_(revoked(now)), ApiKey.expires_at > now, not_(_rested(now)))
@@ -43,6 +48,7 @@ def pending(now: datetime) -> ColumnElement[bool]:
     return and_(live(now), ApiKey.not_before.is_not(None), ApiKey.not_before > now)
 
 
+@lru_cache(_MOMENTS)
 def working(now: datetime) -> ColumnElement[bool]:
     """Live and valid: what pages call live. Never NULL."""
     return and_(live(now), or_(ApiKey.not_before.is_(None), ApiKey.not_before <= now))

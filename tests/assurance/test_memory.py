@@ -49,6 +49,9 @@ KEPT = {  # beside those that keep one answer alone
     "portal/http/proxy.py:canonical_ip_address",
     "portal/mailer.py:_environments",
     "portal/models/guards/__init__.py:expected_guards",
+    "portal/models/key_states.py:live",
+    "portal/models/key_states.py:revoked",
+    "portal/models/key_states.py:working",
     "portal/services/keys/networks.py:split",
     "portal/web/zones.py:_load",
 }
