@@ -30,6 +30,8 @@ from bench.spells import Spell
 
 WARM_UP = 8
 """How often a page is asked for before it counts: each worker reads its templates once."""
+SETTLED = 30.0
+"""Seconds after a start in which its jobs look through all rows for the first time."""
 OWNER, OPERATOR = "owner@example.org", "operator@example.org"
 PUBLIC = ("/", "/signin", "/docs")
 OWNERS = (
@@ -139,6 +141,7 @@ def run(options: argparse.Namespace, folder: Path, database_url: str) -> list[Sp
     seed.fill(database_url, OWNER, seed.Size(options.accounts, options.keys), random.Random(7))
     print(f"filled in {time.perf_counter() - began:.0f} s", file=sys.stderr)
     with serving("pages", SERVE, settings, folder) as server:
+        time.sleep(SETTLED)
         return [
             *measure(Person(server), PUBLIC, options.rounds),
             *measure(signed_in(server, OWNER, password), OWNERS, options.rounds),
