@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,19 @@ def test_there_are_many_and_each_has_its_own_name() -> None:
     assert len(TABLE) >= LEAST
     assert [name for name, number in Counter(each.id for each in TABLE).items() if number > 1] == []
     assert {each.id.partition("/")[0] for each in TABLE} == SUBJECTS
+
+
+def test_none_names_what_is_not_defined(tmp_path: Path) -> None:
+    """Such a mutant can't be run, and only the day on which its turn comes would tell."""
+    for each in TABLE:
+        for number, (path, broken) in enumerate(mutated(ROOT, each).items()):
+            if path.suffix == ".py":
+                (tmp_path / f"{each.id.replace('/', '--')}--{number}.py").write_text(broken, "utf-8")
+    ruff = (sys.executable, "-m", "ruff", "check", "--isolated", "--select=F821", "--output-format=concise")
+
+    checked = subprocess.run([*ruff, str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_few_are_explained_instead_of_noticed() -> None:
